@@ -17,10 +17,10 @@ BEGIN
     SELECT array_agg(posting) INTO items FROM jsonb_populate_recordset(NULL::billing_posting, postings) AS posting;
     SELECT locked.currencies, locked.wallets, locked.opened INTO currencies, wallets, opened
     FROM billing_lock_wallets(tenant, items) AS locked;
-    FOR place IN 1 .. cardinality(wallets) LOOP
-        IF wallets[place].held > 0 THEN
-            wallets[place] := billing_release_overdue(
-                tenant, wallets[place], coalesce(items[1].now, ledger_now()), items[1].actor, items[1].request_id
+    FOR ordinal IN 1 .. cardinality(wallets) LOOP
+        IF wallets[ordinal].held > 0 THEN
+            wallets[ordinal] := billing_release_overdue(
+                tenant, wallets[ordinal], coalesce(items[1].now, ledger_now()), items[1].actor, items[1].request_id
             );
         END IF;
     END LOOP;

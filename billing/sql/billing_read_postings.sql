@@ -1,7 +1,7 @@
 -- Reads what the ledger knows about each posting of an array: its key, its type, and the original of a reversal. Part of billing_decide.
 --
 -- Takes: the tenant, its postings, and for each the currency of its wallet.
--- Returns: a row for each posting, in order. `key_index` and `original_index` are the first places in the array that name the same key or
+-- Returns: a row for each posting, in order. `key_index` and `original_index` are the first ordinals in the array that name the same key or
 -- the same original.
 -- Locks: nothing; the wallets are locked by the caller, so originals can't change. Never: writes.
 --
@@ -9,7 +9,7 @@
 -- equality would let it take any index that begins with the tenant, as long as the table was empty when it planned.
 CREATE OR REPLACE FUNCTION billing_read_postings(tenant uuid, items billing_posting[], currencies text[])
 RETURNS TABLE (
-    place integer, id uuid, amount numeric, reverses uuid, occurred_at timestamp with time zone, wallet_currency text, entry_type text,
+    ordinal integer, id uuid, amount numeric, reverses uuid, occurred_at timestamp with time zone, wallet_currency text, entry_type text,
     entry_agent_id text, key_index integer, original_index integer, existing_id uuid, is_new_type boolean, direction text,
     is_catalogued boolean, original_id uuid, original_reverses_id uuid, original_amount numeric, original_effect numeric,
     original_reversed_amount numeric, original_reversed_by_id uuid
@@ -19,7 +19,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT posting.ordinality::integer AS place, posting.id AS id, posting.amount AS amount, posting.reverses AS reverses,
+    SELECT posting.ordinality::integer AS ordinal, posting.id AS id, posting.amount AS amount, posting.reverses AS reverses,
         posting.occurred_at AS occurred_at, posting.wallet_currency AS wallet_currency, posting.entry_type::text AS entry_type,
         posting.entry_agent_id::text AS entry_agent_id,
         min(posting.ordinality) OVER (PARTITION BY posting.reference_id COLLATE "C", posting.entry_type COLLATE "C")::integer AS key_index,

@@ -18,9 +18,9 @@ BEGIN
     END IF;
     SELECT array_agg((
             event.type, 'wallet:' || entry.currency, entry.entry_number, entry.occurred_at, event.object_id,
-            CASE event.place WHEN 0 THEN billing_entry_snapshot(entry) WHEN 1 THEN billing_entry_snapshot(entry)
+            CASE event.ordinal WHEN 0 THEN billing_entry_snapshot(entry) WHEN 1 THEN billing_entry_snapshot(entry)
                 ELSE billing_wallet_snapshot(wallet, entry.balance_after, entry.entry_number, entry.created_at) END
-        )::events_item ORDER BY entry.wallet_id, entry.entry_number, event.place)
+        )::events_item ORDER BY entry.wallet_id, entry.entry_number, event.ordinal)
     INTO items
     FROM billing_transaction entry
     JOIN billing_wallet wallet ON wallet.id = entry.wallet_id AND wallet.tenant_id = tenant
@@ -31,7 +31,7 @@ BEGIN
             entry.balance_after < wallet.alert_below AND entry.balance_after - entry.effect >= wallet.alert_below, entry.currency),
         (3, 'billing.wallet.balance_recovered',
             entry.balance_after >= wallet.alert_below AND entry.balance_after - entry.effect < wallet.alert_below, entry.currency)
-    ) AS event (place, type, has_happened, object_id)
+    ) AS event (ordinal, type, has_happened, object_id)
     WHERE entry.id = ANY (entries) AND entry.tenant_id = tenant AND event.has_happened AND events_wanted(patterns, event.type);
     IF items IS NOT NULL THEN
         PERFORM events_insert(tenant, items);

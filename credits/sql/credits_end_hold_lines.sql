@@ -31,12 +31,12 @@ BEGIN
         INSERT INTO credits_holdentry
             (tenant_id, id, hold_id, grant_id, kind, amount, held_after, reason, occurred_at, created_at, actor, request_id)
         SELECT tenant, ledger_new_id(), hold.id, lines.grant_id, part.kind, part.amount, freed.held + part.still_held,
-               coalesce(item.reason, ''), moment, booked + part.place * interval '1 microsecond', item.actor, item.request_id
+               coalesce(item.reason, ''), moment, booked + part.ordinal * interval '1 microsecond', item.actor, item.request_id
         FROM lines JOIN freed ON freed.id = lines.grant_id
         CROSS JOIN LATERAL (VALUES
             (0, 'captured', lines.taken, CASE WHEN ends THEN lines.remaining - lines.taken ELSE 0 END),
             (1, CASE ending WHEN 'expired' THEN 'expired' ELSE 'released' END, CASE WHEN ends THEN lines.remaining - lines.taken ELSE 0 END, 0)
-        ) part (place, kind, amount, still_held)
+        ) part (ordinal, kind, amount, still_held)
         WHERE part.amount > 0
     )
     SELECT jsonb_agg(jsonb_build_object('rank', rank, 'grant_id', grant_id, 'taken', taken, 'chosen_by', chosen_by) ORDER BY rank)

@@ -38,9 +38,9 @@ BEGIN
         PERFORM FROM credits_grant WHERE tenant_id = tenant AND id = ANY (missing) ORDER BY id FOR NO KEY UPDATE;
         locked := locked || missing;
     END LOOP;
-    FOR place IN 1 .. cardinality(accounts) LOOP
-        IF accounts[place].held > 0 THEN
-            accounts[place] := credits_release_overdue(tenant, accounts[place], moment, draw.actor, draw.request_id);
+    FOR ordinal IN 1 .. cardinality(accounts) LOOP
+        IF accounts[ordinal].held > 0 THEN
+            accounts[ordinal] := credits_release_overdue(tenant, accounts[ordinal], moment, draw.actor, draw.request_id);
         END IF;
     END LOOP;
 END

@@ -12,11 +12,11 @@ BEGIN
     END IF;
     SELECT array_agg((
             event.type, 'grant:' || event.grant_id, event.sequence, event.happened, event.object_id, event.snapshot
-        )::events_item ORDER BY event.grant_id, event.sequence, event.place) INTO items
+        )::events_item ORDER BY event.grant_id, event.sequence, event.ordinal) INTO items
     FROM (
-        SELECT account.id AS grant_id, entry.entry_number AS sequence, entry.occurred_at AS happened, kind.type, kind.place,
-            CASE WHEN kind.place = 1 THEN entry.id ELSE account.id END::text AS object_id,
-            CASE WHEN kind.place = 1 THEN credits_entry_snapshot(entry)
+        SELECT account.id AS grant_id, entry.entry_number AS sequence, entry.occurred_at AS happened, kind.type, kind.ordinal,
+            CASE WHEN kind.ordinal = 1 THEN entry.id ELSE account.id END::text AS object_id,
+            CASE WHEN kind.ordinal = 1 THEN credits_entry_snapshot(entry)
                 ELSE credits_grant_snapshot(account, entry.balance_after) END AS snapshot
         FROM credits_transaction entry
         JOIN credits_grant account ON account.tenant_id = tenant AND account.id = entry.grant_id
@@ -26,7 +26,7 @@ BEGIN
             (2, 'credits.grant.depleted', entry.balance_after = 0 AND entry.kind NOT IN ('expiry', 'void', 'deletion')),
             (3, 'credits.grant.expired', entry.kind = 'expiry'),
             (4, 'credits.grant.voided', entry.kind = 'void')
-        ) AS kind (place, type, has_happened)
+        ) AS kind (ordinal, type, has_happened)
         WHERE entry.tenant_id = tenant AND entry.id = ANY (entries) AND kind.has_happened AND events_wanted(patterns, kind.type)
         UNION ALL
         SELECT account.id, account.last_entry_number, account.closed_at, 'credits.grant.voided', 4, account.id::text,

@@ -134,7 +134,7 @@ class PaymentAdmin(LedgerAdmin):
         return super().action_links(request, row) if row.status in OPEN_STATUSES else []
 
     def panels(self, request: HttpRequest, row: Any) -> list[Panel]:
-        legs = PaymentLeg.objects.filter(tenant_id=row.tenant_id, payment_id=row.id).order_by("place")
+        legs = PaymentLeg.objects.filter(tenant_id=row.tenant_id, payment_id=row.id).order_by("ordinal")
         lines = [
             (leg.get_kind_display(), money_row(leg), money(leg.amount, row.currency), money(leg.captured, row.currency)) for leg in legs
         ]
@@ -143,7 +143,7 @@ class PaymentAdmin(LedgerAdmin):
 
 @admin.register(PaymentLeg)
 class PaymentLegAdmin(LedgerAdmin):
-    list_display = ("id", "payment", "place", "kind", "amount", "captured", "created_at")
+    list_display = ("id", "payment", "ordinal", "kind", "amount", "captured", "created_at")
     list_select_related = ("payment",)
     search_fields = ("id", "payment")
     currency_path = "payment.currency"

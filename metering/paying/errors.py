@@ -44,5 +44,5 @@ register_error("paying_payersetting_payer_key", Busy)
 register_error("paying_payersetting_limited_check", InvalidValue, field="max_amount", reason="payer_without_limit")
 register_error("paying_payersetting_max_check", InvalidValue, field="max_amount", reason="amount_without_currency")
 # Two calls paid for the same transaction at once: the other one won, and the same call finds it when it is repeated.
-for _constraint in ("paying_payment_prepaid_key", "paying_paymentleg_place_key", "paying_paymentcall_idempotency_key_key"):
+for _constraint in ("paying_payment_prepaid_key", "paying_paymentleg_ordinal_key", "paying_paymentcall_idempotency_key_key"):
     register_error(_constraint, Busy)

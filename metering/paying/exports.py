@@ -4,9 +4,9 @@ from kernel.ledger.exports.definitions import Export, Field, Kind, amount, field
 
 LEGS = f"""(
     SELECT json_agg(json_build_object(
-        'id', leg.id, 'place', leg.place, 'kind', leg.kind, 'holdId', leg.hold_id, 'entryId', leg.entry_id,
+        'id', leg.id, 'ordinal', leg.ordinal, 'kind', leg.kind, 'holdId', leg.hold_id, 'entryId', leg.entry_id,
         'amount', {amount("leg.amount")}, 'captured', {amount("leg.captured")}, 'createdAt', {moment("leg.created_at")}
-    ) ORDER BY leg.place)
+    ) ORDER BY leg.ordinal)
     FROM paying_paymentleg AS leg WHERE leg.tenant_id = payment.tenant_id AND leg.payment_id = payment.id
 )"""  # noqa: S608 - made of constants
 

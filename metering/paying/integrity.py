@@ -57,7 +57,7 @@ CHECKS = (
                 -- Somebody may have released a hold by itself, and overdue ones are closed by jobs of their own.
                 AND (payment.closed_at IS NULL OR hold.status <> 'active' OR hold.expires_at <= ledger_now())) IS NOT TRUE
                 AND (%(tenant)s::uuid IS NULL OR payment.tenant_id = %(tenant)s::uuid)
-            ORDER BY payment.tenant_id, payment.id, leg.place
+            ORDER BY payment.tenant_id, payment.id, leg.ordinal
         """,  # noqa: S608 - made of constants
     ),
     Check(
@@ -71,7 +71,7 @@ CHECKS = (
                 WHERE leg.tenant_id = entry.tenant_id AND leg.kind = 'wallet' AND leg.captured > 0
                     AND entry.reference_id LIKE 'payment:' || leg.payment_id
                         || CASE
-                            WHEN leg.entry_id IS NOT NULL THEN ':' || leg.place
+                            WHEN leg.entry_id IS NOT NULL THEN ':' || leg.ordinal
                             WHEN entry.reference_id LIKE '%%:capture:%%' THEN ':capture:%%'
                             ELSE ''
                         END
@@ -84,7 +84,7 @@ CHECKS = (
         name="paying_debits",
         rule="What was captured of a payment was debited: of credits in its name, and of the wallet under its reference.",
         statement="""
-            SELECT leg.tenant_id, leg.payment_id AS id, leg.kind, leg.place, leg.captured, debited.amount
+            SELECT leg.tenant_id, leg.payment_id AS id, leg.kind, leg.ordinal, leg.captured, debited.amount
             FROM paying_paymentleg AS leg
             CROSS JOIN LATERAL (
                 SELECT coalesce(sum(part.amount), 0) AS amount FROM (
@@ -96,7 +96,7 @@ CHECKS = (
                     SELECT -entry.effect FROM billing_transaction AS entry
                     WHERE leg.kind = 'wallet' AND leg.entry_id IS NOT NULL AND entry.tenant_id = leg.tenant_id
                         AND entry.reverses_id IS NULL AND entry.type = 'usage'
-                        AND entry.reference_id = 'payment:' || leg.payment_id || ':' || leg.place
+                        AND entry.reference_id = 'payment:' || leg.payment_id || ':' || leg.ordinal
                     UNION ALL
                     SELECT taken.amount FROM billing_walletholdentry AS taken
                     JOIN billing_transaction AS entry ON entry.tenant_id = taken.tenant_id AND entry.id = taken.transaction_id
@@ -106,7 +106,7 @@ CHECKS = (
                 ) AS part
             ) AS debited
             WHERE leg.captured <> debited.amount AND (%(tenant)s::uuid IS NULL OR leg.tenant_id = %(tenant)s::uuid)
-            ORDER BY leg.tenant_id, leg.payment_id, leg.place
+            ORDER BY leg.tenant_id, leg.payment_id, leg.ordinal
         """,
     ),
     Check(

@@ -83,7 +83,7 @@ class PaymentLeg(TenantOwned):
     tenant = tenant_of_account()
     payment = tenant_foreign_key("paying.Payment", related_name="legs")
     # 1, 2, 3: the order in which the parts are taken.
-    place = models.SmallIntegerField()
+    ordinal = models.SmallIntegerField()
     kind = models.CharField(max_length=16, choices=LegKind)
     hold_id = models.UUIDField(null=True, blank=True)
     entry_id = models.UUIDField(null=True, blank=True)
@@ -92,11 +92,11 @@ class PaymentLeg(TenantOwned):
     created_at = models.DateTimeField()
 
     class Meta:
-        ordering = ["payment", "place"]
+        ordering = ["payment", "ordinal"]
         constraints = [
             is_finite(table="paying_paymentleg", field="amount"),
             is_finite(table="paying_paymentleg", field="captured"),
-            models.UniqueConstraint(fields=["tenant", "payment", "place"], name="paying_paymentleg_place_key"),
+            models.UniqueConstraint(fields=["tenant", "payment", "ordinal"], name="paying_paymentleg_ordinal_key"),
             models.CheckConstraint(condition=one_of("kind", LegKind.values), name="paying_paymentleg_kind_check"),
             models.CheckConstraint(
                 condition=Q(hold_id__isnull=False, entry_id__isnull=True, amount__gt=0, captured__lte=F("amount"), captured__gte=0)
@@ -106,7 +106,7 @@ class PaymentLeg(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return f"Part {self.place}: {self.get_kind_display()}"
+        return f"Part {self.ordinal}: {self.get_kind_display()}"
 
 
 class PaymentCall(LedgerRow):

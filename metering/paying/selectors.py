@@ -46,7 +46,7 @@ def _payments(*, tenant_id: Any, transaction_id: Any) -> "QuerySet[Any, Any]":
 
 @prepared
 def _legs(*, tenant_id: Any, payment_ids: Any) -> "QuerySet[Any, Any]":
-    parts = PaymentLeg.objects.filter(is_one_of("payment_id", payment_ids), tenant_id=tenant_id).order_by("payment_id", "place")
+    parts = PaymentLeg.objects.filter(is_one_of("payment_id", payment_ids), tenant_id=tenant_id).order_by("payment_id", "ordinal")
     return parts.values("payment_id", *LEG)
 
 
@@ -138,8 +138,8 @@ def list_refusals(*, tenant_id: UUID, payments: Sequence[tuple[str, str, str, st
     statement = """
         SELECT paying_refuse_payer(%s, asked.payer, asked.network, asked.pay_to, asked.amount, asked.currency) AS why
         FROM unnest(%s::text[], %s::text[], %s::text[], %s::numeric[], %s::text[])
-            WITH ORDINALITY AS asked (payer, network, pay_to, amount, currency, place)
-        ORDER BY asked.place
+            WITH ORDINALITY AS asked (payer, network, pay_to, amount, currency, ordinal)
+        ORDER BY asked.ordinal
     """
     return [row.why for row in queries.fetch_rows(statement, (tenant_id, *map(list, zip(*payments, strict=True))))]
 

@@ -16,33 +16,33 @@ BEGIN
         SELECT moment.clock, date_trunc('hour', moment.at, 'UTC') AS starts_at, one.currency, one.outcome,
             -- The values in the order of `numbers`.
             ARRAY[one.service, one.action, one.resource, one.model, one.agent::text, one.customer] || ARRAY(
-                SELECT one.keys ->> number::text FROM unnest(numbers[7:]) WITH ORDINALITY key (number, place) ORDER BY place
+                SELECT one.keys ->> number::text FROM unnest(numbers[7:]) WITH ORDINALITY key (number, ordinal) ORDER BY ordinal
             ) AS vals,
             -- What was counted before a key was declared isn't in the key's sums.
             ARRAY(SELECT number FROM unnest(numbers[7:]) number WHERE one.keys ? number::text) AS keys,
-            sum(place.sign * one.transactions) AS transactions, sum(place.sign * one.repeated) AS repeated,
-            sum(place.sign * one.amount) AS amount, sum(place.sign * one.estimated) AS estimated,
-            sum(place.sign * one.input_tokens) AS input_tokens, sum(place.sign * one.output_tokens) AS output_tokens,
-            sum(place.sign * one.cache_read_tokens) AS cache_read_tokens, sum(place.sign * one.cache_write_tokens) AS cache_write_tokens,
-            sum(place.sign * one.input_audio_tokens) AS input_audio_tokens,
-            sum(place.sign * one.output_audio_tokens) AS output_audio_tokens, sum(place.sign * one.reasoning_tokens) AS reasoning_tokens
-        FROM (VALUES (-1, gone), (1, counted)) place (sign, rows)
-        CROSS JOIN LATERAL unnest(place.rows) one
+            sum(side.sign * one.transactions) AS transactions, sum(side.sign * one.repeated) AS repeated,
+            sum(side.sign * one.amount) AS amount, sum(side.sign * one.estimated) AS estimated,
+            sum(side.sign * one.input_tokens) AS input_tokens, sum(side.sign * one.output_tokens) AS output_tokens,
+            sum(side.sign * one.cache_read_tokens) AS cache_read_tokens, sum(side.sign * one.cache_write_tokens) AS cache_write_tokens,
+            sum(side.sign * one.input_audio_tokens) AS input_audio_tokens,
+            sum(side.sign * one.output_audio_tokens) AS output_audio_tokens, sum(side.sign * one.reasoning_tokens) AS reasoning_tokens
+        FROM (VALUES (-1, gone), (1, counted)) side (sign, rows)
+        CROSS JOIN LATERAL unnest(side.rows) one
         CROSS JOIN LATERAL (
             VALUES ('both', one.occurred_at, true), ('occurred', one.occurred_at, false), ('recorded', one.recorded_at, false)
         ) moment (clock, at, is_both)
         WHERE moment.is_both = (date_trunc('hour', one.occurred_at, 'UTC') = date_trunc('hour', one.recorded_at, 'UTC'))
         GROUP BY 1, 2, 3, 4, 5, 6
     ), dimension AS (
-        SELECT 0::smallint AS number, 0::bigint AS place
-        UNION ALL SELECT one.number, one.place FROM unnest(numbers) WITH ORDINALITY one (number, place)
+        SELECT 0::smallint AS number, 0::bigint AS ordinal
+        UNION ALL SELECT one.number, one.ordinal FROM unnest(numbers) WITH ORDINALITY one (number, ordinal)
     ), pair AS MATERIALIZED (
-        SELECT a.number AS a, b.number AS b, a.place AS first_place, b.place AS second_place,
+        SELECT a.number AS a, b.number AS b, a.ordinal AS first_ordinal, b.ordinal AS second_ordinal,
             ARRAY(SELECT number FROM unnest(ARRAY[a.number, b.number]) number WHERE number >= 7) AS keys
         FROM dimension a JOIN dimension b ON b.number = 0 OR (a.number > 0 AND a.number < b.number)
     ), grouped AS (
-        SELECT pair.a, pair.b, change.clock, change.starts_at, change.vals[pair.first_place] AS first,
-            change.vals[pair.second_place] AS second, change.currency, change.outcome, sum(change.transactions) AS transactions,
+        SELECT pair.a, pair.b, change.clock, change.starts_at, change.vals[pair.first_ordinal] AS first,
+            change.vals[pair.second_ordinal] AS second, change.currency, change.outcome, sum(change.transactions) AS transactions,
             sum(change.repeated) AS repeated, sum(change.amount) AS amount, sum(change.estimated) AS estimated,
             sum(change.input_tokens) AS input_tokens, sum(change.output_tokens) AS output_tokens,
             sum(change.cache_read_tokens) AS cache_read_tokens, sum(change.cache_write_tokens) AS cache_write_tokens,

@@ -10,14 +10,14 @@ DECLARE
     measured rules_measured[] := '{}';
     trace metering_trace;
 BEGIN
-    FOR place IN 1 .. cardinality(items) LOOP
-        CONTINUE WHEN resolved[place].posting_outcome <> 'posted';
-        trace.reference := resolved[place].known_reference;
-        trace.external_id := resolved[place].known_external_id;
+    FOR ordinal IN 1 .. cardinality(items) LOOP
+        CONTINUE WHEN resolved[ordinal].posting_outcome <> 'posted';
+        trace.reference := resolved[ordinal].known_reference;
+        trace.external_id := resolved[ordinal].known_external_id;
         measured := measured || rules_measure(tenant, rules_new_subject(
-            items[place].id, items[place].service_name, items[place].action_name, items[place].resource_name,
-            (resolved[place].agent).id, (resolved[place].agent).name, (resolved[place].agent).customer_id, trace, items[place].customer_id,
-            items[place].qualifiers::json, items[place].metadata::json, to_jsonb(items[place].costs)
+            items[ordinal].id, items[ordinal].service_name, items[ordinal].action_name, items[ordinal].resource_name,
+            (resolved[ordinal].agent).id, (resolved[ordinal].agent).name, (resolved[ordinal].agent).customer_id, trace,
+            items[ordinal].customer_id, items[ordinal].qualifiers::json, items[ordinal].metadata::json, to_jsonb(items[ordinal].costs)
         ));
     END LOOP;
     PERFORM rules_lock_counters(tenant, measured, NULL);

@@ -93,10 +93,10 @@ BEGIN
         (SELECT array_agg(fresh.ordinality) FROM fresh WHERE fresh.begins_as IN ('denied', 'cancelled'))
     INTO deltas, offered;
 
-    FOR place IN 1 .. coalesce(cardinality(offered), 0) LOOP
+    FOR ordinal IN 1 .. coalesce(cardinality(offered), 0) LOOP
         PERFORM metering_insert_offered_costs(
-            tenant, items[offered[place]], (resolved[offered[place]]).begins_as,
-            coalesce((items[offered[place]]).occurred_at, created_at), created_at
+            tenant, items[offered[ordinal]], (resolved[offered[ordinal]]).begins_as,
+            coalesce((items[offered[ordinal]]).occurred_at, created_at), created_at
         );
     END LOOP;
     IF deltas IS NOT NULL THEN

@@ -43,20 +43,20 @@ BEGIN
             PERFORM metering_lock_money(tenant, items, resolved);
         END IF;
     END IF;
-    FOR place IN 1 .. cardinality(items) LOOP
+    FOR ordinal IN 1 .. cardinality(items) LOOP
         posted := NULL;
-        IF resolved[place].posting_outcome = 'posted' THEN
-            posted := metering_post_single(tenant, items[place], true);
+        IF resolved[ordinal].posting_outcome = 'posted' THEN
+            posted := metering_post_single(tenant, items[ordinal], true);
         END IF;
         IF posted.outcome IS NULL THEN
-            posted := metering_refused_outcome(tenant, items[place], resolved[place]);
+            posted := metering_refused_outcome(tenant, items[ordinal], resolved[ordinal]);
         ELSE
             deltas := deltas || metering_new_deltas(
-                coalesce(items[place].occurred_at, posted.created_at), posted.service_id, posted.agent_id, posted.status,
-                items[place].outcome, metering_costs_to_insert(posted.status, items[place].costs)
+                coalesce(items[ordinal].occurred_at, posted.created_at), posted.service_id, posted.agent_id, posted.status,
+                items[ordinal].outcome, metering_costs_to_insert(posted.status, items[ordinal].costs)
             );
-            IF policy.is_prepaid AND posted.status = 'completed' AND items[place].status IS NULL THEN
-                deltas := deltas || metering_pay_finished(tenant, items[place], posted.created_at);
+            IF policy.is_prepaid AND posted.status = 'completed' AND items[ordinal].status IS NULL THEN
+                deltas := deltas || metering_pay_finished(tenant, items[ordinal], posted.created_at);
                 posted.requires_payment := EXISTS (
                     SELECT FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = posted.id AND kept.requires_payment
                 );

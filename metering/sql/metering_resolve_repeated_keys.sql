@@ -12,18 +12,18 @@ BEGIN
         RETURN resolved;
     END IF;
     FOR repeated IN
-        SELECT same.place, same.first FROM (
-            SELECT item.ordinality AS place,
+        SELECT same.ordinal, same.first FROM (
+            SELECT item.ordinality AS ordinal,
                 min(item.ordinality) FILTER (WHERE item.posting_outcome IN ('posted', 'unnamed')) OVER (PARTITION BY item.idempotency_key)
                     AS first
             FROM unnest(items, resolved) WITH ORDINALITY item
             WHERE item.idempotency_key IS NOT NULL
         ) same
-        WHERE same.place > same.first
+        WHERE same.ordinal > same.first
     LOOP
-        resolved[repeated.place].posting_outcome := 'exists';
-        resolved[repeated.place].first_id := items[repeated.first].id;
-        resolved[repeated.place].first_digest := decode(items[repeated.first].digest, 'hex');
+        resolved[repeated.ordinal].posting_outcome := 'exists';
+        resolved[repeated.ordinal].first_id := items[repeated.first].id;
+        resolved[repeated.ordinal].first_digest := decode(items[repeated.first].digest, 'hex');
     END LOOP;
     RETURN resolved;
 END

@@ -17,9 +17,9 @@ BEGIN
     SELECT array_agg((
             event.type, 'transaction:' || event.transaction_id, events_moment_number(event.moment), event.moment, event.object_id,
             event.snapshot
-        )::events_item ORDER BY event.ordinality, event.place, event.object_id) INTO items
+        )::events_item ORDER BY event.ordinality, event.ordinal, event.object_id) INTO items
     FROM (
-        SELECT change.ordinality, change.transaction_id, change.moment, status.type, status.place, kept.id::text AS object_id,
+        SELECT change.ordinality, change.transaction_id, change.moment, status.type, status.ordinal, kept.id::text AS object_id,
             metering_transaction_snapshot(kept) AS snapshot
         FROM unnest(changes) WITH ORDINALITY change
         JOIN metering_transaction kept ON kept.tenant_id = tenant AND kept.id = change.transaction_id
@@ -27,7 +27,7 @@ BEGIN
             (0, 'metering.transaction.'
                 || CASE WHEN change.status IN ('pending', 'preparing') THEN 'waiting' ELSE change.status END, change.status IS NOT NULL),
             (1, 'metering.transaction.stale', change.is_stale)
-        ) AS status (place, type, has_happened)
+        ) AS status (ordinal, type, has_happened)
         WHERE status.has_happened AND events_wanted(patterns, status.type)
         UNION ALL
         SELECT change.ordinality, change.transaction_id, change.moment, 'metering.cost.recorded', 2, cost.id::text,

@@ -14,7 +14,7 @@ CORRUPTIONS = {
         "UPDATE paying_paymentleg SET hold_id = gen_random_uuid() WHERE hold_id IS NOT NULL",
     ),
     "paying_holds": ("paying_payment", "UPDATE paying_payment SET status = 'released', closed_at = now() WHERE status = 'authorized'"),
-    "paying_debit_without_payment": ("paying_paymentleg", "UPDATE paying_paymentleg SET place = place + 7 WHERE entry_id IS NOT NULL"),
+    "paying_debit_without_payment": ("paying_paymentleg", "UPDATE paying_paymentleg SET ordinal = ordinal + 7 WHERE entry_id IS NOT NULL"),
     "paying_debits": (
         "credits_transaction",
         "UPDATE credits_transaction SET invoice_id = 'other' WHERE invoice_id <> ''",

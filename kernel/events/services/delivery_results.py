@@ -62,7 +62,7 @@ def record(sent: Sequence[Sent]) -> set[UUID]:
         if each.answer is not None and each.answer.status_code == delivery_retries.GONE and not each.is_test
     }
     with transaction.atomic():
-        rows = queries.fetch_rows(RECORD, [json.dumps([_result(each, place) for place, each in enumerate(sent)])])
+        rows = queries.fetch_rows(RECORD, [json.dumps([_result(each, ordinal) for ordinal, each in enumerate(sent)])])
         for row in rows:
             reason = DisabledReason.GONE if row.endpoint_id in gone_ids else DisabledReason.FAILING
             is_failing = delivery_retries.is_failing(failures=row.consecutive_failures, since=row.first_failure_at, now=row.moment)
@@ -71,10 +71,10 @@ def record(sent: Sequence[Sent]) -> set[UUID]:
     return {row.endpoint_id for row in rows if not row.is_open} | gone_ids
 
 
-def _result(sent: Sent, place: int) -> dict[str, Any]:
+def _result(sent: Sent, ordinal: int) -> dict[str, Any]:
     """A result as events_record takes it."""
     result: dict[str, Any] = {
-        "place": place,
+        "ordinal": ordinal,
         "tenant_id": str(sent.tenant_id),
         "delivery_id": str(sent.delivery_id),
         "endpoint_id": str(sent.endpoint_id),

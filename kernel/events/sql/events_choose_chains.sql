@@ -17,25 +17,25 @@ AS $$
 DECLARE
     -- Accounts at the end of a long queue of waiting ones have their turn in the next call, which begins behind these.
     looks constant integer := 500;
-    first_place constant text := coalesce(after_account, '');
+    first_account constant text := coalesce(after_account, '');
     has_turned boolean := false;
     head record;
     chain uuid[];
 BEGIN
     deliveries := '{}';
     chains := 0;
-    last_account := first_place;
+    last_account := first_account;
     FOR look IN 1 .. looks LOOP
         EXIT WHEN chains >= slots;
         SELECT first.id, first.account, first.state, first.next_at, first.first_attempt_at INTO head FROM events_delivery first
         WHERE first.tenant_id IS NOT NULL AND first.endpoint_id = target.id AND first.account > last_account AND first.account <> ''
             AND NOT first.released_by_age AND first.state IN ('pending', 'leased', 'waiting')
         ORDER BY first.account, first.sequence, first.event_id, first.id LIMIT 1;
-        IF has_turned AND (NOT FOUND OR head.account > first_place) THEN
-            last_account := first_place;
+        IF has_turned AND (NOT FOUND OR head.account > first_account) THEN
+            last_account := first_account;
             EXIT;
         ELSIF NOT FOUND THEN
-            EXIT WHEN first_place = '';
+            EXIT WHEN first_account = '';
             has_turned := true;
             last_account := '';
         ELSIF head.state = 'waiting' AND head.first_attempt_at < moment - patience THEN

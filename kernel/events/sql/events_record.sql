@@ -1,5 +1,5 @@
 -- Records what came of leased deliveries: the attempts, the state of each delivery, and what they say about their endpoints.
--- Takes: results as JSON, each with its place in the order in which they came in, tenant_id, delivery_id, endpoint_id, number (the
+-- Takes: results as JSON, each with its ordinal in the order in which they came in, tenant_id, delivery_id, endpoint_id, number (the
 -- delivery's attempts at its lease), is_test, outcome: delivered; waiting, with the seconds to the next attempt (delay); failed, for good;
 -- or unsent, where it was not begun. All but unsent ones have the attempt: attempt_id, duration_ms, status_code, error, request_headers,
 -- response_head, ip, and the pause in seconds that the receiver asked for.
@@ -26,7 +26,7 @@ BEGIN
     )
     SELECT each.attempt_id, each.tenant_id, each.delivery_id, each.number, moment - each.duration_ms * interval '1 millisecond',
         each.duration_ms, each.status_code, each.error, each.request_headers, each.response_head, each.ip
-    FROM unnest(given) each WHERE each.outcome <> 'unsent' ORDER BY each.place
+    FROM unnest(given) each WHERE each.outcome <> 'unsent' ORDER BY each.ordinal
     -- A worker that doesn't know whether it recorded them does so once more.
     ON CONFLICT (tenant_id, delivery_id, number) DO NOTHING;
     UPDATE events_delivery delivery
@@ -57,10 +57,10 @@ BEGIN
     FROM (
         -- Failures: those after the last success.
         SELECT each.tenant_id, each.endpoint_id, bool_or(each.outcome = 'delivered') AS has_success, max(each.pause) AS pause,
-            count(*) FILTER (WHERE each.outcome <> 'delivered' AND each.place > coalesce(last.place, -1)) AS failures
+            count(*) FILTER (WHERE each.outcome <> 'delivered' AND each.ordinal > coalesce(last.ordinal, -1)) AS failures
         FROM unnest(given) each
         LEFT JOIN (
-            SELECT success.tenant_id, success.endpoint_id, max(success.place) AS place FROM unnest(given) success
+            SELECT success.tenant_id, success.endpoint_id, max(success.ordinal) AS ordinal FROM unnest(given) success
             WHERE success.outcome = 'delivered' AND NOT success.is_test GROUP BY success.tenant_id, success.endpoint_id
         ) last ON last.tenant_id = each.tenant_id AND last.endpoint_id = each.endpoint_id
         WHERE each.outcome <> 'unsent' AND NOT each.is_test

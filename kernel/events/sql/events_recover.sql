@@ -11,7 +11,7 @@ AS $$
     WITH wanted AS (
         SELECT endpoint.enabled_events FROM events_endpoint endpoint WHERE endpoint.tenant_id = tenant AND endpoint.id = target
     ), missed AS (
-        SELECT event.id, event.account, event.sequence, event.created_at, row_number() OVER (ORDER BY event.position) - 1 AS place
+        SELECT event.id, event.account, event.sequence, event.created_at, row_number() OVER (ORDER BY event.position) - 1 AS ordinal
         FROM events_event event, wanted
         WHERE event.tenant_id = tenant AND event.position IS NOT NULL
             AND event.created_at >= since AND event.created_at < coalesce(until, 'infinity')
@@ -31,9 +31,9 @@ AS $$
         INSERT INTO events_delivery (
             id, tenant_id, event_id, endpoint_id, origin, state, attempts, next_at, account, sequence, released_by_age, last_error
         )
-        SELECT events_new_id(clock_timestamp(), missed.place), tenant, missed.id, target, 'recover', 'pending', 0, clock_timestamp(),
+        SELECT events_new_id(clock_timestamp(), missed.ordinal), tenant, missed.id, target, 'recover', 'pending', 0, clock_timestamp(),
             missed.account, missed.sequence, false, ''
-        FROM missed ORDER BY missed.place
+        FROM missed ORDER BY missed.ordinal
         RETURNING event_id
     )
     SELECT (SELECT count(*) FROM inserted), (SELECT max(missed.created_at) FROM missed)

@@ -144,7 +144,7 @@ class Migration(migrations.Migration):
             name="PaymentLeg",
             fields=[
                 ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
-                ("place", models.SmallIntegerField()),
+                ("ordinal", models.SmallIntegerField()),
                 ("kind", models.CharField(choices=[("credits", "Credits"), ("wallet", "Wallet")], max_length=16)),
                 ("hold_id", models.UUIDField(blank=True, null=True)),
                 ("entry_id", models.UUIDField(blank=True, null=True)),
@@ -173,7 +173,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "ordering": ["payment", "place"],
+                "ordering": ["payment", "ordinal"],
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(("amount__lt", Decimal("100000000000000000000"))), name="paying_paymentleg_amount_finite"
@@ -181,7 +181,7 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("captured__lt", Decimal("100000000000000000000"))), name="paying_paymentleg_captured_finite"
                     ),
-                    models.UniqueConstraint(fields=("tenant", "payment", "place"), name="paying_paymentleg_place_key"),
+                    models.UniqueConstraint(fields=("tenant", "payment", "ordinal"), name="paying_paymentleg_ordinal_key"),
                     models.CheckConstraint(
                         condition=models.Q(
                             models.Func(

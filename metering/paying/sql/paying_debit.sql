@@ -25,7 +25,7 @@ BEGIN
     SELECT count(*) INTO earlier FROM paying_paymentleg part WHERE part.tenant_id = tenant AND part.payment_id = payment.id;
     leg.tenant_id := tenant;
     leg.payment_id := payment.id;
-    leg.place := earlier;
+    leg.ordinal := earlier;
     leg.amount := 0;
     leg.created_at := payers.moment;
     -- The wallet decides first: it may refuse.
@@ -35,20 +35,21 @@ BEGIN
             RETURN '{}';
         END IF;
         leg.id := ledger_new_id();
-        leg.place := leg.place + 1;
+        leg.ordinal := leg.ordinal + 1;
         leg.kind := 'wallet';
         leg.captured := wanted - from_credits;
         legs := legs || leg;
     END IF;
     IF from_credits > 0 THEN
         leg.id := ledger_new_id();
-        leg.place := leg.place + 1;
+        leg.ordinal := leg.ordinal + 1;
         leg.kind := 'credits';
         leg.captured := from_credits;
         leg.entry_id := ledger_new_id();
         SELECT * INTO done FROM credits_consume(tenant, jsonb_build_array(jsonb_build_object(
             'id', leg.entry_id, 'customer_id', payment.customer_id, 'currency', payment.currency, 'amount', from_credits, 'partial', false,
-            'reason', '', 'invoice_id', payment.id, 'billing_run_id', '', 'idempotency_key', format('payment:%s:%s', payment.id, leg.place),
+            'reason', '', 'invoice_id', payment.id, 'billing_run_id', '',
+            'idempotency_key', format('payment:%s:%s', payment.id, leg.ordinal),
             'facts_digest', '\x', 'actor', actor, 'request_id', request
         ))) LIMIT 1;
         IF done.outcome <> 'posted' THEN

@@ -1,9 +1,9 @@
 -- Debits the tenant's wallet for what a payment doesn't hold.
--- Takes: the tenant, the payment, how much, the place of the part (it makes the reference), and who asks.
+-- Takes: the tenant, the payment, how much, the ordinal of the leg (it makes the reference), and who asks.
 -- Returns: the wallet's entry, or null where the wallet doesn't cover it. Locks: the wallet.
 -- Never: takes a wallet without a floor below zero, unless the policy says so; posts where the tenant's type `usage` is no debit.
 CREATE OR REPLACE FUNCTION paying_debit_wallet(
-    tenant uuid, payment paying_payment, part numeric, place integer, actor text, request text
+    tenant uuid, payment paying_payment, part numeric, ordinal integer, actor text, request text
 )
 RETURNS uuid
 LANGUAGE plpgsql
@@ -30,7 +30,8 @@ BEGIN
         RETURN NULL;
     END IF;
     SELECT * INTO done FROM billing_post(tenant, jsonb_build_array(billing_usage_debit() || jsonb_build_object(
-        'id', ledger_new_id(), 'currency', payment.currency, 'amount', part, 'reference_id', format('payment:%s:%s', payment.id, place), 'facts_digest', billing_no_facts_digest(), 'actor', actor,
+        'id', ledger_new_id(), 'currency', payment.currency, 'amount', part,
+        'reference_id', format('payment:%s:%s', payment.id, ordinal), 'facts_digest', billing_no_facts_digest(), 'actor', actor,
         'request_id', request
     )));
     RETURN CASE WHEN done.outcome = 'posted' THEN done.id END;

@@ -41,7 +41,7 @@ BEGIN
             FOR leg IN
                 SELECT * FROM paying_paymentleg part
                 WHERE part.tenant_id = tenant AND part.payment_id = payment.id AND part.hold_id IS NOT NULL
-                ORDER BY part.place
+                ORDER BY part.ordinal
             LOOP
                 asked := jsonb_build_object(
                     'hold_id', leg.hold_id, 'expires_at', item.expires_at, 'actor', item.actor, 'request_id', item.request_id

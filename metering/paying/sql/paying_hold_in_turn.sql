@@ -29,7 +29,7 @@ BEGIN
         leg.tenant_id := tenant;
         leg.payment_id := payment.id;
         leg.captured := 0;
-        leg.place := 0;
+        leg.ordinal := 0;
         -- The wallet decides before anything is held of the credits.
         IF payment.amount > available THEN
             SELECT * INTO done FROM paying_hold_wallet(tenant, payment, payment.amount - available, payers.moment + duration);
@@ -53,7 +53,7 @@ BEGIN
         leg.created_at := payers.moment;
         IF available > 0 THEN
             leg.id := ledger_new_id();
-            leg.place := 1;
+            leg.ordinal := 1;
             leg.kind := 'credits';
             leg.amount := least(available, payment.amount);
             leg.hold_id := paying_hold_credits(tenant, payment, leg.amount);
@@ -61,7 +61,7 @@ BEGIN
         END IF;
         IF payment.amount > available THEN
             leg.id := ledger_new_id();
-            leg.place := leg.place + 1;
+            leg.ordinal := leg.ordinal + 1;
             leg.kind := 'wallet';
             leg.amount := payment.amount - available;
             leg.hold_id := done.hold_id;

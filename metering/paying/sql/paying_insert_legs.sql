@@ -4,8 +4,8 @@ RETURNS void
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    INSERT INTO paying_paymentleg (id, tenant_id, payment_id, place, kind, hold_id, entry_id, amount, captured, created_at)
-    SELECT leg.id, tenant, leg.payment_id, leg.place, leg.kind, leg.hold_id, leg.entry_id, leg.amount, leg.captured, leg.created_at
+    INSERT INTO paying_paymentleg (id, tenant_id, payment_id, ordinal, kind, hold_id, entry_id, amount, captured, created_at)
+    SELECT leg.id, tenant, leg.payment_id, leg.ordinal, leg.kind, leg.hold_id, leg.entry_id, leg.amount, leg.captured, leg.created_at
     FROM unnest(legs) AS leg;
 END
 $$;

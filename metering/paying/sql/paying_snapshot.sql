@@ -17,7 +17,7 @@ AS $$
         'legs', (
             SELECT coalesce(json_agg(json_build_object(
                 'kind', leg.kind, 'hold_id', leg.hold_id, 'entry_id', leg.entry_id, 'amount', leg.amount, 'captured', leg.captured
-            ) ORDER BY leg.place), '[]')
+            ) ORDER BY leg.ordinal), '[]')
             FROM paying_paymentleg leg WHERE leg.tenant_id = payment.tenant_id AND leg.payment_id = payment.id
         )
     )

@@ -24,7 +24,7 @@ BEGIN
     FOR leg IN
         SELECT * FROM paying_paymentleg part
         WHERE part.tenant_id = tenant AND part.payment_id = payment.id AND part.hold_id IS NOT NULL AND is_open
-        ORDER BY part.place
+        ORDER BY part.ordinal
     LOOP
         CONTINUE WHEN number IS NOT NULL AND (left_over = 0 OR leg.captured = leg.amount);
         IF leg.kind = 'wallet' AND left_over > leg.amount - leg.captured THEN

@@ -16,11 +16,11 @@ BEGIN
     SELECT array_agg((
             event.type, 'transaction:' || payment.transaction_id, events_moment_number(payment.updated_at), payment.updated_at,
             payment.id::text, paying_snapshot(payment)
-        )::events_item ORDER BY payment.id, event.place) INTO items
+        )::events_item ORDER BY payment.id, event.ordinal) INTO items
     FROM paying_payment payment
     CROSS JOIN LATERAL (VALUES
         (1, 'payment.' || what, true), (2, 'payment.unpaid', payment.unpaid > 0)
-    ) AS event (place, type, has_happened)
+    ) AS event (ordinal, type, has_happened)
     WHERE payment.tenant_id = tenant AND payment.id = ANY (payments) AND event.has_happened AND events_wanted(patterns, event.type);
     IF items IS NOT NULL THEN
         PERFORM events_insert(tenant, items);

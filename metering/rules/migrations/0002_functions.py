@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("rules", "0001_tables")]
 
-    operations = [InstallFunctions("rules", version=1, digest="23ffbd7b4430a7dc")]
+    operations = [InstallFunctions("rules", version=1, digest="95907600d1952bc7")]

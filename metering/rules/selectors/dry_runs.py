@@ -102,13 +102,13 @@ def _judge(run: DryRun, lines: Sequence[Any], refusing: list[int]) -> None:
         return
     run.refused += 1
     run.examples = [*run.examples, lines[0].transaction_id][-MAX_EXAMPLES:]
-    for place in refusing:
-        if place:
-            run.by_limit[place - 1] += 1
+    for ordinal in refusing:
+        if ordinal:
+            run.by_limit[ordinal - 1] += 1
 
 
 def _refusing(rule_type: str, lines: Sequence[Any], parameters: Sequence[Row], sums: dict[tuple[int, str], _Sum]) -> list[int]:
-    """The places of the limits that refuse the transaction; [0] where the rule refuses it without a limit."""
+    """The ordinals of the limits that refuse the transaction; [0] where the rule refuses it without a limit."""
     first = lines[0]
     match rule_type:
         case RuleType.ALLOWLIST:
@@ -117,13 +117,13 @@ def _refusing(rule_type: str, lines: Sequence[Any], parameters: Sequence[Row], s
             return [0] if first.applies else []
         case RuleType.PAYMENT_AUTHORIZATION:
             return [0] if first.applies and first.has_payment else []
-    return [line.place for line in lines if line.place and first.applies and _is_over(line, parameters[line.place - 1], sums)]
+    return [line.ordinal for line in lines if line.ordinal and first.applies and _is_over(line, parameters[line.ordinal - 1], sums)]
 
 
 def _is_over(line: Any, parameter: Row, sums: dict[tuple[int, str], _Sum]) -> bool:
     used = Decimal(0)
     if line.tail_at is not None:
-        group = sums.setdefault((line.place, line.group_key), _Sum())
+        group = sums.setdefault((line.ordinal, line.group_key), _Sum())
         group.drop(line.tail_at)
         used = group.used
     limit: Decimal = parameter["limit_value"]
@@ -133,8 +133,8 @@ def _is_over(line: Any, parameter: Row, sums: dict[tuple[int, str], _Sum]) -> bo
 
 def _count(lines: Iterable[Any], sums: dict[tuple[int, str], _Sum]) -> None:
     for line in lines:
-        if line.place and line.is_counted and line.tail_at is not None and line.amount is not None:
-            sums.setdefault((line.place, line.group_key), _Sum()).add(line.at, line.amount)
+        if line.ordinal and line.is_counted and line.tail_at is not None and line.amount is not None:
+            sums.setdefault((line.ordinal, line.group_key), _Sum()).add(line.at, line.amount)
 
 
 def _length(parameter: Row) -> timedelta:

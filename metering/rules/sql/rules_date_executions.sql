@@ -7,10 +7,10 @@ AS $$
 BEGIN
     RETURN (
         SELECT jsonb_agg(execution || jsonb_build_object('limits', (
-            SELECT coalesce(jsonb_agg(rules_date_limit(tenant, transaction, measured, checked) ORDER BY one.place), '[]')
-            FROM jsonb_array_elements(execution -> 'limits') WITH ORDINALITY AS one (checked, place)
-        )) ORDER BY whole.place)
-        FROM jsonb_array_elements(executions) WITH ORDINALITY AS whole (execution, place)
+            SELECT coalesce(jsonb_agg(rules_date_limit(tenant, transaction, measured, checked) ORDER BY one.ordinal), '[]')
+            FROM jsonb_array_elements(execution -> 'limits') WITH ORDINALITY AS one (checked, ordinal)
+        )) ORDER BY whole.ordinal)
+        FROM jsonb_array_elements(executions) WITH ORDINALITY AS whole (execution, ordinal)
     );
 END
 $$;

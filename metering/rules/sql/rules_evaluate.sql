@@ -36,8 +36,8 @@ BEGIN
             WHEN 'usage_limit' THEN
                 limits := rules_check_limits(tenant, rule.id, rule.label, subject, measured);
                 denial := (
-                    SELECT checked ->> 'reason' FROM jsonb_array_elements(limits) WITH ORDINALITY AS one (checked, place)
-                    WHERE NOT (checked ->> 'isAllowed')::boolean ORDER BY place LIMIT 1
+                    SELECT checked ->> 'reason' FROM jsonb_array_elements(limits) WITH ORDINALITY AS one (checked, ordinal)
+                    WHERE NOT (checked ->> 'isAllowed')::boolean ORDER BY ordinal LIMIT 1
                 );
                 limited := limited || rules_execution(rule.id, rule.version, rule.is_manual, denial, limits, overruling);
             ELSE

@@ -9,8 +9,8 @@ AS $$
     SELECT CASE
         WHEN coalesce(cardinality(named.group_by), 0) = 0 THEN '{}'::jsonb
         ELSE (
-            SELECT jsonb_object_agg(word.name, counted_group -> (word.place - 1)::integer)
-            FROM unnest(named.group_by) WITH ORDINALITY AS word (name, place)
+            SELECT jsonb_object_agg(word.name, counted_group -> (word.ordinal - 1)::integer)
+            FROM unnest(named.group_by) WITH ORDINALITY AS word (name, ordinal)
             WHERE jsonb_typeof(counted_group) = 'array'
         )
     END

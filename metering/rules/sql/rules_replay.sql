@@ -6,7 +6,7 @@
 -- left out, and costs are those that are active now. Locks nothing. Never writes.
 CREATE OR REPLACE FUNCTION rules_replay(tenant uuid, since timestamptz, most integer, stated jsonb, chosen uuid[], limits jsonb)
 RETURNS TABLE (
-    transaction_id uuid, at timestamptz, applies boolean, is_of_agents boolean, has_payment boolean, place integer, amount numeric,
+    transaction_id uuid, at timestamptz, applies boolean, is_of_agents boolean, has_payment boolean, ordinal integer, amount numeric,
     group_key text, is_counted boolean, tail_at timestamptz
 )
 LANGUAGE plpgsql STABLE
@@ -14,7 +14,7 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT past.id, past.created_at, rules_matches(past.subject, stated, chosen), rules_matches(past.subject, NULL, chosen),
-        (past.subject).payment_amount IS NOT NULL, listed.place::integer,
+        (past.subject).payment_amount IS NOT NULL, listed.ordinal::integer,
         rules_measured_amount(past.subject, measure.measurement_type, measure.currency, measure.include_estimates),
         rules_group_key(past.subject, coalesce(measure.group_by, '{}')),
         measure.scope = 'all' OR rules_matches(past.subject, stated, chosen),
@@ -26,8 +26,8 @@ BEGIN
         ORDER BY owner.created_at DESC, owner.id DESC
         LIMIT most
     ) AS past
-    LEFT JOIN LATERAL jsonb_array_elements(limits) WITH ORDINALITY AS listed (content, place) ON true
-    LEFT JOIN LATERAL jsonb_populate_record(NULL::rules_rulemeasure, listed.content) AS measure ON listed.place IS NOT NULL
-    ORDER BY past.created_at, past.id, listed.place;
+    LEFT JOIN LATERAL jsonb_array_elements(limits) WITH ORDINALITY AS listed (content, ordinal) ON true
+    LEFT JOIN LATERAL jsonb_populate_record(NULL::rules_rulemeasure, listed.content) AS measure ON listed.ordinal IS NOT NULL
+    ORDER BY past.created_at, past.id, listed.ordinal;
 END
 $$;

@@ -27,15 +27,15 @@ BEGIN
         FROM rules_ruleparameter AS counted
         JOIN rules_spendingrule AS rule ON rule.tenant_id = tenant AND rule.id = counted.rule_id AND rule.status = 'active'
         CROSS JOIN LATERAL (
-            SELECT 'spending_rule.threshold_reached' AS type, notified.share, notified.place
-            FROM unnest(rule.notify_at) WITH ORDINALITY AS notified (share, place)
+            SELECT 'spending_rule.threshold_reached' AS type, notified.share, notified.ordinal
+            FROM unnest(rule.notify_at) WITH ORDINALITY AS notified (share, ordinal)
             WHERE used_before < notified.share * counted.limit_value AND used_now >= notified.share * counted.limit_value
             UNION ALL
             SELECT 'spending_rule.exceeded', NULL, NULL WHERE used_before <= counted.limit_value AND used_now > counted.limit_value
         ) AS crossing
         WHERE counted.tenant_id = tenant AND counted.measure_id = measure AND counted.removed_at IS NULL
             AND events_wanted(patterns, crossing.type)
-        ORDER BY counted.id, crossing.place
+        ORDER BY counted.id, crossing.ordinal
     LOOP
         named_group := rules_named_group(tenant, crossed.id, counted_group::jsonb);
         CONTINUE WHEN crossed.share IS NOT NULL

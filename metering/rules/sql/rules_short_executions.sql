@@ -9,10 +9,10 @@ BEGIN
         SELECT coalesce(jsonb_agg(execution || jsonb_build_object('limits', (
             SELECT coalesce(jsonb_agg(jsonb_build_array(
                 checked -> 'parameter', checked -> 'used', checked -> 'amount', checked -> 'limit'
-            ) ORDER BY one.place), '[]')
-            FROM jsonb_array_elements(execution -> 'limits') WITH ORDINALITY AS one (checked, place)
-        )) ORDER BY whole.place), '[]')
-        FROM jsonb_array_elements(executions) WITH ORDINALITY AS whole (execution, place)
+            ) ORDER BY one.ordinal), '[]')
+            FROM jsonb_array_elements(execution -> 'limits') WITH ORDINALITY AS one (checked, ordinal)
+        )) ORDER BY whole.ordinal), '[]')
+        FROM jsonb_array_elements(executions) WITH ORDINALITY AS whole (execution, ordinal)
     );
 END
 $$;
