@@ -2,13 +2,13 @@
 
 from kernel.ledger.exports.definitions import Export, Field, Kind, amount, digest, fields, moment
 
-# The costs sent with a denied or cancelled transaction are a fact without a digest of its own (metering_insert_offered_costs). They come
+# The costs sent with a denied or cancelled transaction are a fact without a digest of its own (metering_insert_unwritten_costs). They come
 # back as costs, of which the posting makes the same fact again.
-OFFERED = """(
-    SELECT offered.facts -> 'costs' FROM metering_fact AS offered
-    WHERE offered.tenant_id = transaction.tenant_id AND offered.transaction_id = transaction.id AND offered.facts_digest IS NULL
+UNWRITTEN_COSTS = """(
+    SELECT sent.facts -> 'costs' FROM metering_fact AS sent
+    WHERE sent.tenant_id = transaction.tenant_id AND sent.transaction_id = transaction.id AND sent.facts_digest IS NULL
 )"""
-COSTS = f"""COALESCE({OFFERED}, (
+COSTS = f"""COALESCE({UNWRITTEN_COSTS}, (
     SELECT json_agg(json_build_object(
         'id', cost.id, 'fiatAmount', {amount("cost.fiat_amount")}, 'fiatAssetSymbol', cost.fiat_asset_symbol,
         'isEstimate', cost.is_estimate, 'supersedes', cost.supersedes_id, 'supersededBy', cost.superseded_by_id,

@@ -78,7 +78,7 @@ class PolicyForm(SettingForm):
     prices_self_hosted = switch_field(
         "Self-hosted models have list prices", help="Off: a model behind Ollama, vLLM or the like costs what your own prices say."
     )
-    is_prepaid = switch_field(
+    holds_estimates = switch_field(
         "Transactions are prepaid", help="Estimated costs are held, of credits first and the wallet next, and what a call cost is captured."
     )
     payer_customer_id = text_field(
@@ -101,7 +101,7 @@ class PolicyForm(SettingForm):
             "stale_hours": hours,
             "takes_reported_costs": policy.reported_costs == ReportedCosts.ACTUAL,
             "prices_self_hosted": policy.prices_self_hosted,
-            "is_prepaid": policy.is_prepaid,
+            "holds_estimates": policy.holds_estimates,
             "payer_customer_id": policy.payer_customer_id or "",
             "allows_overdraft": policy.allows_overdraft,
             "backdating_days": in_unit(policy.backdating_limit, DAY),
@@ -120,7 +120,7 @@ class PolicyForm(SettingForm):
             stale_after=stale_after,
             reported_costs=ReportedCosts.ACTUAL if values["takes_reported_costs"] else ReportedCosts.COMPARE,
             prices_self_hosted=values["prices_self_hosted"],
-            is_prepaid=values["is_prepaid"],
+            holds_estimates=values["holds_estimates"],
             payer_customer_id=values["payer_customer_id"] or None,
             allows_overdraft=values["allows_overdraft"],
             backdating_limit=self.limit("backdating_days", values, DAY),
@@ -359,7 +359,7 @@ class PolicyAdmin(LedgerAdmin):
         "tenant",
         "authorizes_at_once",
         "stale_after",
-        "is_prepaid",
+        "holds_estimates",
         "backdating_limit",
         "postdating_limit",
         "updated_at",

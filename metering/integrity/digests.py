@@ -26,9 +26,10 @@ TRANSACTIONS = """
                 'is_estimate', (cost ->> 'isEstimate')::boolean,
                 'cost_details', CASE WHEN json_typeof(cost -> 'costDetails') <> 'null' THEN (cost -> 'costDetails')::text END
             ) ORDER BY place)
-            FROM metering_fact AS offered
-            CROSS JOIN LATERAL json_array_elements(offered.facts -> 'costs') WITH ORDINALITY AS sent (cost, place)
-            WHERE offered.tenant_id = transaction.tenant_id AND offered.transaction_id = transaction.id AND offered.facts_digest IS NULL
+            FROM metering_fact AS unwritten
+            CROSS JOIN LATERAL json_array_elements(unwritten.facts -> 'costs') WITH ORDINALITY AS sent (cost, place)
+            WHERE unwritten.tenant_id = transaction.tenant_id
+                AND unwritten.transaction_id = transaction.id AND unwritten.facts_digest IS NULL
         ), (
             SELECT jsonb_agg(jsonb_build_object(
                 'fiat_amount', cost.fiat_amount::text, 'fiat_asset_symbol', cost.fiat_asset_symbol, 'is_estimate', cost.is_estimate,

@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                     "tenant",
                     models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenants.tenant"),
                 ),
-                ("is_prepaid", models.BooleanField(default=False, db_default=False)),
+                ("holds_estimates", models.BooleanField(default=False, db_default=False)),
                 ("payer_customer_id", models.CharField(max_length=255, null=True, blank=True)),
                 ("allows_overdraft", models.BooleanField(default=False, db_default=False)),
                 ("backdating_limit", models.DurationField(db_default=datetime.timedelta(days=35), default=datetime.timedelta(days=35))),

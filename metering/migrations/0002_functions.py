@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables")]
 
-    operations = [InstallFunctions("metering", version=1, digest="a828d8ea00c6e99c")]
+    operations = [InstallFunctions("metering", version=1, digest="4d4f9aa6dd2bbbbd")]

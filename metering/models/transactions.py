@@ -41,7 +41,7 @@ class Policy(TenantOwned):
     # True: the tenant has spending rules, or sums that one of them may need again. Set by the SQL function rules_apply_change alone.
     has_rules = models.BooleanField(default=False, db_default=False, editable=False)
     # True: a new transaction's estimated costs are held, and what it cost is captured when it is completed (metering/paying).
-    is_prepaid = models.BooleanField(default=False, db_default=False)
+    holds_estimates = models.BooleanField(default=False, db_default=False)
     # Whose credits pay for transactions of no customer; null: the tenant's slug.
     payer_customer_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null: the default
     # True: a wallet without a floor pays however low its balance gets; False: down to zero.

@@ -4,7 +4,7 @@ from django.db.models import TextChoices
 
 
 class PaymentKind(TextChoices):
-    """What asks for a payment: the estimated costs of a call of a tenant that prepays, or the challenge of a resource that answered 402."""
+    """What asks for a payment: the estimates of a call, where its tenant holds them, or the challenge of a resource that answered 402."""
 
     PREPAID = "prepaid"
     X402 = "x402"

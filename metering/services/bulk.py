@@ -25,7 +25,7 @@ from metering.services.transactions import NO_OBJECT
 # Facts that metering_posting has under the same names.
 SAME_NAMES = (
     *("service_name", "action_name", "resource_name", "metadata", "request_facts", "payment_data", "customer_id", "trace_external_id"),
-    *("agent_id", "agent_name", "status", "outcome", "idempotency_key", "occurred_at", "completed_at"),
+    *("agent_id", "agent_name", "status", "idempotency_key", "occurred_at", "completed_at"),
 )
 NEW_IDS = ("new_trace_id", "change_id")
 OPEN = MOVES[Status.CANCELLED]
@@ -46,6 +46,7 @@ def encode_import(facts: Mapping[str, Any], *, digest: bytes, actor: str, reques
     line = {name: facts[name] for name in SAME_NAMES if name in facts}
     line.update(actor=actor, request_id=request_id)
     line.update({name: new_id_text() for name in NEW_IDS})
+    line["call_outcome"] = facts.get("outcome")
     line.update(first_status(facts))
     line["id"] = facts.get("id") or new_id_text()
     line["qualifiers"] = facts.get("qualifiers") or NO_OBJECT

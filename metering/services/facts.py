@@ -157,7 +157,7 @@ def _make_cost(priced: Priced, *, is_estimate: bool) -> Row | None:
         "currency": priced.currency,
         "is_estimate": is_estimate or priced.pricing == Pricing.PARTLY_READ,
         "details": priced.details,
-        "replaces_inferred": True,
+        "is_from_report": True,
     }
 
 

@@ -78,11 +78,11 @@ def _add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row, ma
 
 def _add_cost(item: dict[str, Any], cost: dict[str, Any]) -> None:
     """Add the cost of the report, and mark the estimates that it supersedes, as metering_choose_superseded_costs does of a later one."""
-    replaced = [offered for offered in item["costs"] if offered["is_estimate"] and offered["currency"] == cost["currency"]]
-    if any(not offered["is_estimate"] for offered in item["costs"]) and (cost["is_estimate"] or not replaced):
+    replaced = [sent for sent in item["costs"] if sent["is_estimate"] and sent["currency"] == cost["currency"]]
+    if any(not sent["is_estimate"] for sent in item["costs"]) and (cost["is_estimate"] or not replaced):
         item["fact"]["pricing"] = Pricing.ALREADY_KNOWN.value
         return
-    for offered in replaced:
-        offered["superseded_by_id"] = cost["id"]
-    cost["supersedes_ids"] = [offered["id"] for offered in reversed(replaced)]
+    for sent in replaced:
+        sent["superseded_by_id"] = cost["id"]
+    cost["supersedes_ids"] = [sent["id"] for sent in reversed(replaced)]
     item["costs"].append(cost)

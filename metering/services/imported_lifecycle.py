@@ -48,7 +48,7 @@ def first_status(facts: Mapping[str, Any]) -> dict[str, Any]:
         "decided_at": steps[0].get("occurred_at"),
         **({"change_id": steps[0]["id"]} if "id" in steps[0] else {}),
     }
-    return first if steps[0]["to"] == Status.COMPLETED else {**first, "outcome": None, "completed_at": None}
+    return first if steps[0]["to"] == Status.COMPLETED else {**first, "call_outcome": None, "completed_at": None}
 
 
 def came_later(cost: Mapping[str, Any]) -> bool:
@@ -134,11 +134,11 @@ def _make_fact(fact: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _make_move(step: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
-    outcome = facts.get("outcome") if step["to"] == Status.COMPLETED else None
+    call_outcome = facts.get("outcome") if step["to"] == Status.COMPLETED else None
     return {
         "id": step.get("id") or new_id_text(),
         "to_status": step["to"],
         "round": step.get("round", 1),
         "reason": step["reason"],
-        "outcome": outcome,
+        "call_outcome": call_outcome,
     }

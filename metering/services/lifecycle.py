@@ -64,7 +64,7 @@ def complete_transactions(
                 request_id=request_id,
                 transaction_id=completion["transaction_id"],
                 stated={"call": "complete", "outcome": completion["outcome"], **(report or {})},
-                move={"to_status": Status.COMPLETED.value, "outcome": completion["outcome"]},
+                move={"to_status": Status.COMPLETED.value, "call_outcome": completion["outcome"]},
                 fact=fact,
                 cost=cost,
                 idempotency_key=completion.get("idempotency_key"),

@@ -51,14 +51,14 @@ def set_policy(
     stale_after: timedelta | None = UNCHANGED,
     reported_costs: str = UNCHANGED,
     prices_self_hosted: bool = UNCHANGED,
-    is_prepaid: bool = UNCHANGED,
+    holds_estimates: bool = UNCHANGED,
     payer_customer_id: str | None = UNCHANGED,
     allows_overdraft: bool = UNCHANGED,
     backdating_limit: timedelta = UNCHANGED,
     postdating_limit: timedelta = UNCHANGED,
 ) -> Policy:
     """Change the given parts of a tenant's policy; the others stay as they are. `stale_after` None: nothing is closed automatically.
-    `is_prepaid`: estimated costs are held, and what a transaction cost is captured. `payer_customer_id`: whose credits pay where neither
+    `holds_estimates`: estimates are held, and what a transaction cost is captured. `payer_customer_id`: whose credits pay where neither
     the transaction nor its agent names a customer; None: the tenant's slug. `allows_overdraft`: a wallet without a floor pays below zero.
     `reported_costs`: a value of ReportedCosts. `prices_self_hosted`: whether models that the tenant runs itself have their list price.
     `backdating_limit`, `postdating_limit`: how far before and after the present a call of the API may say that something happened.
@@ -71,7 +71,7 @@ def set_policy(
         "stale_after": stale_after,
         "reported_costs": reported_costs,
         "prices_self_hosted": prices_self_hosted,
-        "is_prepaid": is_prepaid,
+        "holds_estimates": holds_estimates,
         "payer_customer_id": payer_customer_id,
         "allows_overdraft": allows_overdraft,
         "backdating_limit": backdating_limit,

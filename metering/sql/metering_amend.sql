@@ -39,9 +39,9 @@ BEGIN
     PERFORM pg_advisory_xact_lock_shared(rules_lock_number(tenant));
     SELECT * INTO policy FROM metering_policy seen WHERE seen.tenant_id = tenant;
     -- What a file says to have happened was paid elsewhere.
-    policy.is_prepaid := coalesce(policy.is_prepaid, false) AND items[1].request_id NOT LIKE 'run:%';
+    policy.holds_estimates := coalesce(policy.holds_estimates, false) AND items[1].request_id NOT LIKE 'run:%';
     policy.has_rules := coalesce(policy.has_rules, false);
-    SELECT policy.is_prepaid OR bool_or(locked.requires_payment) INTO pays
+    SELECT policy.holds_estimates OR bool_or(locked.requires_payment) INTO pays
     FROM (
         SELECT kept.requires_payment
         FROM metering_transaction kept

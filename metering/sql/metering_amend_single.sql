@@ -1,5 +1,5 @@
 -- Adds one item to its transaction, which the caller (metering_amend) has locked.
--- Takes: the tenant, the item, whose key is new, and the tenant's policy: has_rules and is_prepaid are never null.
+-- Takes: the tenant, the item, whose key is new, and the tenant's policy: has_rules and holds_estimates are never null.
 -- Returns: the outcome, as metering_amend says, and the changes to the sums.
 -- Locks: the counters of the tenant's rules, where it authorizes; the money of payments (paying_hold_all_or_none, metering_follow_payments); the costs
 -- that it supersedes, which nobody else can hold, because their transaction is locked.
@@ -39,9 +39,9 @@ BEGIN
         done.outcome := CASE decision.status WHEN 'preparing' THEN 'needs_person' END;
         done.created_at := GREATEST(clock_timestamp(), done.created_at);
     END IF;
-    IF done.outcome IS NULL AND (policy.is_prepaid OR owner.round > 1) AND (item.move).to_status = 'authorized' AND (item.move).asks_rules
+    IF done.outcome IS NULL AND (policy.holds_estimates OR owner.round > 1) AND (item.move).to_status = 'authorized' AND (item.move).asks_rules
     THEN
-        placed := paying_hold_at_authorization(tenant, policy.is_prepaid, owner, item.actor, item.request_id);
+        placed := paying_hold_at_authorization(tenant, policy.holds_estimates, owner, item.actor, item.request_id);
         IF placed.reason IS NOT NULL THEN
             item.move.to_status := 'denied';
             item.move.reason := placed.reason;
@@ -94,8 +94,8 @@ BEGIN
                 tenant, owner, (placed.payments[1]).id, item.actor, item.request_id, done.created_at
             );
         END IF;
-    ELSIF policy.is_prepaid OR owner.requires_payment THEN
-        amended.deltas := amended.deltas || metering_follow_payments(tenant, owner, item, done.created_at, policy.is_prepaid);
+    ELSIF policy.holds_estimates OR owner.requires_payment THEN
+        amended.deltas := amended.deltas || metering_follow_payments(tenant, owner, item, done.created_at, policy.holds_estimates);
     END IF;
     done.outcome := 'posted';
     done.occurred_at := coalesce(item.occurred_at, done.created_at);

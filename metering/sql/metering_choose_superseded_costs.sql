@@ -36,7 +36,7 @@ BEGIN
         END;
         RETURN chosen;
     END IF;
-    IF cost.replaces_inferred IS NOT TRUE THEN
+    IF cost.is_from_report IS NOT TRUE THEN
         RETURN chosen;
     END IF;
 

@@ -1,11 +1,11 @@
 -- Pays for what was just added to a transaction: what it cost is captured when it is completed, and costs that become known later are
 -- debited. What is cancelled or denied releases what it holds.
--- Takes: the tenant, the transaction's row before the item, the item, whose rows are written, the moment, and whether the tenant prepays.
+-- Takes: the tenant, the transaction's row before the item, the item, whose rows are written, the moment, and whether the tenant holds estimates.
 -- Returns: the changes to the sums.
 -- Locks: the transaction's payments by id; then as paying_end_payment. The caller has locked the transaction, and called paying_lock.
 -- Never: gives back what was captured.
 CREATE OR REPLACE FUNCTION metering_follow_payments(
-    tenant uuid, owner metering_transaction, item metering_amendment, moment timestamptz, is_prepaid boolean
+    tenant uuid, owner metering_transaction, item metering_amendment, moment timestamptz, holds_estimates boolean
 )
 RETURNS metering_delta[]
 LANGUAGE plpgsql
@@ -13,13 +13,13 @@ AS $$
 DECLARE
     status CONSTANT text := coalesce((item.move).to_status, owner.status);
     -- What is added to a call that failed earlier finds its outcome in the row.
-    has_failed CONSTANT boolean := coalesce((item.move).outcome, owner.outcome) IS NOT DISTINCT FROM 'error';
+    has_failed CONSTANT boolean := coalesce((item.move).call_outcome, owner.outcome) IS NOT DISTINCT FROM 'error';
     is_over CONSTANT boolean := status = 'completed';
     payment paying_payment;
     cost numeric;
     deltas metering_delta[] := '{}';
 BEGIN
-    IF is_over AND is_prepaid THEN
+    IF is_over AND holds_estimates THEN
         PERFORM paying_add_missing_payments(tenant, owner, has_failed, moment, item.actor, item.request_id);
     END IF;
     FOR payment IN

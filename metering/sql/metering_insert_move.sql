@@ -13,7 +13,7 @@ BEGIN
     UPDATE metering_transaction AS kept SET
         status = move.to_status,
         round = coalesce(move.round, kept.round),
-        outcome = move.outcome,
+        outcome = move.call_outcome,
         decline_reason = CASE WHEN move.to_status = 'denied' THEN move.reason END,
         updated_at = moment,
         preparing_at = CASE WHEN move.to_status = 'preparing' THEN status_occurred_at ELSE kept.preparing_at END,

@@ -1,4 +1,4 @@
--- Writes what belongs to one new transaction: the first step of its status, what was reported of it, its costs, and what was offered and
+-- Writes what belongs to one new transaction: the first step of its status, what was reported of it, its costs, and what was sent and
 -- became no cost. metering_post_array writes the same for many.
 -- Takes: the tenant, the posting, what is known of its transaction, which must have been inserted, the costs to write, and when it
 -- happened.
@@ -41,7 +41,7 @@ BEGIN
         CASE WHEN cost.inferred_from_id IS NOT NULL THEN decode(fact.digest, 'hex') END
     FROM unnest(costs) cost;
     IF posted.status IN ('denied', 'cancelled') THEN
-        PERFORM metering_insert_offered_costs(tenant, item, posted.status, occurred_at, posted.created_at);
+        PERFORM metering_insert_unwritten_costs(tenant, item, posted.status, occurred_at, posted.created_at);
     END IF;
     RETURN true;
 END

@@ -6,8 +6,8 @@ LANGUAGE sql IMMUTABLE
 AS $$
     -- In the order of metering_delta's attributes.
     SELECT ROW(
-        owner.occurred_at, owner.service_id, owner.agent_id, '', 0, (move.outcome IS NOT DISTINCT FROM 'success')::integer,
-        (move.outcome IS NOT DISTINCT FROM 'error')::integer, (move.to_status = 'denied')::integer,
+        owner.occurred_at, owner.service_id, owner.agent_id, '', 0, (move.call_outcome IS NOT DISTINCT FROM 'success')::integer,
+        (move.call_outcome IS NOT DISTINCT FROM 'error')::integer, (move.to_status = 'denied')::integer,
         (move.to_status = 'cancelled')::integer, 0, 0, 0
     )::metering_delta
 $$;

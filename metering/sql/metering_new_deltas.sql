@@ -1,9 +1,9 @@
 -- What a new transaction adds to the sums.
--- Takes: when it happened, its service and agent, its status and outcome, and the costs that became rows.
+-- Takes: when it happened, its service and agent, its status, the outcome of the call, and the costs that became rows.
 -- Returns: one change, and one more for each cost in another currency than the first. The transaction is counted under its first cost's
 -- currency, so that most need one row of sums and not two. Locks nothing.
 CREATE OR REPLACE FUNCTION metering_new_deltas(
-    occurred_at timestamptz, service uuid, agent uuid, status text, outcome text, costs metering_new_cost[]
+    occurred_at timestamptz, service uuid, agent uuid, status text, call_outcome text, costs metering_new_cost[]
 )
 RETURNS metering_delta[]
 LANGUAGE plpgsql IMMUTABLE
@@ -12,8 +12,8 @@ DECLARE
     -- In the order of metering_delta's attributes; the last three are the costs, added up below.
     first metering_delta := ROW(
         occurred_at, service, agent, coalesce(costs[1].currency, ''), 1,
-        (status = 'completed' AND outcome IS NOT DISTINCT FROM 'success')::integer,
-        (status = 'completed' AND outcome IS NOT DISTINCT FROM 'error')::integer,
+        (status = 'completed' AND call_outcome IS NOT DISTINCT FROM 'success')::integer,
+        (status = 'completed' AND call_outcome IS NOT DISTINCT FROM 'error')::integer,
         (status = 'denied')::integer, (status = 'cancelled')::integer, 0, 0, 0
     );
     cost metering_new_cost;

@@ -1,4 +1,4 @@
--- Pays for a call that was recorded when it was over, of a tenant that prepays: what it cost is debited at once. It has been spent, so what
+-- Pays for a call that was recorded when it was over, of a tenant that holds estimates: what it cost is debited at once. It has been spent, so what
 -- credits and the wallet don't cover denies nothing and stays unpaid.
 -- Takes: the tenant, the posting, whose rows are written, and its moment. Returns: the changes to the sums.
 -- Locks: as metering_follow_payments; the caller has locked the counters of the tenant's rules. Never: holds anything.
@@ -13,7 +13,7 @@ DECLARE
 BEGIN
     SELECT * INTO owner FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = item.id;
     move.to_status := owner.status;
-    move.outcome := owner.outcome;
+    move.call_outcome := owner.outcome;
     ended.transaction_id := owner.id;
     ended.actor := item.actor;
     ended.request_id := item.request_id;

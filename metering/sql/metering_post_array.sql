@@ -14,7 +14,7 @@ DECLARE
     created_at timestamptz;
     deltas metering_delta[];
     -- The indexes of postings whose costs perhaps don't all become rows.
-    offered bigint[];
+    partly_written bigint[];
 BEGIN
     IF EXISTS (SELECT FROM unnest(resolved) WHERE posting_outcome = 'unnamed') THEN
         PERFORM metering_insert_names(tenant, items, resolved);
@@ -41,7 +41,7 @@ BEGIN
             customer_id, preparing_at, authorized_at, denied_at, cancelled_at, completed_at, idempotency_key, facts_digest
         )
         SELECT id, tenant, transaction_occurred_at, created_at, created_at, actor, request_id, service_id, action_name, resource_name, (agent).id,
-            trace_id, begins_as, CASE begins_as WHEN 'completed' THEN outcome END, decline_reason, false, qualifiers::json, metadata::json,
+            trace_id, begins_as, CASE begins_as WHEN 'completed' THEN call_outcome END, decline_reason, false, qualifiers::json, metadata::json,
             request_facts::json, payment_data::json, customer_id,
             CASE begins_as WHEN 'preparing' THEN status_occurred_at END, CASE WHEN begins_as IN ('authorized', 'completed') THEN status_occurred_at END,
             CASE begins_as WHEN 'denied' THEN status_occurred_at END, CASE begins_as WHEN 'cancelled' THEN status_occurred_at END,
@@ -63,7 +63,7 @@ BEGIN
         FROM fresh WHERE (fact).id IS NOT NULL
     ), priced AS MATERIALIZED (
         -- A row for each cost, and one for a transaction without costs.
-        SELECT fresh.id, fresh.transaction_occurred_at, fresh.actor, fresh.request_id, fresh.service_id, (fresh.agent).id AS agent_id, fresh.outcome,
+        SELECT fresh.id, fresh.transaction_occurred_at, fresh.actor, fresh.request_id, fresh.service_id, (fresh.agent).id AS agent_id, fresh.call_outcome,
             fresh.begins_as, (fresh.fact).digest AS fact_digest, coalesce(cost.ordinality, 1) = 1 AS is_first, cost.id AS cost_id,
             cost.amount, cost.currency, cost.is_estimate, cost.details, cost.superseded_by_id, cost.supersedes_ids, cost.inferred_from_id
         FROM fresh LEFT JOIN LATERAL unnest(fresh.inserted_costs) WITH ORDINALITY AS cost ON true
@@ -80,8 +80,8 @@ BEGIN
         -- As metering_new_deltas, for many: a transaction is counted under its first cost's currency, so that most need one row.
         SELECT date_trunc('hour', transaction_occurred_at, 'UTC') AS hour, service_id, agent_id, coalesce(currency, '') AS currency,
             count(*) FILTER (WHERE is_first) AS transactions,
-            count(*) FILTER (WHERE is_first AND begins_as = 'completed' AND outcome = 'success') AS succeeded,
-            count(*) FILTER (WHERE is_first AND begins_as = 'completed' AND outcome = 'error') AS failed,
+            count(*) FILTER (WHERE is_first AND begins_as = 'completed' AND call_outcome = 'success') AS succeeded,
+            count(*) FILTER (WHERE is_first AND begins_as = 'completed' AND call_outcome = 'error') AS failed,
             count(*) FILTER (WHERE is_first AND begins_as = 'denied') AS denied,
             count(*) FILTER (WHERE is_first AND begins_as = 'cancelled') AS cancelled,
             count(amount) FILTER (WHERE superseded_by_id IS NULL) AS costs,
@@ -91,12 +91,12 @@ BEGIN
     )
     SELECT (SELECT array_agg(summed::metering_delta) FROM summed),
         (SELECT array_agg(fresh.ordinality) FROM fresh WHERE fresh.begins_as IN ('denied', 'cancelled'))
-    INTO deltas, offered;
+    INTO deltas, partly_written;
 
-    FOR ordinal IN 1 .. coalesce(cardinality(offered), 0) LOOP
-        PERFORM metering_insert_offered_costs(
-            tenant, items[offered[ordinal]], (resolved[offered[ordinal]]).begins_as,
-            coalesce((items[offered[ordinal]]).occurred_at, created_at), created_at
+    FOR ordinal IN 1 .. coalesce(cardinality(partly_written), 0) LOOP
+        PERFORM metering_insert_unwritten_costs(
+            tenant, items[partly_written[ordinal]], (resolved[partly_written[ordinal]]).begins_as,
+            coalesce((items[partly_written[ordinal]]).occurred_at, created_at), created_at
         );
     END LOOP;
     IF deltas IS NOT NULL THEN

@@ -1,5 +1,5 @@
 -- Records new transactions one by one, in their order, so that each is decided on what those before it have spent: the form of
--- metering_post for a tenant that has spending rules, or whose rules are being changed, or that prepays. It may wait for these.
+-- metering_post for a tenant that has spending rules, or whose rules are being changed, or that holds estimates. It may wait for these.
 -- Takes: the tenant, and a JSON array of metering_posting.
 -- Returns: as metering_post, but never `needs_serial_decision`.
 -- Locks: the table of transactions in the mode of every writer; the tenant's rules, shared; then the counters of all postings, by id; the
@@ -28,7 +28,7 @@ BEGIN
     LOCK TABLE metering_transaction IN ROW EXCLUSIVE MODE;
     PERFORM pg_advisory_xact_lock_shared(rules_lock_number(tenant));
     SELECT * INTO policy FROM metering_policy seen WHERE seen.tenant_id = tenant;
-    IF (policy.has_rules OR policy.is_prepaid) IS NOT TRUE THEN
+    IF (policy.has_rules OR policy.holds_estimates) IS NOT TRUE THEN
         RETURN QUERY SELECT one.* FROM metering_post_array(tenant, items) one;
         RETURN;
     END IF;
@@ -39,7 +39,7 @@ BEGIN
     END IF;
     IF cardinality(items) > 1 THEN
         PERFORM metering_lock_counters(tenant, items, resolved);
-        IF policy.is_prepaid THEN
+        IF policy.holds_estimates THEN
             PERFORM metering_lock_money(tenant, items, resolved);
         END IF;
     END IF;
@@ -53,9 +53,9 @@ BEGIN
         ELSE
             deltas := deltas || metering_new_deltas(
                 coalesce(items[ordinal].occurred_at, posted.created_at), posted.service_id, posted.agent_id, posted.status,
-                items[ordinal].outcome, metering_costs_to_insert(posted.status, items[ordinal].costs)
+                items[ordinal].call_outcome, metering_costs_to_insert(posted.status, items[ordinal].costs)
             );
-            IF policy.is_prepaid AND posted.status = 'completed' AND items[ordinal].status IS NULL THEN
+            IF policy.holds_estimates AND posted.status = 'completed' AND items[ordinal].status IS NULL THEN
                 deltas := deltas || metering_pay_finished(tenant, items[ordinal], posted.created_at);
                 posted.requires_payment := EXISTS (
                     SELECT FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = posted.id AND kept.requires_payment

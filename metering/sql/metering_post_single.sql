@@ -1,11 +1,12 @@
 -- Records one new transaction in short statements, without the arrays of metering_post_array.
--- Takes: the tenant, the posting, and whether the caller is metering_post_in_order, which adds to the sums and writes events itself.
+-- Takes: the tenant, the posting, and `is_serial`: whether metering_post_in_order calls, which decides one posting after another, and adds to
+-- the sums and writes events itself.
 -- Returns: the outcome `posted`; `needs_serial_decision` where metering_post_in_order must take it; or a null outcome, with nothing
 -- written, where the posting names a service, agent or trace that doesn't exist yet, its time is out of bounds, or its key was used before.
 -- The caller then takes metering_post_array.
 -- Locks: as metering_post says; for a tenant with rules their counters (rules_decide_new) before anything is written.
 -- Never: decides anything that metering_post_array doesn't decide by the same functions, but for what the tenant's rules decide.
-CREATE OR REPLACE FUNCTION metering_post_single(tenant uuid, item metering_posting, is_in_order boolean)
+CREATE OR REPLACE FUNCTION metering_post_single(tenant uuid, item metering_posting, is_serial boolean)
 RETURNS metering_outcome
 LANGUAGE plpgsql
 AS $$
@@ -24,11 +25,11 @@ DECLARE
     posted metering_outcome;
 BEGIN
     SELECT seen.id, decided.authorizes_at_once, decided.backdating_limit, decided.postdating_limit, coalesce(decided.has_rules, false),
-        coalesce(decided.is_prepaid, false)
-    INTO service, policy.authorizes_at_once, policy.backdating_limit, policy.postdating_limit, policy.has_rules, policy.is_prepaid
+        coalesce(decided.holds_estimates, false)
+    INTO service, policy.authorizes_at_once, policy.backdating_limit, policy.postdating_limit, policy.has_rules, policy.holds_estimates
     FROM metering_service seen LEFT JOIN metering_policy decided ON decided.tenant_id = tenant
     WHERE seen.tenant_id = tenant AND seen.name = item.service_name;
-    IF (policy.has_rules OR policy.is_prepaid) AND NOT is_in_order THEN
+    IF (policy.has_rules OR policy.holds_estimates) AND NOT is_serial THEN
         posted.outcome := 'needs_serial_decision';
         RETURN posted;
     END IF;
@@ -49,7 +50,7 @@ BEGIN
         trace.reference := item.new_trace_id;
     END IF;
     -- By itself, because PL/pgSQL starts an executor for a condition with a query in it, whatever the rest of the condition says.
-    IF policy.has_rules OR policy.is_prepaid THEN
+    IF policy.has_rules OR policy.holds_estimates THEN
         is_used := EXISTS (SELECT FROM metering_transaction seen WHERE seen.tenant_id = tenant AND seen.idempotency_key = item.idempotency_key);
     END IF;
     IF is_used OR service IS NULL OR trace.id IS NULL OR (agent.id IS NULL AND (item.agent_id IS NOT NULL OR item.agent_name IS NOT NULL))
@@ -60,7 +61,7 @@ BEGIN
         RETURN NULL;
     END IF;
 
-    posted.status := metering_decide_status(item.status, item.outcome, agent.status, policy.authorizes_at_once);
+    posted.status := metering_decide_status(item.status, item.call_outcome, agent.status, policy.authorizes_at_once);
     posted.decline_reason := metering_decline_reason(item.status, agent.status, agent.name);
     IF policy.has_rules THEN
         decision := rules_decide_new(tenant, rules_new_subject(
@@ -70,7 +71,7 @@ BEGIN
         posted.status := CASE WHEN decision.status IN ('denied', 'preparing') THEN decision.status ELSE posted.status END;
         posted.decline_reason := CASE posted.status WHEN 'denied' THEN coalesce(decision.reason, posted.decline_reason) END;
     END IF;
-    IF policy.is_prepaid AND item.status IS NULL AND posted.status = 'authorized' THEN
+    IF policy.holds_estimates AND item.status IS NULL AND posted.status = 'authorized' THEN
         placed := paying_hold_estimates(tenant, item.id, 1::smallint, item.customer_id, agent.customer_id, to_jsonb(item.costs), item.actor, item.request_id);
         posted.status := CASE WHEN placed.reason IS NULL THEN 'authorized' ELSE 'denied' END;
         posted.decline_reason := placed.reason;
@@ -91,7 +92,7 @@ BEGIN
         )
         VALUES (
             item.id, tenant, occurred_at, posted.created_at, posted.created_at, item.actor, item.request_id, service, item.action_name,
-            item.resource_name, agent.id, trace.id, posted.status, CASE posted.status WHEN 'completed' THEN item.outcome END,
+            item.resource_name, agent.id, trace.id, posted.status, CASE posted.status WHEN 'completed' THEN item.call_outcome END,
             posted.decline_reason, posted.requires_payment, item.qualifiers::json, item.metadata::json, item.request_facts::json,
             item.payment_data::json, item.customer_id, CASE posted.status WHEN 'preparing' THEN posted.status_occurred_at END,
             CASE WHEN posted.status IN ('authorized', 'completed') THEN posted.status_occurred_at END,
@@ -121,8 +122,8 @@ BEGIN
     IF policy.has_rules THEN
         PERFORM rules_record_new(tenant, posted.id, posted.status, decision, item.actor, item.request_id, posted.created_at, occurred_at);
     END IF;
-    IF NOT is_in_order THEN
-        is_written := metering_roll_up(tenant, metering_new_deltas(occurred_at, service, agent.id, posted.status, item.outcome, inserted_costs));
+    IF NOT is_serial THEN
+        is_written := metering_roll_up(tenant, metering_new_deltas(occurred_at, service, agent.id, posted.status, item.call_outcome, inserted_costs));
         IF has_listener THEN
             PERFORM metering_write_events(tenant, item.request_id, ARRAY[(posted.id, posted.created_at, posted.status, false)::metering_change]);
         END IF;

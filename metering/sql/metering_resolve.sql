@@ -24,7 +24,7 @@ BEGIN
             ELSE 'posted'
         END,
         prior.id, prior.facts_digest, service.id, agent.found, trace.id, trace.reference, trace.external_id,
-        metering_decide_status(item.status, item.outcome, (agent.found).status, policy.authorizes_at_once),
+        metering_decide_status(item.status, item.call_outcome, (agent.found).status, policy.authorizes_at_once),
         metering_decline_reason(item.status, (agent.found).status, (agent.found).name)
     )::metering_resolution ORDER BY item.ordinality) INTO resolved
     FROM unnest(items) WITH ORDINALITY item

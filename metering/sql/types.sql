@@ -7,11 +7,11 @@ CREATE TYPE metering_delta AS (
     failed integer, denied integer, cancelled integer, costs integer, amount numeric, estimated numeric
 );
 
--- A cost to write. `supersedes_ids`: the costs it replaces, the one to name in its row first. `replaces_inferred`: true for a cost computed
--- from reported facts, which replaces what metering_choose_superseded_costs finds. `superseded_by_id`: of a call that is recorded finished, the
--- cost of the same posting that takes this one's place. `payment_id`: the payment of a 402 that it is held or taken for.
+-- A cost to write. `supersedes_ids`: the costs it replaces, the one to name in its row first. `is_from_report`: true for a cost computed
+-- from a report, which replaces what metering_choose_superseded_costs finds, stated estimates too. `superseded_by_id`: of a call that is
+-- recorded finished, the cost of the same posting that takes this one's place. `payment_id`: the payment of a 402 that it is held or taken for.
 CREATE TYPE metering_new_cost AS (
-    id uuid, amount numeric, currency text, is_estimate boolean, details text, supersedes_ids uuid[], replaces_inferred boolean,
+    id uuid, amount numeric, currency text, is_estimate boolean, details text, supersedes_ids uuid[], is_from_report boolean,
     inferred_from_id uuid, repricing uuid, superseded_by_id uuid, payment_id uuid
 );
 
@@ -20,7 +20,7 @@ CREATE TYPE metering_new_cost AS (
 -- whether a move to `authorized` becomes one to `denied`; `overruled` are the rules whose denial a person has overruled, and
 -- `override` who did and why, as JSON.
 CREATE TYPE metering_new_move AS (
-    id uuid, to_status text, outcome text, reason text, stale_after interval, round smallint, asks_rules boolean, overruled uuid[],
+    id uuid, to_status text, call_outcome text, reason text, stale_after interval, round smallint, asks_rules boolean, overruled uuid[],
     override text
 );
 
@@ -68,13 +68,13 @@ CREATE TYPE metering_supersession AS (
 );
 
 -- A new transaction. `digest` is hexadecimal; `new_trace_id` is used where the trace doesn't exist yet. `checks_occurred_at`:
--- the tenant's policy says how far `occurred_at` may be from the present. A posting with an `outcome` and no `status` is a call that is over:
+-- the tenant's policy says how far `occurred_at` may be from the present. A posting with a `call_outcome` and no `status` is a call that is over:
 -- it begins as completed where it would be authorized. `fact` is what was reported of it. `ending_digest`: that of the facts with which
 -- a call of its own would have completed it; with a report, that has it. `decided_at`: when an imported transaction reached its first status, if not when it happened.
 CREATE TYPE metering_posting AS (
     id uuid, actor text, request_id text, occurred_at timestamptz, checks_occurred_at boolean, decided_at timestamptz,
     completed_at timestamptz, idempotency_key text, digest text, service_name text, agent_id uuid, agent_name text, trace_reference uuid,
-    trace_external_id text, new_trace_id uuid, action_name text, resource_name text, status text, outcome text, qualifiers text,
+    trace_external_id text, new_trace_id uuid, action_name text, resource_name text, status text, call_outcome text, qualifiers text,
     metadata text, request_facts text, payment_data text, customer_id text, change_id uuid, costs metering_new_cost[],
     fact metering_new_fact, ending_digest text
 );

@@ -75,10 +75,10 @@ def fill_holds(context):
     part = credits.place_hold(**context, **wanted, amount=Decimal(1))
     credits.capture_hold(**context, customer_id="maria", hold_id=part.id, amount=Decimal("0.5"), final=False, idempotency_key="part")
     billing.place_hold(**context, amount=Decimal(1), expires_at=wanted["expires_at"], reference_id="hold")
-    set_policy(**context, is_prepaid=True, authorizes_at_once=True)
+    set_policy(**context, holds_estimates=True, authorizes_at_once=True)
     cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True}
     row = record_transaction(**context, service_name="paid", action_name="a", resource_name="r", costs=[cost]).row
-    set_policy(**context, is_prepaid=False, authorizes_at_once=False)
+    set_policy(**context, holds_estimates=False, authorizes_at_once=False)
     paying.set_payee(**context, pay_to="shop.example")
     paying.set_payer(**context, payer="ledger", is_enabled=True, max_amount=Decimal("0.5"), max_currency="USD", pay_to=["shop.example"])
     part = {"transaction_id": row["id"], "payment_id": row["payment"]["id"], "idempotency_key": "part"}

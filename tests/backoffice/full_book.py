@@ -66,12 +66,12 @@ def fill_metering(context):
 
 
 def fill_paying(context):
-    metering_settings.set_policy(**context, is_prepaid=True)
+    metering_settings.set_policy(**context, holds_estimates=True)
     cost = {"fiat_amount": Decimal(2), "fiat_asset_symbol": "USD", "is_estimate": True}
     held = record_transaction(**context, service_name="model", action_name="a", resource_name="r", costs=[cost]).row
     its = {"transaction_id": held["id"], "payment_id": held["payment"]["id"]}
     paying.capture_payment(**context, **its, amount=Decimal(1), final=False, idempotency_key="part")
-    metering_settings.set_policy(**context, is_prepaid=False)
+    metering_settings.set_policy(**context, holds_estimates=False)
     paying.set_payer(**context, payer="ledger", is_enabled=True, max_amount=Decimal(50), max_currency="USD")
     paying.set_payee(**context, pay_to=f"shop-{context['tenant_id']}")
     row = record_transaction(**context, service_name="model", action_name="a", resource_name="r").row

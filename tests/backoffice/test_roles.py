@@ -67,9 +67,9 @@ class Book:
         billing.place_hold(**context, amount=Decimal(1), expires_at=timezone.now() + timedelta(days=1), reference_id=f"hold of {name}")
         hold = {"customer_id": grant["customer_id"], "currency": "USD", "expires_at": timezone.now() + timedelta(days=1)}
         credits.place_hold(**context, **hold, amount=Decimal(1))
-        settings.set_policy(**context, is_prepaid=True)
+        settings.set_policy(**context, holds_estimates=True)
         record_transaction(**context, **names, costs=[cost])
-        settings.set_policy(**context, is_prepaid=False)
+        settings.set_policy(**context, holds_estimates=False)
         paying.set_payer(**context, payer="ledger", is_enabled=True)
         usage_keys.declare_key(**context, place="metadata", name="region")
         prices.set_price(**context, units=[{"fact_key": "n", "amount": Decimal(1)}], valid_from=timezone.now())

@@ -207,7 +207,7 @@ def test_setting_stale_hours_leaves_authorizing_at_once(browser, tenant):
     switches = {
         "takes_reported_costs": False,
         "prices_self_hosted": False,
-        "is_prepaid": False,
+        "holds_estimates": False,
         "payer_customer_id": "",
         "allows_overdraft": False,
     }

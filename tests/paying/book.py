@@ -30,7 +30,7 @@ class PayingBook:
         self.tenant = TenantFactory(**({"slug": slug} if slug else {}))
         self.tenant_id: UUID = self.tenant.id
         self.who = {"tenant_id": self.tenant_id, "actor": "command:test", "request_id": "test"}
-        settings.set_policy(**self.who, **{"is_prepaid": True} | policy)
+        settings.set_policy(**self.who, **{"holds_estimates": True} | policy)
         if credit:
             self.grant(credit)
         if wallet:

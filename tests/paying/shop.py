@@ -33,8 +33,8 @@ def first_version(amount: str = "10", **more: Any) -> dict[str, Any]:
 class Market(PayingBook):
     """The customer is a PayingBook: 6 USD of credits and 20 in the wallet, unless said otherwise; it doesn't prepay."""
 
-    def __init__(self, *, credit: Any = 6, wallet: Any = 20, is_prepaid: bool = False, pay_to: str = PAY_TO, **policy: Any) -> None:
-        super().__init__(credit=credit, wallet=wallet, is_prepaid=is_prepaid, **policy)
+    def __init__(self, *, credit: Any = 6, wallet: Any = 20, holds_estimates: bool = False, pay_to: str = PAY_TO, **policy: Any) -> None:
+        super().__init__(credit=credit, wallet=wallet, holds_estimates=holds_estimates, **policy)
         self.caller = Caller(IssuedKeyFactory(tenant=self.tenant))
         self.shop = Caller(IssuedKeyFactory(scopes=["payments:collect", "billing:read"]))
         services.set_payee(tenant_id=self.shop.tenant.id, actor="command:test", request_id="test", pay_to=pay_to)

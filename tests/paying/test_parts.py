@@ -104,7 +104,7 @@ def test_what_was_captured_in_parts_is_the_cost_however_the_call_ends(stream, en
 
 
 def test_what_was_captured_stays_a_cost_beside_the_payment_of_a_402():
-    stream = Market(is_prepaid=True)
+    stream = Market(holds_estimates=True)
     row = stream.record(cost(10))
     paid = stream.payment(row)
     capture_payment(**stream.who, transaction_id=row["id"], payment_id=paid.id, amount=Decimal(4), final=False, idempotency_key="a")

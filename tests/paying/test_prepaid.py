@@ -262,7 +262,7 @@ def test_a_call_that_fails_after_its_payment_was_released_costs_nothing():
 
 def test_a_tenant_that_does_not_prepay_pays_nothing():
     book = PayingBook(credit=6)
-    settings.set_policy(**book.who, is_prepaid=False)
+    settings.set_policy(**book.who, holds_estimates=False)
     row = book.record(cost(4))
     book.complete(row)
     assert (book.money(), Transaction.objects.get().requires_payment) == (money(6, 0, 0, 0), False)

@@ -181,7 +181,7 @@ def test_a_transaction_that_waits_is_paid_when_it_is_decided(market):
 
 
 def test_a_prepaid_call_that_meets_a_402_pays_that_in_place_of_its_estimate():
-    market = Market(is_prepaid=True)
+    market = Market(holds_estimates=True)
     created = market.create("4")
     assert market.money() == money(6, 4, 20, 0)
     payment = market.ask(created, challenge("9")).json()["payment"]

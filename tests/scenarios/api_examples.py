@@ -278,12 +278,12 @@ def _prepaid_example(recorder: Recorder, path: str, create: dict[str, Any]) -> N
     """A call of a tenant that prepays."""
     who = {"tenant_id": recorder.tenant_id, "actor": "command:test", "request_id": "example"}
     billing.record_transaction(**who, amount=Decimal(20), type="topup", reference_id="order-1")
-    settings.set_policy(**who, is_prepaid=True)
+    settings.set_policy(**who, holds_estimates=True)
     paid = recorder.send("POST", path, create)
     recorder.send("POST", f"{path}/{paid['id']}/complete", {"outcome": "success"})
     recorder.send("GET", f"{path}/{paid['id']}/payments")
     _parts_example(recorder, path, create)
-    settings.set_policy(**who, is_prepaid=False)
+    settings.set_policy(**who, holds_estimates=False)
 
 
 def _parts_example(recorder: Recorder, path: str, create: dict[str, Any]) -> None:

@@ -55,7 +55,7 @@ class Command(BaseCommand):
                 stale_after=UNCHANGED if hours is None else timedelta(hours=hours) if hours else None,
                 reported_costs=UNCHANGED if reported is None else reported,
                 prices_self_hosted=UNCHANGED if self_hosted is None else self_hosted,
-                is_prepaid=UNCHANGED if options["prepaid"] is None else options["prepaid"],
+                holds_estimates=UNCHANGED if options["prepaid"] is None else options["prepaid"],
                 payer_customer_id=UNCHANGED if options["payer_customer"] is None else options["payer_customer"] or None,
                 allows_overdraft=UNCHANGED if options["overdraft"] is None else options["overdraft"],
                 backdating_limit=UNCHANGED if days is None else _span(days=days),
@@ -69,7 +69,7 @@ class Command(BaseCommand):
         own = "have their makers' prices" if policy.prices_self_hosted else "have no public price"
         paid = (
             f"; costs are paid at once by the credits of {policy.payer_customer_id or tenant.slug} and the wallet"
-            if policy.is_prepaid
+            if policy.holds_estimates
             else ""
         )
         bounds = f"times at most {policy.backdating_limit} ago and {policy.postdating_limit} ahead"

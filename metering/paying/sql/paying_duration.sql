@@ -1,4 +1,4 @@
--- For how long the money of a tenant that prepays is held: a day, or the longest hold that its ledgers allow.
+-- For how long the money of a tenant that holds estimates is held: a day, or the longest hold that its ledgers allow.
 -- Takes: the tenant. Returns: the duration. Locks nothing.
 CREATE OR REPLACE FUNCTION paying_duration(tenant uuid)
 RETURNS interval

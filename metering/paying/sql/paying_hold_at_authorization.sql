@@ -1,11 +1,11 @@
 -- Holds the money for a transaction which waited for a decision and is about to be authorized: for the payment that its round asks for, or,
--- where the tenant prepays, for its estimates.
--- Takes: the tenant, whether it prepays, the transaction's row, and who authorizes it.
+-- where the tenant holds estimates, for its estimates.
+-- Takes: the tenant, whether it holds estimates, the transaction's row, and who authorizes it.
 -- Returns: as paying_hold_all_or_none; null where it has a payment already.
 -- Locks: as paying_hold_all_or_none; the caller has locked the transaction, and the counters of the tenant's rules.
 -- Never: writes the payments; paying_insert_payments does.
 CREATE OR REPLACE FUNCTION paying_hold_at_authorization(
-    tenant uuid, is_prepaid boolean, owner metering_transaction, actor text, request text
+    tenant uuid, holds_estimates boolean, owner metering_transaction, actor text, request text
 )
 RETURNS paying_hold_result
 LANGUAGE plpgsql
@@ -18,7 +18,7 @@ BEGIN
     IF FOUND THEN
         RETURN paying_hold_challenge(tenant, owner, asked, actor, request);
     END IF;
-    IF owner.requires_payment OR NOT is_prepaid THEN
+    IF owner.requires_payment OR NOT holds_estimates THEN
         -- It was paid for in an earlier round.
         RETURN NULL;
     END IF;

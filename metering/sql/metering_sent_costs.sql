@@ -1,6 +1,6 @@
 -- Of a posting's costs those that its caller sent: without the one that was computed from the facts of the same call.
 -- Takes: the costs. Returns: the same without it. Locks nothing.
-CREATE OR REPLACE FUNCTION metering_offered_costs(costs metering_new_cost[])
+CREATE OR REPLACE FUNCTION metering_sent_costs(costs metering_new_cost[])
 RETURNS metering_new_cost[]
 LANGUAGE sql IMMUTABLE
 AS $$

@@ -3,16 +3,16 @@
 -- Takes: the tenant, the posting, the status it begins with, and the two times of its transaction, which must have been inserted.
 -- Returns: nothing. Locks nothing. Never writes where every cost became a row. The fact's id is that of the transaction's first step, so
 -- that an exported ledger comes back with the same ids.
-CREATE OR REPLACE FUNCTION metering_insert_offered_costs(
+CREATE OR REPLACE FUNCTION metering_insert_unwritten_costs(
     tenant uuid, item metering_posting, begins_as text, occurred_at timestamptz, created_at timestamptz
 )
 RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    offered CONSTANT metering_new_cost[] := metering_offered_costs(item.costs);
+    sent CONSTANT metering_new_cost[] := metering_sent_costs(item.costs);
 BEGIN
-    IF cardinality(metering_costs_to_insert(begins_as, offered)) = cardinality(offered) THEN
+    IF cardinality(metering_costs_to_insert(begins_as, sent)) = cardinality(sent) THEN
         RETURN;
     END IF;
     INSERT INTO metering_fact (
@@ -25,6 +25,6 @@ BEGIN
             'costDetails', cost.details::json
         ) ORDER BY cost.ordinality)),
         'not_asked', ''
-    FROM unnest(offered) WITH ORDINALITY cost;
+    FROM unnest(sent) WITH ORDINALITY cost;
 END
 $$;
