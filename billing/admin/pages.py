@@ -25,10 +25,10 @@ from kernel.corrections.admin.offers import CorrectionOffers, how_to_undo
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import BalanceField, longest_hold_field
 from kernel.ledger.admin.figures import FigureFilter, figure_url
-from kernel.ledger.admin.filters import HoldStatusFilter, OpenHoldFilter
 from kernel.ledger.admin.formatting import action_link, actor_names, effect, id_link, label, link, money, page_of, row_link
+from kernel.ledger.admin.holds import HoldAdmin, ReleaseHoldForm
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
-from kernel.ledger.holds import HoldStatus, set_live_held, status_now
+from kernel.ledger.holds import set_live_held
 from kernel.ledger.money import in_words, trimmed_digits
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
@@ -137,11 +137,7 @@ class AlertForm(SettingForm):
         services.set_alert(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, currency=self.row.currency, alert_below=amount)
 
 
-class ReleaseForm(SettingForm):
-    title = "Release the hold"
-    description = "Frees what the hold still reserves. What it captured stays. Who placed it can't capture it any more."
-    icon = "lock_open"
-    is_destructive = True
+class ReleaseForm(ReleaseHoldForm):
     reason = text_field("Reason", max_length=REASON_LENGTH, help="It is kept with the hold.")
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
@@ -307,20 +303,11 @@ def _open_holds(request: HttpRequest, row: Wallet) -> list[Panel]:
 
 
 @admin.register(WalletHold)
-class WalletHoldAdmin(LedgerAdmin):
+class WalletHoldAdmin(HoldAdmin):
     list_display = ("created_at", "tenant", "reference_id", "amount", "captured", "currency", "status", "expires_at", "actor")
     list_select_related = ("tenant",)
-    list_filter = (FigureFilter, OpenHoldFilter, HoldStatusFilter)
     search_fields, search_parts = ("id", "reference_id"), ("reference_id",)
-    icon = "lock_clock"
-    actions_detail = ("release",)
     release = setting_action(ReleaseForm, name="release")
-
-    def action_links(self, request: HttpRequest, row: WalletHold) -> list[dict[str, str]]:
-        return super().action_links(request, row) if status_now(row) == HoldStatus.ACTIVE else []
-
-    def formatter_for(self, field: Field) -> Callable[[Any], Any] | None:
-        return (lambda row: status_now(row).label) if field.name == "status" else super().formatter_for(field)
 
     def panels(self, request: HttpRequest, row: WalletHold) -> list[Panel]:
         entries = list(WalletHoldEntry.objects.filter(tenant_id=row.tenant_id, hold_id=row.id).order_by("-created_at", "-id")[:NEWEST])

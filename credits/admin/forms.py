@@ -10,6 +10,7 @@ from credits import services
 from credits.models import Policy
 from credits.services.settings import MAX_EXPIRING_DAYS
 from kernel.ledger.admin.fields import AmountOrZeroField, longest_hold_field
+from kernel.ledger.admin.holds import ReleaseHoldForm
 from kernel.ledger.admin.settings import SettingForm, text_field
 from kernel.ledger.money import trimmed_digits
 
@@ -64,11 +65,7 @@ class PolicyForm(SettingForm):
         services.set_policy(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values)
 
 
-class ReleaseForm(SettingForm):
-    title = "Release the hold"
-    description = "Frees what the hold still reserves. What it captured stays. Who placed it can't capture it any more."
-    icon = "lock_open"
-    is_destructive = True
+class ReleaseForm(ReleaseHoldForm):
     reason = text_field("Reason", max_length=1000, help="It is kept with the hold.")
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:

@@ -18,10 +18,10 @@ from credits.selectors.grants import status_today
 from kernel.corrections.admin.offers import CorrectionOffers, how_to_undo
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.figures import FigureFilter
-from kernel.ledger.admin.filters import HoldStatusFilter, OpenHoldFilter
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
+from kernel.ledger.admin.holds import HoldAdmin
 from kernel.ledger.admin.settings import setting_action
-from kernel.ledger.holds import HoldStatus, set_live_held, status_now
+from kernel.ledger.holds import set_live_held
 from kernel.ledger.money import MoneyField, in_words
 from kernel.tenants.admin import local_time
 from kernel.tenants.messages import register_messages
@@ -209,20 +209,11 @@ class ConsumptionAdmin(LedgerAdmin):
 
 
 @admin.register(Hold)
-class HoldAdmin(LedgerAdmin):
+class CreditHoldAdmin(HoldAdmin):
     list_display = ("id", "customer_id", "amount", "captured", "currency", "metric_id", "status", "expires_at", "created_at", "actor")
-    list_filter = (FigureFilter, OpenHoldFilter, HoldStatusFilter)
     search_fields = ("id", "customer_id")
     search_parts = ("customer_id",)
-    icon = "lock_clock"
-    actions_detail = ("release",)
     release = setting_action(ReleaseForm, name="release")
-
-    def action_links(self, request: HttpRequest, row: Hold) -> list[dict[str, str]]:
-        return super().action_links(request, row) if status_now(row) == HoldStatus.ACTIVE else []
-
-    def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:
-        return (lambda row: status_now(row).label) if field.name == "status" else super().formatter_for(field)
 
     def panels(self, request: HttpRequest, row: Hold) -> list[Panel]:
         its: dict[str, Any] = {"tenant_id": row.tenant_id, "hold_id": row.id}

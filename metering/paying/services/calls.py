@@ -1,6 +1,6 @@
 """Calls about one payment: captures in parts, and a later end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -41,19 +41,16 @@ def capture_payment(
         raise InvalidValue(field="amount", reason="not_positive")
     if not final and idempotency_key is None:
         raise InvalidValue(field="idempotency_key", reason="missing")
-    facts_digest = capture_digest({"payment": payment_id, "amount": amount, "final": final})
     call = {"transaction_id": transaction_id, "payment_id": payment_id, "idempotency_key": idempotency_key}
     facts = {"amount": None if amount is None else f"{amount:f}", "final": final}
-    item = call | facts | {"facts_digest": facts_digest.hex(), "actor": actor, "request_id": request_id}
-    [row] = posting.post("paying_capture", [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS)
-    return or_raise(
-        posted_or_error(
-            row,
-            facts_digest=facts_digest,
-            names=CAPTURE_FACTS,
-            errors=_errors(payment_id, amount),
-            is_recorded=partial(_is_recorded, amount),
-        )
+    return _post(
+        "paying_capture",
+        call | facts | {"actor": actor, "request_id": request_id},
+        tenant_id=tenant_id,
+        facts_digest=capture_digest({"payment": payment_id, "amount": amount, "final": final}),
+        names=CAPTURE_FACTS,
+        errors=_errors(payment_id, amount),
+        is_recorded=partial(_is_recorded, amount),
     )
 
 
@@ -82,11 +79,31 @@ def extend_payment(
     if idempotency_key is None:
         raise InvalidValue(field="idempotency_key", reason="missing")
     check_moment("expires_at", expires_at)
-    facts_digest = extension_digest({"payment": payment_id, "expires_at": expires_at})
     call = {"transaction_id": transaction_id, "payment_id": payment_id, "idempotency_key": idempotency_key}
-    item = call | {"expires_at": expires_at, "facts_digest": facts_digest.hex(), "actor": actor, "request_id": request_id}
-    [row] = posting.post("paying_extend", [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS)
-    return or_raise(posted_or_error(row, facts_digest=facts_digest, names=EXTENSION_FACTS, errors=_errors(payment_id)))
+    return _post(
+        "paying_extend",
+        call | {"expires_at": expires_at, "actor": actor, "request_id": request_id},
+        tenant_id=tenant_id,
+        facts_digest=extension_digest({"payment": payment_id, "expires_at": expires_at}),
+        names=EXTENSION_FACTS,
+        errors=_errors(payment_id),
+    )
+
+
+def _post(
+    function: str,
+    item: Mapping[str, Any],
+    *,
+    tenant_id: UUID,
+    facts_digest: bytes,
+    names: Sequence[str],
+    errors: Mapping[str, Callable[[Any], LedgerError]],
+    is_recorded: Callable[[Any, str], bool] | None = None,
+) -> Posted:
+    """What a posting function of one payment posted, or what an earlier call with the same key did. Raises the error that refused it."""
+    items = [{**item, "facts_digest": facts_digest.hex()}]
+    [row] = posting.post(function, items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_MONEY_CONSTRAINTS)
+    return or_raise(posted_or_error(row, facts_digest=facts_digest, names=names, errors=errors, is_recorded=is_recorded))
 
 
 def _errors(payment_id: UUID, amount: Decimal | None = None) -> dict[str, Callable[[Any], LedgerError]]:
