@@ -13,10 +13,10 @@ import msgspec
 from kernel.ledger.money import AMOUNT_LIMIT
 from kernel.tenants.caches import BoundedDict
 from metering.services.public_prices import Calculated, PricePlan, by_plan, plan_of
-from metering.services.service_tiers import BATCH_LINE, mentions_tier
+from metering.services.service_tiers import BATCH_LINE, WHOLE_BATCH, mentions_tier
 from metering.services.tool_uses import SEARCHING_MODEL, mentions_tools
 from metering.services.usage_forms import UsageReading
-from metering.services.usage_names import REQUIRED_COUNTERS
+from metering.services.usage_names import REQUIRED_COUNTERS, WHOLES
 
 Name = str | tuple[str, str]
 # What decides beside the usage and the price: the service, the model, whether models that the tenant runs have a price.
@@ -47,12 +47,14 @@ class PlainUsage(NamedTuple):
 
 class Kind(NamedTuple):
     """What usages of one kind have in common. `counters` are in the order of the usage, None for a total; `ordered` in that of the reading.
-    `read`: the paths of the counters. `price`: the price as the details of a cost have it, encoded."""
+    `parts`: of these, with what each is a part of. `read`: the paths of the counters. `price`: the price as the details of a cost have it,
+    encoded."""
 
     model_price: Any
     plan: PricePlan
     counters: tuple[str | None, ...]
     ordered: tuple[str, ...]
+    parts: tuple[tuple[str, str], ...]
     read: Sequence[str]
     price: msgspec.Raw
 
@@ -85,7 +87,9 @@ def plain_usage(reported: Any, *, facts: str) -> PlainUsage | None:
 
 def _may_tell_more(reported: dict[str, Any], facts: str) -> bool:
     """Whether a tool, a tier or a batch may be named beside the usage."""
-    return str(reported.get("id")).startswith(BATCH_LINE) or mentions_tools(facts) or mentions_tier(facts)
+    if str(reported.get("id")).startswith(BATCH_LINE) or reported.get("object") == WHOLE_BATCH:
+        return True
+    return mentions_tools(facts) or mentions_tier(facts)
 
 
 def known_kind(usage: PlainUsage, *, model_price: Any, decisive: Decisive) -> Kind | None:
@@ -100,6 +104,9 @@ def calculate_plainly(usage: PlainUsage, kind: Kind) -> tuple[dict[str, int], Ca
     if None in counted and not _adds_up(usage, kind.counters):
         return None
     counters = {name: counted[name] for name in kind.ordered}
+    for part, whole in kind.parts:
+        if counters[part] > counters[whole]:
+            return None
     calculated = by_plan(kind.plan, counters, model_price=kind.model_price)
     return None if calculated is None else (counters, calculated)
 
@@ -117,7 +124,8 @@ def remember_kind(usage: PlainUsage, reading: UsageReading, *, model_price: Any,
     plan = plan_of(model_price, reading.counters)
     if plan is None or not _adds_up(usage, counters):
         return
-    kind = Kind(model_price, plan, counters, tuple(reading.counters), reading.read, msgspec.Raw(msgspec.json.encode(price)))
+    parts = tuple((name, WHOLES[name]) for name in counted if WHOLES.get(name) in counted)
+    kind = Kind(model_price, plan, counters, tuple(reading.counters), parts, reading.read, msgspec.Raw(msgspec.json.encode(price)))
     _kinds[_key(usage, model_price=model_price, decisive=decisive)] = kind
 
 

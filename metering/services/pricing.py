@@ -31,6 +31,7 @@ from metering.services.unit_costs import unit_cost
 from metering.services.usage_bodies import read_usage
 from metering.services.usage_forms import BadQuantity, UsageReading, look_up
 from metering.services.usage_names import DIGITS, NAMES, REQUIRED_COUNTERS
+from metering.services.usual_names import with_usual_names
 
 STEP = Decimal(1).scaleb(-PLACES)
 # Where integrations say which model they used; the first that is there counts. Dots lead into objects.
@@ -47,6 +48,7 @@ MODEL_KEYS = (
         "attributes.embedding.model_name",
         "kwargs.response_metadata.model_name",
         "meta.model",
+        "meta.model_name",
     ),
 )
 # A proxy that answers from its own cache says so: the provider was not asked.
@@ -86,14 +88,17 @@ def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> Priced:
     A cost that the provider reports itself stands in the details beside the computed one; where the policy says so, it is the actual cost,
     unless the tenant has a price of its own.
     """
-    reported = parsed_json(facts)
+    as_sent = parsed_json(facts)
+    reported = with_usual_names(as_sent)
+    if reported is not as_sent:
+        facts = json.dumps(reported, default=str)
     model = model_of(terms=terms, reported=reported)
     # Nearly no reply states its cost, and to look in all places where it may stand takes a while.
     stated = reported_cost(reported) if "cost" in facts or "\\" in facts else None
     price = next(iter(fitting_prices(terms=terms, model=model, book=book)), None)
     try:
         if price is not None and price["markup"] is None:
-            computed = by_own_price(price, reported=reported, model=model)
+            computed = by_own_price(price, reported=as_sent, model=model)
         else:
             computed = by_public_prices(terms=terms, reported=reported, facts=facts, model=model)
             computed = computed if price is None else by_markup(price, computed=computed)
@@ -150,7 +155,8 @@ def parsed_json(text: str | None) -> Any:
 
 
 def model_of(*, terms: Row, reported: Any) -> str:
-    """The model that was used: as the facts name it, else the request facts, else the qualifiers; else the transaction's resource."""
+    """The model that was used: as the facts name it, else the request facts, else the qualifiers; else the transaction's resource.
+    `reported`: facts with their usual names."""
     resource = str(terms["resource_name"])
     model = _model_in(reported) or _model_in(look_up(parsed_json(terms["request_facts"]), "request"))
     model = model or _model_in(parsed_json(terms["qualifiers"])) or resource
@@ -312,7 +318,7 @@ def _doubts(reading: UsageReading, rates: Any, *, reported: Any, found: tuple[An
         *_without_price(reading, rates, public_model=public.id),
         *_smaller_search(provider, rates, reported=reported),
         *unclear_counters(reading, reported=reported, public=public, model_price=rates),
-        *(path for path in CACHE_HITS if look_up(reported, path) is True),
+        *(path for path in CACHE_HITS if look_up(reported, path) in (True, "True", "true")),
     ]
 
 

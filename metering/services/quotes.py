@@ -8,6 +8,7 @@ from metering import selectors
 from metering.selectors import Row
 from metering.services.facts import pricing_fields
 from metering.services.pricing import fitting_prices, model_of, parsed_json, price_facts
+from metering.services.usual_names import with_usual_names
 
 
 def quote_call(
@@ -38,5 +39,5 @@ def quote_call(
         "currency": None if priced.amount is None else priced.currency,
         "pricing": {"status": priced.pricing.value, "note": priced.note or None, **pricing_fields(priced)},
         "cost_details": priced.details,
-        "prices": fitting_prices(terms=terms, model=model_of(terms=terms, reported=parsed_json(facts)), book=book),
+        "prices": fitting_prices(terms=terms, model=model_of(terms=terms, reported=with_usual_names(parsed_json(facts))), book=book),
     }

@@ -32,8 +32,12 @@ TIER_HINTS = {end: re.compile(end + NOT_STANDARD) for end in ("tier", "trafficty
 BATCH_LINE = "batch_req_"
 # The caller's own name of a line, beside the reply: OpenAI's and Azure's lines, Mistral's and Anthropic's.
 LINE_NAME, LINE_REPLIES = "custom_id", ("response.body", "result.message")
+# Bedrock's own, beside the reply.
+RECORD_NAME, RECORD_REPLY = "recordId", "modelOutput"
 # What a line of a batch on Vertex AI has beside the reply. Those of Gemini's own API have a key, which anybody may have put there.
 VERTEX_LINE, GEMINI_LINE = "processed_time", {"key", "response"}
+# OpenAI's own account of a whole batch, and its sums of an hour or a day, of which a member says whether they are of batches.
+WHOLE_BATCH, SUMS, SUMS_OF_BATCHES = "batch", "organization.usage.", "batch"
 GEMINI_REPLY, GEMINI_TIER = "response.usageMetadata", "response.usageMetadata.serviceTier"
 
 
@@ -80,14 +84,20 @@ def _tiers_in(holder: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
 
 
 def _lines_of_batches(reported: Any) -> Iterator[tuple[str, str]]:
-    """Where facts are a line in the output of a batch: what says so."""
+    """Where facts are a line in the output of a batch, or a batch: what says so."""
     if not isinstance(reported, dict):
         return
-    identifier = reported.get("id")
+    identifier, kind = reported.get("id"), reported.get("object")
+    if kind == WHOLE_BATCH:
+        yield "object", "batch"
+    elif isinstance(kind, str) and kind.startswith(SUMS) and reported.get(SUMS_OF_BATCHES):
+        yield SUMS_OF_BATCHES, "batch"
     if isinstance(identifier, str) and identifier.startswith(BATCH_LINE):
         yield "id", "batch"
     elif isinstance(reported.get(LINE_NAME), str) and any(isinstance(look_up(reported, path), dict) for path in LINE_REPLIES):
         yield LINE_NAME, "batch"
+    elif RECORD_NAME in reported and isinstance(reported.get(RECORD_REPLY), dict):
+        yield RECORD_NAME, "batch"
     elif VERTEX_LINE in reported and look_up(reported, GEMINI_REPLY) is not None:
         yield VERTEX_LINE, "batch"
     elif reported.keys() == GEMINI_LINE and look_up(reported, GEMINI_REPLY) and not look_up(reported, GEMINI_TIER):

@@ -20,6 +20,12 @@ MAKERS = frozenset({"openai", "anthropic", "google", "x-ai"})
 # OpenAI runs none of the models that it gave away, and the maker of GLM has other prices in China than elsewhere.
 OPEN_MODELS = "gpt-oss"
 TWO_MAKERS = frozenset({"zhipuai", "zai"})
+# Makers whose prices other clouds ask for the same models: Azure those of OpenAI and Anthropic, Google those of Anthropic. For the models
+# that others gave away or licensed to it, as DeepSeek's or xAI's, Azure has prices of its own, where genai-prices has those of the makers.
+LISTED_ALIKE = frozenset({"openai", "anthropic"})
+# On Google's regional endpoints models of Anthropic's cost more than on the global one, from version 4.5 on.
+REGIONAL_HOST = re.compile(r"[a-z]+-[a-z]+[0-9]+-aiplatform\.")
+SAME_IN_REGIONS = re.compile(r"claude-(3|4)-")
 # On Bedrock models of Anthropic's have a price for a region and another one for all of them; only their ids there say which.
 REGIONS = ("regional.", "global.")
 # The tools that a provider runs have prices of its own also where its tokens cost what they cost elsewhere.
@@ -28,17 +34,30 @@ WORD = re.compile(r"[^./]+")
 
 
 def foreign_prices(counters: Any, *, service: str, model: str, provider: Any, public: Any) -> list[str]:
-    """What of a call has only another provider's price: all of it ("price of deepseek"), or the tools that were run."""
-    is_foreign, is_own = _origin(service.lower(), model.lower(), provider.id, public.id)
-    if is_foreign:
-        return [f"price of {provider.id}"]
-    if public.id.startswith(REGIONS) and not BEDROCK_MODEL.match(model.rpartition("/")[2]):
-        return ["region"]
+    """What of a call has only another provider's price, or another region's: all of it ("price of deepseek", "region"), or the tools that
+    were run."""
+    other, is_own = _origin(service.lower(), model.lower(), provider.id, public.id)
+    if other:
+        return [other]
     return [] if is_own else [name for name in TOOLS if counters.get(name)]
 
 
 @lru_cache(maxsize=4096)
-def _origin(service: str, model: str, provider_id: str, public_id: str) -> tuple[bool, bool]:
+def _origin(service: str, model: str, provider_id: str, public_id: str) -> tuple[str, bool]:
+    """Whose price it is, if another provider's or of no known region, and whether the provider of the price served the call itself, as far
+    as the names say."""
+    maker = _maker(provider_id, public_id)
+    is_foreign, is_own = _server(service, model, provider_id, public_id)
+    if is_foreign or (maker != provider_id and maker not in LISTED_ALIKE):
+        return f"price of {maker}", False
+    if public_id.startswith(REGIONS) and not BEDROCK_MODEL.match(model.rpartition("/")[2]):
+        return "region", is_own
+    if "claude" in public_id and REGIONAL_HOST.match(service) and not SAME_IN_REGIONS.match(public_id):
+        return "region", is_own
+    return "", is_own
+
+
+def _server(service: str, model: str, provider_id: str, public_id: str) -> tuple[bool, bool]:
     """Whether the price is another provider's, and whether the provider of the price served the call itself, as far as the names say."""
     words = set(WORD.findall(service))
     server = _provider(service)
@@ -56,6 +75,13 @@ def _origin(service: str, model: str, provider_id: str, public_id: str) -> tuple
     if server.id == provider_id:
         return False, any(one.id == public_id for one in server.models)
     return not (server.id in RESELLERS and provider_id in MAKERS), False
+
+
+def _maker(provider_id: str, public_id: str) -> str:
+    """Whose price it is: the provider's own, or that of one of those whose prices genai-prices has for it as well."""
+    known = {one.id: one for one in data_snapshot.get_snapshot().providers}
+    places = (provider_id, *(known[provider_id].fallback_model_providers or ()))
+    return next((place for place in places if place in known and any(one.id == public_id for one in known[place].models)), provider_id)
 
 
 def _provider(name: str) -> Any:

@@ -17,7 +17,19 @@ from metering.services.usage_names import DIGITS
 # Facts whose text has none of these mention no such tool: nearly none does, so that the search costs nothing.
 TOOL_HINTS = (
     *('_call"', "tool.execution", "server_tool", "server_side_tool", "providerExecuted", "groundingMetadata", "grounding_metadata"),
-    *("executed_tools", "tool_usage", "url_citation", '"web_search"', '_results"', "modelUsage", "PolicyUnits", "builtin_function", "\\u"),
+    *(
+        '"code_interpreter"',
+        '"file_search"',
+        "executed_tools",
+        "tool_usage",
+        "url_citation",
+        '"web_search"',
+        '_results"',
+        "modelUsage",
+        "PolicyUnits",
+        "builtin_function",
+        "\\u",
+    ),
 )
 # What was asked, and what a tool was given or answered, is no part of what the reply did.
 ASKED = frozenset({"request", "input", "messages", "prompt", "contents", "history", "arguments", "args", "tools", "text"})
@@ -137,10 +149,11 @@ def _add_item(found: _Found, item: Mapping[str, Any], *, kind: str, path: str) -
             (found.unpriced if item.get("status") == "failed" else found.uses[WEB]).append(place)
     elif kind == "google_search_call":
         found.queries[place] = len(_items(look_up(item, "arguments.queries"))) or 1
-    elif kind == "file_search_call":
+    # Of the second kind are those of an assistant's run, whose item holds what the tool did.
+    elif kind == "file_search_call" or (kind == "file_search" and kind in item):
         found.uses[STORAGE].append(place)
-    # Of the second kind are Moonshot's searches of the web.
-    elif (kind.endswith("_call") and kind not in FREE_CALLS) or kind == "builtin_function":
+    # Of the second kind are Moonshot's searches of the web, of the third the code that an assistant ran.
+    elif (kind.endswith("_call") and kind not in FREE_CALLS) or kind == "builtin_function" or (kind == "code_interpreter" and kind in item):
         found.unpriced.append(place)
 
 

@@ -6,10 +6,11 @@ from genai_prices.types import TieredPrices
 
 from metering.services.usage_bodies import bodies
 from metering.services.usage_forms import UsageReading, look_up
+from metering.services.usage_names import ALL_STEPS
 
 # How many requests of a model a usage is the sum of.
-REQUESTS = ("usage.requests", "requests", "num_turns")
-ALL_STEPS, LAST_STEP = "totalUsage", "usage"
+REQUESTS = ("usage.requests", "requests", "num_turns", "num_model_requests", "request_counts.total", "token_usage.successful_requests")
+LAST_STEP = "usage"
 # Version 5 of the Vercel AI SDK reports Anthropic's caches beside the input, version 6 as a part of it.
 UNCLEAR_CACHE, CLEAR_CACHE = "cachedInputTokens", "inputTokenDetails"
 

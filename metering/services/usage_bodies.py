@@ -15,6 +15,7 @@ from genai_prices.types import Provider
 
 from metering.services.usage_forms import BadQuantity, Place, UsageReading, as_quantity, as_reading, leaves, look_up, readings
 from metering.services.usage_names import (
+    ALL_STEPS,
     ATTRIBUTES,
     BODIES,
     BODY_NAMES,
@@ -33,7 +34,7 @@ from metering.services.usage_names import (
     USAGES,
 )
 
-TELEMETRY_STEP = TELEMETRY.partition(".")[0]
+TELEMETRY_STEPS = tuple(prefix.partition(".")[0] for prefix in TELEMETRY)
 
 
 def read_usage(facts: Any, *, provider: Provider | None, has_input_only: bool = False) -> UsageReading | None:
@@ -59,6 +60,9 @@ def read_usage(facts: Any, *, provider: Provider | None, has_input_only: bool = 
     others = [(place, _best_reading(place, provider=provider, bad=bad)) for place in places if place is not chosen and not place.is_bare]
     best = next((other for _, other in others if other is not None and _is_fuller(other, best)), best)
     beside = [place.path.rstrip(".") for place, other in others if other is not None and _tells_more(other, best)]
+    if not chosen.path.endswith(f"{ALL_STEPS}."):
+        same_body = [(place, other) for place, other in others if other is not None and place.body == chosen.body]
+        beside += [place.path.rstrip(".") for place, other in same_body if _differs(other, best)]
     beside += [path for place in places if place is not chosen and place.is_bare for path in _counters_beyond(best, place)]
     beside += [path for _, other in others if other is not None for path in _unread(other, best)]
     beside += [path for path in dict.fromkeys(map(str, bad)) if path not in {*best.read, *best.ignored}]
@@ -93,6 +97,11 @@ def _best_reading(place: Place, *, provider: Provider | None, bad: list[BadQuant
             break
     read = best.read if best is not None else []
     bad += [problem for problem in problems if not any(path == str(problem) or path.startswith(f"{problem}.") for path in read)]
+    # Not before: a reading that leaves a counter out to which another one contradicts is no better.
+    if best is not None and best.contradictions:
+        numbers = {**best.numbers, **{name: best.counters.get(name) for name in best.contradictions}}
+        ignored, unpriced = [*best.ignored, *best.contradictions], [*best.unpriced, *best.contradictions]
+        best = best._replace(ignored=ignored, unpriced=unpriced, numbers=numbers)
     return best
 
 
@@ -103,9 +112,19 @@ def _is_fuller(other: UsageReading, chosen: UsageReading) -> bool:
 
 
 def _tells_more(other: UsageReading, chosen: UsageReading) -> bool:
-    """Whether another place counts something beyond the chosen reading. Less is no contradiction: the beginning of a stream, or one of
-    several steps."""
+    """Whether another place counts something beyond the chosen reading. Less in another body is no contradiction: it is the beginning of a
+    stream, or one of several steps."""
     return any(other.counters.get(name, 0) > chosen.counters.get(name, 0) for name in (*REQUIRED_COUNTERS, *PRICED_PARTS))
+
+
+def _differs(other: UsageReading, chosen: UsageReading) -> bool:
+    """Whether another place of the same body counts less than the chosen reading, and not only because it leaves out what is cached, or was
+    thought."""
+    counters = chosen.counters
+    read, written, thought = (counters.get(name, 0) for name in ("cache_read_tokens", "cache_write_tokens", "output_reasoning_tokens"))
+    left_out = {"input_tokens": {0, read, written, read + written}, "output_tokens": {0, thought}}
+    both = [name for name in REQUIRED_COUNTERS if other.counters.get(name) and name in counters]
+    return any(counters[name] - other.counters[name] not in left_out[name] for name in both)
 
 
 def _counters_beyond(chosen: UsageReading, place: Place) -> list[str]:
@@ -124,9 +143,7 @@ def _counters_beyond(chosen: UsageReading, place: Place) -> list[str]:
 
 
 def _usages(facts: Any) -> Iterator[Place]:
-    telemetry = _telemetry(facts)
-    if telemetry:
-        yield Place(TELEMETRY, telemetry)
+    yield from _telemetry(facts)
     for body_path, body in bodies(facts):
         yield from _usages_in(body, body_path)
 
@@ -157,18 +174,17 @@ def _usages_in(body: dict[str, Any], body_path: str) -> Iterator[Place]:
         usage = look_up(body, usage_path) if usage_path else body
         if isinstance(usage, dict) and usage:
             path = "".join(f"{part}." for part in (body_path, usage_path) if part)
-            yield Place(path, usage, is_bare=usage_path in MIXED_OBJECTS)
+            yield Place(path, usage, is_bare=usage_path in MIXED_OBJECTS, body=body_path)
 
 
-def _telemetry(facts: Any) -> dict[str, Any]:
+def _telemetry(facts: Any) -> Iterator[Place]:
     """OpenTelemetry's attributes."""
-    if isinstance(facts, dict) and ATTRIBUTES[1] not in facts and not [name for name in facts if name.startswith(TELEMETRY_STEP)]:
-        return {}
-    places = [look_up(facts, path) if path else facts for path in ATTRIBUTES]
-    items = [item for place in places if isinstance(place, dict) for item in place.items()]
-    found = {name.removeprefix(TELEMETRY): value for name, value in items if name.startswith(TELEMETRY)}
-    for place in places:
-        nested = look_up(place, TELEMETRY.rstrip("."))
-        if isinstance(nested, dict):
-            found |= nested
-    return found
+    if isinstance(facts, dict) and ATTRIBUTES[1] not in facts and not [name for name in facts if name.startswith(TELEMETRY_STEPS)]:
+        return
+    objects = [values for path in ATTRIBUTES if isinstance(values := look_up(facts, path) if path else facts, dict)]
+    for prefix in TELEMETRY:
+        found = {name.removeprefix(prefix): value for values in objects for name, value in values.items() if name.startswith(prefix)}
+        nested = (look_up(values, prefix.rstrip(".")) for values in objects)
+        found |= {name: value for values in nested if isinstance(values, dict) for name, value in values.items()}
+        if found:
+            yield Place(prefix, found)

@@ -30,6 +30,7 @@ from metering.services.pricing import MODEL_KEYS, has_input_only, parsed_json
 from metering.services.public_models import find_public_model
 from metering.services.usage_bodies import read_usage
 from metering.services.usage_forms import BadQuantity, look_up
+from metering.services.usual_names import with_usual_names
 
 # Transactions counted in one database transaction: one or two seconds, because reads of the past wait for it. Many transactions of a page
 # count in the same sums, so a larger page writes each sum less often.
@@ -115,7 +116,7 @@ def count_transactions(*, tenant_id: UUID, ids: list[UUID], notes: list[UUID], u
 def read_transaction(row: Any, *, keys: Iterable[UsageKey]) -> Row:
     """What a transaction's documents and facts say: its model, the values of declared keys by their number, its tokens; what it has none
     of is left out. `row`: of selectors.usage_readings."""
-    reported = [report["facts"] for report in facts_that_count(parsed_json(row.reports) or ())]
+    reported = [with_usual_names(report["facts"]) for report in facts_that_count(parsed_json(row.reports) or ())]
     model = _model(row, reported)
     tokens: dict[str, int] = {}
     for facts in reported:

@@ -16,6 +16,7 @@ from kernel.ledger.money import AMOUNT_LIMIT
 from metering.services.google_usage import as_generate_content, unknown_modalities
 from metering.services.usage_names import (
     BESIDE_INPUT,
+    BESIDE_TOTAL,
     BREAKDOWNS,
     CACHE_WRITES,
     CHARACTERS,
@@ -32,7 +33,10 @@ from metering.services.usage_names import (
     TELEMETRY,
     TOKEN_NAME,
     TOTALS,
+    WHOLES,
 )
+
+NAME_STEPS = frozenset(step for names in NAMES.values() for name in names for step in (name, name.partition(".")[0]))
 
 
 class BadQuantity(Exception):
@@ -41,13 +45,14 @@ class BadQuantity(Exception):
 
 class UsageReading(NamedTuple):
     """`read` and `ignored`: paths of counters in the facts. `unpriced`: those of `ignored` that may cost something; `numbers`: what is at
-    their paths."""
+    their paths. `contradictions`: paths of totals that are less than what they sum up, and counters that are more than their whole."""
 
     counters: dict[str, Any]
     read: list[str]
     ignored: list[str]
     unpriced: list[str]
     numbers: Mapping[str, Any] = MappingProxyType({})
+    contradictions: Sequence[str] = ()
 
     @property
     def usage(self) -> Any:
@@ -55,11 +60,13 @@ class UsageReading(NamedTuple):
 
 
 class Place(NamedTuple):
-    """An object that may hold counters. `path` is put before the names in it; `is_bare`: it holds other numbers as well."""
+    """An object that may hold counters. `path` is put before the names in it; `is_bare`: it holds other numbers as well; `body`: the path
+    of the body that it is in."""
 
     path: str
     values: Mapping[str, Any]
     is_bare: bool = False
+    body: str = ""
 
 
 def look_up(values: Any, path: str) -> Any:
@@ -75,7 +82,7 @@ def look_up(values: Any, path: str) -> Any:
 def readings(place: Place, *, provider: Provider | None, bad: list[BadQuantity]) -> Iterator[UsageReading]:
     """The readings of a place in each way that fits, made when they are asked for; the problems of ways that fail are added to `bad`."""
     # OpenTelemetry's attributes may be named as a provider's counters and count otherwise: caches are a part of the input.
-    for extractor in (None,) if place.path == TELEMETRY else _extractors(provider.id if provider else ""):
+    for extractor in (None,) if place.path in TELEMETRY else _extractors(provider.id if provider else ""):
         try:
             reading = _by_names(place) if extractor is None else _by_extractor(extractor, place)
         except BadQuantity as problem:
@@ -88,7 +95,7 @@ def readings(place: Place, *, provider: Provider | None, bad: list[BadQuantity])
 class _Extractor(NamedTuple):
     """An extractor of genai-prices. `below`: the steps of its root below the usage object. `mappings`: of each counter its name and the
     steps of its path; `required`: such paths. `sums_cache`: what was written to a cache comes on top of its input. `adds_details`: the
-    output is what the usage calls so and one of its details."""
+    output is what the usage calls so and one of its details. `beside_total`: parts of its output that the stated total doesn't count."""
 
     is_google: bool
     below: tuple[Any, ...]
@@ -96,6 +103,7 @@ class _Extractor(NamedTuple):
     required: tuple[tuple[Any, ...], ...]
     sums_cache: bool
     adds_details: bool
+    beside_total: tuple[str, ...]
 
 
 @cache
@@ -118,6 +126,7 @@ def _extractor(extractor: UsageExtractor) -> _Extractor:
         required=tuple(path for mapping, path in zip(extractor.mappings, paths, strict=True) if mapping.required),
         sums_cache=any(counter == "input_tokens" and path in sums for counter, path in mappings),
         adds_details=any(mapping.dest == "output_tokens" and not isinstance(mapping.path, str) for mapping in extractor.mappings),
+        beside_total=BESIDE_TOTAL if BESIDE_TOTAL[0] in dict(mappings) else (),
     )
 
 
@@ -130,10 +139,14 @@ def _by_extractor(extractor: _Extractor, place: Place) -> UsageReading | None:
         return None
     counters: dict[str, Any] = {}
     read: dict[str, Any] = {}
-    if extractor.required and any(_leaf(inner, path)[1] is None for path in extractor.required):
-        return None
+    for path in extractor.required:
+        if inner.get(path[0]) is None or (len(path) > 1 and _leaf(inner, path)[1] is None):
+            return None
     for counter, path in extractor.mappings:
-        leaf, value = _leaf(inner, path)
+        leaf, value = path[0], inner.get(path[0])
+        # Most aren't there, or have one step.
+        if value is not None and len(path) > 1:
+            leaf, value = _leaf(inner, path)
         if value is not None:
             counters[counter] = counters.get(counter, 0) + as_quantity(value, counter, path=place.path + leaf)
             read[leaf] = value
@@ -147,7 +160,8 @@ def _by_extractor(extractor: _Extractor, place: Place) -> UsageReading | None:
     beside = {} if inner is usage or extractor.is_google else {leaf: value for leaf, value in leaves(usage) if "token" not in leaf.lower()}
     if extractor.below:
         place = place._replace(path=f"{place.path}{'.'.join(extractor.below)}.")
-    return as_reading(counters, read, dict(leaves(inner, texts=True)) | beside, place=place)
+    uncounted = sum([counters.get(counter, 0) for counter in extractor.beside_total]) if extractor.beside_total else 0
+    return as_reading(counters, read, dict(leaves(inner, texts=True)) | beside, place=place, beside_total=uncounted)
 
 
 def _by_names(place: Place) -> UsageReading | None:
@@ -189,9 +203,16 @@ def _texts_of_counters(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _names(place: Place) -> Iterator[tuple[str, str]]:
     """What a counter may be called in a place, with the counter."""
-    yield from ((counter, name) for counter, names in NAMES.items() for name in names)
+    yield from _names_among(NAME_STEPS.intersection(place.values))
     if not place.is_bare and place.values.get("unit", "TOKENS") == "TOKENS":
         yield from SHORT_NAMES.items()
+
+
+@lru_cache(maxsize=1_000)
+def _names_among(steps: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    """What a counter may be called in an object that has, of these names and their first steps, `steps`; in order."""
+    named = ((counter, name) for counter, names in NAMES.items() for name in names)
+    return tuple((counter, name) for counter, name in named if name in steps or name.partition(".")[0] in steps)
 
 
 def _add_up_cache(counters: dict[str, Any], *, is_part_of_input: bool) -> None:
@@ -208,8 +229,8 @@ def _add_up_cache(counters: dict[str, Any], *, is_part_of_input: bool) -> None:
 
 
 def _total(place: Place, counters: Mapping[str, Any]) -> tuple[int, str]:
-    """By how much the stated total is more than input and output together, and its name. Of sound that is billed by the second the total
-    alone has the tokens."""
+    """By how much the stated total, unless it is 0, is more than input and output together, and its name. Of sound that is billed by the
+    second the total alone has the tokens."""
     if counters.get("audio_seconds"):
         return 0, ""
     for name in TOTALS:
@@ -217,11 +238,14 @@ def _total(place: Place, counters: Mapping[str, Any]) -> tuple[int, str]:
         if isinstance(total, str) and DIGITS.match(total):
             total = int(total)
         if isinstance(total, int) and not isinstance(total, bool):
-            return total - sum(counters.get(counter, 0) for counter in REQUIRED_COUNTERS), name
+            return total and total - sum(counters.get(counter, 0) for counter in REQUIRED_COUNTERS), name
     return 0, ""
 
 
-def as_reading(counters: dict[str, Any], read: Mapping[str, Any], leaves: Mapping[str, Any], *, place: Place) -> UsageReading:
+def as_reading(
+    counters: dict[str, Any], read: Mapping[str, Any], leaves: Mapping[str, Any], *, place: Place, beside_total: int = 0
+) -> UsageReading:
+    """`leaves`: the numbers of the place; `beside_total`: how much of the output the stated total doesn't count."""
     cached = {counters.get("cache_read_tokens"), counters.get("cache_write_tokens")}
     ignored, unpriced = [], []
     repeated = tuple(f"{name}." for name in BREAKDOWNS if name in place.values and _adds_up(place.values, name))
@@ -236,13 +260,25 @@ def as_reading(counters: dict[str, Any], read: Mapping[str, Any], leaves: Mappin
             unpriced.append(place.path + leaf)
     unknown = [place.path + leaf for leaf in unknown_modalities(place.values)]
     ignored, unpriced = [*ignored, *unknown], [*unpriced, *unknown]
+    contradicting = _contradictions(counters)
     more, total = _total(place, counters)
     if more > 0:
         # Gemini counts thoughts in the total alone, where it answers in OpenAI's form.
         ignored.append(place.path + total)
         unpriced.append(place.path + total)
+    elif more and -more not in {beside_total, counters.get("cache_read_tokens", 0) + counters.get("cache_write_tokens", 0)}:
+        contradicting.append(place.path + total)
     numbers = {place.path + leaf: value for leaf, value in leaves.items()} if unpriced else {}
-    return UsageReading(counters, [place.path + leaf for leaf in read], ignored, unpriced, numbers)
+    return UsageReading(counters, [place.path + leaf for leaf in read], ignored, unpriced, numbers, contradicting)
+
+
+def _contradictions(counters: Mapping[str, Any]) -> list[str]:
+    """Counters that are more than what they are a part of; what is kept in a cache, where the parts of it that are stated are less."""
+    found = [name for name, quantity in counters.items() if name in WHOLES and quantity > counters.get(WHOLES[name], quantity)]
+    written = counters.get("cache_write_tokens")
+    if written and 0 < sum([counters.get(name, 0) for name in CACHE_WRITES]) < written:
+        found.append("cache_write_tokens")
+    return found
 
 
 def _adds_up(usage: Mapping[str, Any], name: str) -> bool:
@@ -271,9 +307,6 @@ def _below_usage(root: Sequence[Any]) -> list[Any]:
 def _leaf(values: dict[str, Any], path: tuple[Any, ...]) -> tuple[str, Any]:
     """The dotted path that a mapping of an extractor names, and the value there, or None."""
     inner: Any = values.get(path[0])
-    # Most aren't there, or have one step.
-    if len(path) == 1 or inner is None:
-        return path[0], inner
     leaf = [path[0]]
     for step in path[1:]:
         name, inner = _step(inner, step)

@@ -19,10 +19,14 @@ BODIES = (
     "attributes",
     "kwargs",
     "meta",
+    "outputs",
+    "modelOutput",
+    "output.outputBodyJson",
 )
+# Of all steps of a call; the usage beside it is that of the last step.
+ALL_STEPS = "totalUsage"
 USAGES = (
-    # Of all steps of a call; the usage beside it is that of the last step.
-    "totalUsage",
+    ALL_STEPS,
     # The provider's own, which SDKs show beside their form of it; Anthropic's caches and Gemini's thoughts are missing in some.
     *("usage.raw", "usage.nativeUsage", "providerMetadata.anthropic.usage", "providerMetadata.google.usageMetadata"),
     *("usage", "usageMetadata", "usage_metadata", "response_metadata.token_usage", "response_metadata.usage", "token_usage", "tokenUsage"),
@@ -35,11 +39,12 @@ USAGES = (
         "amazon-bedrock-invocationMetrics",
         "x_groq.usage",
         "usageDetails",
+        "models_usage",
     ),
-    *("additional_kwargs", "headers", "ResponseMetadata.HTTPHeaders", ""),
+    *("additional_kwargs", "headers", "ResponseMetadata.HTTPHeaders", "metrics", ""),
 )
 # Of these, the places where other numbers stand as well.
-MIXED_OBJECTS = ("additional_kwargs", "headers", "ResponseMetadata.HTTPHeaders", "")
+MIXED_OBJECTS = ("additional_kwargs", "headers", "ResponseMetadata.HTTPHeaders", "metrics", "")
 # Where the Vercel AI SDK shows what only one provider reports.
 METADATA = ("providerMetadata", "experimental_providerMetadata")
 # The sum of input and output, as most replies state it.
@@ -47,7 +52,8 @@ TOTALS = ("total_tokens", "totalTokens", "totalTokenCount", "total_token_count",
 # These paths and their first steps: most facts have one body, and most bodies one usage.
 BODY_NAMES = frozenset(name for path in BODIES for name in (path, path.partition(".")[0]) if name)
 USAGE_NAMES = frozenset(name for path in USAGES for name in (path, path.partition(".")[0]) if name)
-TELEMETRY = "gen_ai.usage."
+# What the names of OpenTelemetry's attributes begin with, and those of the Vercel AI SDK beside them.
+TELEMETRY = ("gen_ai.usage.", "ai.usage.")
 # Where OpenTelemetry's attributes are: the facts themselves, or a span's object of them.
 ATTRIBUTES = ("", "attributes")
 # Providers whose extractors are tried for a body whose own provider isn't known, or reports in another one's form.
@@ -58,24 +64,29 @@ NAMES: Mapping[str, Sequence[str]] = {
     "input_tokens": (
         *("actualInputTokens", "inputTokens", "input_tokens", "promptTokens", "prompt_tokens", "prompt_eval_count"),
         *("promptTokenCount", "prompt_token_count", "inputTokenCount", "inputTextTokenCount", "inputTokens.total", "request_tokens"),
+        "input.inputTokenCount",
         *("llm.token_count.prompt", "x-amzn-bedrock-input-token-count", "X-Amzn-Bedrock-Input-Token-Count", "native_tokens_prompt"),
     ),
     "output_tokens": (
         *("actualOutputTokens", "outputTokens", "output_tokens", "completionTokens", "completion_tokens", "eval_count"),
         *("candidatesTokenCount", "candidates_token_count", "outputTokenCount", "generation_token_count", "outputTokens.total"),
         *("response_tokens", "llm.token_count.completion", "x-amzn-bedrock-output-token-count", "X-Amzn-Bedrock-Output-Token-Count"),
-        "native_tokens_completion",
+        *("native_tokens_completion", "output.outputTokenCount"),
     ),
     "cache_read_tokens": (
         *("cacheReadTokens", "cachedInputTokens", "cachedTokens", "inputTokenDetails.cacheReadTokens", "input_token_details.cache_read"),
         *("cache_read_input_tokens", "prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens", "cache_read.input_tokens"),
         *("cache_read_tokens", "details.cache_read_tokens", "prompt_token_details.cached_tokens", "inputTokens.cacheRead"),
+        *("cached_prompt_tokens", "prompt_cached_tokens", "prompt_token_details.cache_read", "inputTokensDetails.cachedTokens"),
+        *("inputTokenDetails.cachedTokenCount", "additionalCounts.InputTokenDetails.CachedTokenCount"),
+        *("additionalCounts.inputTokenDetails.cachedTokenCount", "input.cacheReadInputTokenCount"),
         *("cachedInputTokenCount", "cacheReadInputTokenCount", "native_tokens_cached", "llm.token_count.prompt_details.cache_read"),
         *("x-amzn-bedrock-cache-read-input-token-count", "X-Amzn-Bedrock-Cache-Read-Input-Token-Count"),
     ),
     "cache_write_tokens": (
         *("cacheWriteTokens", "inputTokenDetails.cacheWriteTokens", "input_token_details.cache_creation", "cache_creation_input_tokens"),
         *("prompt_tokens_details.cache_creation_tokens", "cache_creation.input_tokens", "cache_write_tokens", "details.cache_write_tokens"),
+        *("prompt_token_details.cache_creation", "input.cacheWriteInputTokenCount"),
         *("inputTokens.cacheWrite", "cacheWriteInputTokenCount", "llm.token_count.prompt_details.cache_write"),
         *("x-amzn-bedrock-cache-write-input-token-count", "X-Amzn-Bedrock-Cache-Write-Input-Token-Count"),
     ),
@@ -89,9 +100,13 @@ NAMES: Mapping[str, Sequence[str]] = {
     ),
     "input_audio_tokens": (
         *("input_token_details.audio", "prompt_tokens_details.audio_tokens", "input_audio_tokens", "llm.token_count.prompt_details.audio"),
+        *("inputTokenDetails.audioTokenCount", "additionalCounts.InputTokenDetails.AudioTokenCount"),
+        *("additionalCounts.inputTokenDetails.audioTokenCount", "prompt_token_details.audio"),
     ),
     "output_audio_tokens": (
         *("output_token_details.audio", "completion_tokens_details.audio_tokens", "output_audio_tokens"),
+        *("outputTokenDetails.audioTokenCount", "additionalCounts.OutputTokenDetails.AudioTokenCount"),
+        *("additionalCounts.outputTokenDetails.audioTokenCount", "completion_token_details.audio"),
         "llm.token_count.completion_details.audio",
     ),
     # Mistral's, of which the tokens stand in the total alone.
@@ -101,6 +116,9 @@ NAMES: Mapping[str, Sequence[str]] = {
     "output_reasoning_tokens": (
         *("reasoningTokens", "outputTokenDetails.reasoningTokens", "output_token_details.reasoning", "reasoning.output_tokens"),
         *("completion_tokens_details.reasoning_tokens", "completion_token_details.reasoning_tokens", "details.reasoning_tokens"),
+        *("outputTokenDetails.reasoningTokenCount", "additionalCounts.OutputTokenDetails.ReasoningTokenCount"),
+        *("additionalCounts.outputTokenDetails.reasoningTokenCount", "completion_token_details.reasoning"),
+        *("outputTokensDetails.reasoningTokens", "completion_reasoning_tokens"),
         *("reasoning_tokens", "outputTokens.reasoning", "reasoningTokenCount", "native_tokens_reasoning"),
         "llm.token_count.completion_details.reasoning",
     ),
@@ -124,6 +142,14 @@ PRICED_PARTS = (
     "output_audio_tokens",
     "web_searches",
 )
+# What a counter is a part of.
+WHOLES = {
+    **{f"input_{kind}_tokens": "input_tokens" for kind in ("text", "audio", "image", "video", "tool")},
+    **{f"output_{kind}_tokens": "output_tokens" for kind in ("text", "audio", "image", "video", "reasoning", "citation")},
+    **{f"cache_{kind}_tokens": "input_tokens" for kind in ("read", "write")},
+}
+# What Perplexity bills as output and doesn't count in its total.
+BESIDE_TOTAL = ("output_citation_tokens", "output_reasoning_tokens")
 # The counters without which no call of a model is complete, and what genai-prices calls their prices.
 REQUIRED_COUNTERS = {"input_tokens": "input_mtok", "output_tokens": "output_mtok"}
 # Whole numbers that are written as texts. What only looks like a number isn't read as one.
@@ -138,7 +164,7 @@ COUNTER_NAME = re.compile(r"(tokens|token_?count)\Z", re.IGNORECASE)
 TOKEN_NAME = re.compile(r"token\Z", re.IGNORECASE)
 # Sums of other counters, the rest of a counter beside its parts, what is free, and what isn't a quantity.
 NEVER_PRICED = re.compile(
-    r"total_?token|totalUsage|(^|\.)requests$|(^|\.)text_?tokens$|noCacheTokens|cache_miss|(accepted|rejected)_?prediction"
+    r"total_?token|totalUsage|(^|\.)(successful_)?requests$|(^|\.)(prompt_)?text_?tokens$|noCacheTokens|cache_miss|(accepted|rejected)_?prediction"
     r"|(promptTokens?|candidatesTokens|toolUsePromptTokens|cacheTokens)Details\.[0-9]+\.tokenCount$|web_fetch|tool_search_requests|context_details|(^|\.)tool_calls$|(^|\.)details\.(input|output)_tokens$|token_count\.total|(^|\.)total$"
     r"|inputTokens\.noCache$|outputTokens\.text$|(^|\.)tokens_(prompt|completion)$|time_to_|(^|\.)(input|output)Characters$|cost|price|per_sec|_time|duration|latency|bytes|max_?\w*tokens|estimated|budget|limit",
     re.IGNORECASE,

@@ -24,7 +24,14 @@ BESIDE: list[dict[str, Any]] = [
     *({}, {}, {}, {"id": "chatcmpl-1", "object": "chat.completion", "created": 1_764_000_000, "choices": [{"message": {"content": "ok"}}]}),
     *({"service_tier": "default"}, {"service_tier": "flex"}, {"id": "batch_req_1"}, {"custom_id": "a"}, {"cache_hit": True}),
     *({"output": [{"type": "web_search_call", "status": "completed"}]}, {"response": {"usage": {"prompt_tokens": 9}}}, {"tokens": 7}),
-    *({"prompt_eval_count": 3}, {"usage.cost": 1}, {"id": 7, "object": None}, {"choices": ["\u2028 traffic_type"]}, {"num_turns": 2}),
+    *(
+        {"object": "batch"},
+        {"prompt_eval_count": 3},
+        {"usage.cost": 1},
+        {"id": 7, "object": None},
+        {"choices": ["\u2028 traffic_type"]},
+        {"num_turns": 2},
+    ),
 ]
 QUANTITIES = [0, 1, 7, 7, 300, 1000, 250_000, 10**17, 10**18, 10**30, -1, True, None, "7", 1.5, [], {}]
 

@@ -3,14 +3,15 @@
 import json
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from genai_prices import data_snapshot
 
-from metering.services import public_prices
+from metering.services import public_prices, settings
 from metering.services.counter_parts import whole_of
 from metering.services.pricing import MissingQuantity, by_own_price, price_facts
 from metering.services.usage_forms import UsageReading
@@ -1364,6 +1365,11 @@ BODIES: list[tuple[str, str, dict[str, Any], str, Parts]] = [
 ]
 
 
+# Further ones, one a line: with `parts` as above, and `at` where the price of another day counts; or with `pricing`, where the counters
+# don't say what the call cost.
+FURTHER = [json.loads(line) for line in (Path(__file__).parent / "usage_bodies.jsonl").read_text().splitlines()]
+
+
 def priced(service: str, body: dict[str, Any], resource: str, **policy: Any) -> Any:
     terms = {
         "reported_costs": None,
@@ -1386,6 +1392,44 @@ def test_a_body_costs_what_its_tokens_cost(service, body, resource, parts):
     details = json.loads(result.details)
     assert details["arithmetic"].endswith(f" = {expected.normalize():f}")
     assert result.read
+
+
+def expected_cost(case: dict[str, Any]) -> Decimal:
+    return sum((quantity * Decimal(price) for quantity, price in case["parts"]), Decimal(0)) / 1_000_000
+
+
+def day_of(case: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(case.get("at", "2026-01-15")).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("case", FURTHER, ids=[case["name"] for case in FURTHER])
+def test_a_further_body_costs_what_its_tokens_cost_or_is_not_priced(case):
+    result = priced(case["service"], case["body"], case.get("resource", ""), occurred_at=day_of(case))
+    if "pricing" in case:
+        assert result.pricing == case["pricing"]
+        assert result.note
+    else:
+        assert (result.pricing, result.note, result.amount) == ("priced", "", expected_cost(case))
+
+
+def test_the_api_prices_each_body_alike(caller):
+    settings.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", backdating_limit=timedelta(days=3650))
+    known = [{"service": case[1], "body": case[2], "resource": case[3], "parts": case[4]} for case in BODIES]
+    cases = [*known, *FURTHER]
+    items = [
+        {"serviceName": case["service"], "actionName": "chat", "resourceName": case.get("resource") or "unspecified", "outcome": "success"}
+        | {"occurredAt": day_of(case).isoformat(), "responseFacts": {"source": "s", "version": "1", "facts": case["body"]}}
+        for case in cases
+    ]
+    data = caller.post("/v1/transactions/batch", items).json()["data"]
+    for case, item in zip(cases, data, strict=True):
+        costs = [(Decimal(cost["fiatAmount"]), cost["isEstimate"]) for cost in item["transaction"]["costs"]]
+        pricing = item["pricing"]["status"]
+        if "parts" in case:
+            assert (pricing, costs) == ("priced", [(expected_cost(case), False)]), case
+        else:
+            assert pricing == case["pricing"], case
+            assert all(is_estimate for _, is_estimate in costs), case
 
 
 UNREAD = [
