@@ -181,7 +181,7 @@ def _call_and_join(environ: dict[str, Any]) -> Reply:
 
 
 def _call_and_maybe_stream(environ: dict[str, Any]) -> Reply | StreamedReply:
-    """The reply; one that is streamed is left unread, for a thread of streaming.py to read and close."""
+    """The reply; one that is streamed is left unread, for a thread of config/streamed_replies.py to read and close."""
     reply = _call_django(environ)
     length = dict(reply.headers).get(b"content-length", b"")
     if reply.response.streaming and not (length and int(length) <= LARGEST_WHOLE):

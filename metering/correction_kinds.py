@@ -127,7 +127,7 @@ register(
         code="metering.cancel",
         model_label="metering.transaction",
         title="Cancel",
-        description="Cancels each open transaction. Its costs stay active.",
+        description="Cancels each open transaction. Its estimates are superseded by zero; its actual costs stay active.",
         post=cancel,
         applies_to=_is_open,
         icon="cancel",

@@ -11,7 +11,7 @@ class WrongStatus(LedgerError):
 
 
 class NotStale(LedgerError):
-    """The transaction isn't authorized for as long as it would have to be to be closed. Facts: id."""
+    """Not to be closed as stale: authorized for too short a time, or whom a payment of it pays has seen the payment. Facts: id."""
 
     code = "not_stale"
 

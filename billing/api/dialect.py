@@ -78,7 +78,7 @@ SENTENCES = {
     "method_not_allowed": "Method Not Allowed",
     "throttled": "Too Many Requests",
     "internal": "Internal Server Error",
-    "busy": "The wallet is busy: nothing was recorded, send the same request again",
+    "busy": "The ledger is busy: nothing was recorded, send the same request again",
     "unavailable": "The service can't record anything at present: nothing was recorded, and repeating the request doesn't help for now",
     "outcome_unknown": "The outcome is unknown: send the same request again, it is recorded at most once",
     "insufficient": "Insufficient balance",

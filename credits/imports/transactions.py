@@ -87,7 +87,8 @@ class TransactionsAdapter(Adapter):
     def pack(self, posting: Posting, audit: Mapping[str, Any]) -> None:
         values = posting.body
         kept = {name: values[name] for name in ("grant_id", "grant_key", "facts_digest") if name in values}
-        kept["has_digest"] = posting.kind in services.KINDS_WITH_KEY or "facts_digest" in values
+        # A row of a kind that the ledger itself posts has no digest, unless the file gives it a key, by which it may be repeated.
+        kept["has_digest"] = posting.kind in services.KINDS_WITH_KEY or not values.keys().isdisjoint({"idempotency_key", "facts_digest"})
         is_known = kept["has_digest"] and "grant_id" in values
         if "consumption" in values:
             kept["draw"] = {**values["consumption"], **audit}
@@ -213,20 +214,22 @@ def hidden_account(name: str, label: str, amount: Decimal) -> Account:
 
 
 def grant_refusal(account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
-    """The refusal that credits/sql/credits_refusal.sql gives, by the same conditions in the same order.
+    """The refusals of credits/sql/credits_refusal.sql that follow from the grant alone, by the same conditions.
 
-    A copy, because a plan streams: it keeps simulated balances that the database function can't see. The property test of
-    tests/backfills/test_credits.py holds the two equal. A closing entry of a grant with nothing left was made by the ledger itself before.
+    A copy, because a plan streams: it keeps simulated balances that the database function can't see. What an invoice took of the grant and
+    what is left of a reversed transaction are accounts of their own (TransactionsAdapter.refusal). The property test of
+    tests/backfills/test_credits.py holds the plan and the postings equal. A closing entry of a grant with nothing left was made by the
+    ledger itself before.
     """
     day, status, kind = posting.occurred_at.astimezone(UTC).date(), account.terms["status"], posting.kind
-    drawn = kind in {"debit", "consumption"}
+    has_dates = kind == TransactionKind.DEBIT
     left = account.now - (account.floor or Decimal(0))
     asked = {
         ALREADY_THERE: (kind in CLOSING and left <= 0 and (kind == "deletion") == (status == "deleted"), "is closed"),
         "grant_not_found": (status == "deleted", "is no more"),
         "grant_voided": (status == "voided" and kind in {"debit", "credit"}, "was voided"),
-        "grant_not_yet_effective": (drawn and day.isoformat() < account.terms["effective"], f"begins on {account.terms['effective']}"),
-        "grant_expired": (drawn and is_over(account, day), f"ended on {account.terms['expiry']}"),
+        "grant_not_yet_effective": (has_dates and day.isoformat() < account.terms["effective"], f"begins on {account.terms['effective']}"),
+        "grant_expired": (has_dates and is_over(account, day), f"ended on {account.terms['expiry']}"),
         "insufficient_credit": (effect < 0 and kind not in CLOSING and left + effect < 0, f"has {left:f} left"),
     }
     return next((Outcome(code, f"{account.label} {why}") for code, (is_so, why) in asked.items() if is_so), None)

@@ -1,4 +1,4 @@
-"""The base class of every API view: reads requests, writes replies and errors in its dialect, so that an app's method is three lines.
+"""The base class of every API view: reads requests, writes replies and errors in its dialect. An app's method calls a service.
 
 Uses REST framework's ViewSet only for dispatch, routing and the OpenAPI document. Parsing, negotiation and rendering are ours: they would
 cost more than the posting itself (docs/performance.md). The body stays bytes until a Body reads it.
@@ -141,10 +141,6 @@ class LedgerViewSet(ViewSet):
     def reply_class_for_preference(self, reply: type[serializers.Reply]) -> type[serializers.Reply]:
         """The reply in the form that the caller prefers: money as JSON numbers, or as strings."""
         return serializers.money_as_text(reply) if prefers_text(self.http) else reply  # type: ignore[arg-type]
-
-    def untyped_reply(self, body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
-        """A body without a Reply class: slower than `reply`, Decimals as numbers, any value rendered safely."""
-        return HttpResponse(json.to_json(body), content_type="application/json", status=status, headers=dict(headers or {}))
 
     def page(
         self,

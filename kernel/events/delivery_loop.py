@@ -81,7 +81,7 @@ class DeliveryLoop:
         connection.close()
 
     def run_until_idle(self) -> None:
-        """Work until nothing is due now: for tests, and for a command that sends once."""
+        """Work until nothing is due now: for tests."""
         with ThreadPoolExecutor(self.threads) as pool:
             while any(self._work(pool)) or self._chains or self._unrecorded:
                 self._fanned_out_at = float("-inf")

@@ -8,7 +8,8 @@
 --   not_found           the tenant has no such transaction
 --   wrong_status        the status doesn't allow the move; `status` is the transaction's
 --   out_of_bounds       `occurred_at` is further from the present than the tenant's policy allows
---   not_stale           the transaction hasn't been authorized for so long
+--   not_stale           a cancellation of stale transactions finds that this one hasn't been authorized for so long, or that whom a
+--                       payment of it pays has seen the payment (what `presented` is to any other cancellation)
 --   not_open            denied and cancelled transactions take no facts and no costs
 --   cost_not_found, cost_of_another, already_superseded, cost_of_payment  (metering_choose_superseded_costs)
 --   presented           whom a payment of a 402 pays has seen it and may still collect it; `id` is the payment

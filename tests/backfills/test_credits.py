@@ -139,7 +139,8 @@ rows_of_grants = st.lists(
             "amount": st.sampled_from(["1", "4", "6", "-1"]),
             "occurred_at": st.sampled_from([DAY.format(2), DAY.format(9), DAY.format(20)]),
         },
-        optional={"invoice_id": st.sampled_from(["i1", "i2"])},
+        # Kinds that depend on the grant's dates, and kinds that don't. The row refuses one that doesn't go with its type.
+        optional={"invoice_id": st.sampled_from(["i1", "i2"]), "kind": st.sampled_from(["debit", "credit", "consumption", "capture"])},
     ),
     min_size=1,
     max_size=10,

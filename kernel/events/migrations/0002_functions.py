@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("events", "0001_tables")]
 
-    operations = [InstallFunctions("events", version=1, digest="edfe482284abcdab")]
+    operations = [InstallFunctions("events", version=1, digest="5b97e6813b16f001")]

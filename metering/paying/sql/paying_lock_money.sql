@@ -1,6 +1,7 @@
 -- Locks what several payments may take, so that two calls lock in the same order: all grants by id, then all wallets by id.
 -- Takes: the tenant, and for each payment its customer and its currency. Returns: nothing.
--- Locks: those grants that can pay today, then the wallets. Never: decides anything.
+-- Locks: their open grants that aren't empty, whatever their dates: a grant may begin or end while this waits for a lock, so who draws
+-- looks at the dates under the locks (credits_is_usable); then the wallets. Never: decides anything.
 CREATE OR REPLACE FUNCTION paying_lock_money(tenant uuid, customers text[], currencies text[])
 RETURNS void
 LANGUAGE plpgsql

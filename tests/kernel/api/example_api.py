@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from uuid import UUID
 
+from django.http import JsonResponse
 from django.urls import path
 from rest_framework.decorators import action
 from rest_framework.routers import SimpleRouter
@@ -165,17 +166,17 @@ class SaleViewSet(LedgerViewSet):
     @action(detail=False, methods=["post"])
     def batch(self, request):
         body = self.read(SalesRequest)
-        return self.untyped_reply({"taken": [isinstance(item, dict) for item in body["items"]]})
+        return JsonResponse({"taken": [isinstance(item, dict) for item in body["items"]]})
 
     @operation(summary="Lines of sales", body=SaleRequest, many=True, reply={"type": "object"})
     @action(detail=False, methods=["post"])
     def many(self, request):
-        return self.untyped_reply({"taken": [isinstance(item, dict) for item in self.read_list(SaleRequest, max_items=5)]})
+        return JsonResponse({"taken": [isinstance(item, dict) for item in self.read_list(SaleRequest, max_items=5)]})
 
     @operation(summary="Nudge", body=NudgeRequest, reply={"type": "object"})
     @action(detail=True, methods=["post"])
     def nudge(self, request, pk):
-        return self.untyped_reply({"why": self.read(NudgeRequest)["why"], **self.audit_context()})
+        return JsonResponse({"why": self.read(NudgeRequest)["why"], **self.audit_context()})
 
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
