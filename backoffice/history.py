@@ -41,6 +41,8 @@ RECORDED = (
     "events.endpoint",
     "credits.policy",
     "credits.balancealert",
+    "credits.recurringgrant",
+    "paying.payersetting",
     "backoffice.customer",
 )
 

@@ -25,6 +25,8 @@ COLUMNS = {
     "tenants_apikey": ("secret_digest,last_used_at", "name, prefix, secret_digest, scopes, expires_at, revoked_at"),
     "billing_wallet": ("balance,held,last_entry_number,last_entry_at,refusal_reported_at", "floor, alert_below"),
     "credits_balancealert": ("is_low,updated_at,updated_by", "alert_below"),
+    # The job that issues grants moves it to its next period.
+    "credits_recurringgrant": ("next_period,next_on", "status"),
     # What the job that counts by a key notes on its row is no change of a setting.
     "metering_usagekey": ("counts_from,backfilled_at,backfilled_id,has_sums", "place, name, number, withdrawn_at"),
     "metering_agent": ("", "name, label, description, status"),

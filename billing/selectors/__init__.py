@@ -5,7 +5,7 @@ from billing.selectors.holds import as_shown, get_hold, get_hold_after, list_hol
 from billing.selectors.statements import Statement, get_statement
 from billing.selectors.transaction_types import list_types, set_type_labels, type_labels
 from billing.selectors.transactions import FILTERS, TRANSACTION_FIELDS, Rows, get_transaction, list_agent_totals, list_transactions
-from billing.selectors.wallets import list_daily_totals, list_wallets, list_wallets_at
+from billing.selectors.wallets import list_wallets, list_wallets_at
 
 __all__ = [
     "FILTERS",
@@ -20,7 +20,6 @@ __all__ = [
     "get_statement",
     "get_transaction",
     "list_agent_totals",
-    "list_daily_totals",
     "list_holds",
     "list_transactions",
     "list_types",

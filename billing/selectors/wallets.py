@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F
 
-from billing.models import DailyTotal, Wallet
+from billing.models import Wallet
 from billing.selectors.holds import HELD_NOW
 from billing.selectors.transactions import Rows
 from kernel.ledger import queries
@@ -28,10 +28,6 @@ def _wallets(*, tenant_id: Any) -> Rows:
     fields = ("id", "currency", "balance", "floor", "alert_below", "last_entry_number", "last_entry_at")
     wallets = Wallet.objects.filter(tenant_id=tenant_id).order_by("currency").annotate(held_now=HELD_NOW)
     return wallets.values(*fields, "held_now", available=F("balance") - F("held_now"))
-
-
-def list_daily_totals(*, tenant_id: UUID) -> QuerySet:
-    return DailyTotal.objects.filter(tenant_id=tenant_id)
 
 
 def list_wallets_at(*, tenant_id: UUID, moment: datetime, clock: str, final_until: datetime) -> list[dict[str, Any]]:

@@ -98,4 +98,4 @@ class SchedulesAdapter(Adapter):
             yield Blocker(what=f"schedule {schedule} ({name})", why=f"has {grants} grants")
 
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
-        return UndoStep(reversed=services.cancel_run_schedules(tenant_id=tenant.id, of=run.request_id, at_most=at_most))
+        return UndoStep(reversed=services.cancel_run_schedules(tenant_id=tenant.id, actor=actor, of=run.request_id, at_most=at_most))

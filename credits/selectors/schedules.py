@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import date
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 
-from credits.choices import GrantStatus, ScheduleStatus, TransactionKind
-from credits.models import CreditTransaction, Grant, HoldLine, RecurringGrant
+from credits.choices import GrantStatus, ScheduleStatus
+from credits.models import Grant, HoldLine, RecurringGrant
 from credits.selectors.clock import NOW, TODAY
 from kernel.ledger.errors import NotFound
 
@@ -101,13 +100,6 @@ def grant_of_period(*, tenant_id: UUID, schedule_id: UUID, period: int) -> UUID 
     grants = Grant.objects.filter(tenant_id=tenant_id, schedule_id=schedule_id, period=period).exclude(status=GrantStatus.DELETED)
     grant_id: UUID | None = grants.values_list("id", flat=True).first()
     return grant_id
-
-
-def expired_amount(*, tenant_id: UUID, grant_id: UUID) -> Decimal:
-    """The sum of a grant's expiries, in units of the grant."""
-    rows = CreditTransaction.objects.filter(tenant_id=tenant_id, grant_id=grant_id, kind=TransactionKind.EXPIRY)
-    total: Decimal | None = rows.aggregate(total=Sum("amount"))["total"]
-    return total or Decimal(0)
 
 
 def _due(*, tenant_id: UUID | None) -> "QuerySet[Grant]":

@@ -162,7 +162,7 @@ def _end_hold(named: dict[str, Any], *, tenant_id: UUID, kind: str, facts: dict[
         {**named, **texts, **end},
         tenant_id=tenant_id,
         names=HOLD_CLOSE_FACTS,
-        is_recorded=partial(_is_recorded, hold_id, amount, named.get("idempotency_key")),
+        is_recorded=partial(_is_recorded, amount, named.get("idempotency_key")),
         errors={
             "not_found": lambda row: NotFound(kind="hold", id=hold_id),
             "closed": lambda row: HoldClosed(hold_id=row.id, status=row.status),
@@ -186,7 +186,7 @@ def _post(
     return or_raise(row_or_error(posted_or_error(row, facts_digest=facts_digest, names=names, errors=errors, is_recorded=is_recorded)))
 
 
-def _is_recorded(hold_id: UUID, amount: Decimal | None, key: str | None, row: Any, name: str) -> bool:
+def _is_recorded(amount: Decimal | None, key: str | None, row: Any, name: str) -> bool:
     """A capture without an amount, and one of all that was reserved then, are the same; and so is one that states no key."""
     if name == "hold":
         return key is None

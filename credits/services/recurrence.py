@@ -22,6 +22,7 @@ from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
 from kernel.ledger.money import is_currency
 from kernel.ledger.outcomes import EXISTS, POSTED, REPLAYED, or_raise, posted_or_error
+from kernel.tenants.setting_author import setting_author
 
 # A new schedule issues all its due periods in one transaction, so their number is limited.
 MOST_DUE = 120
@@ -77,7 +78,7 @@ def create_recurring_grant(
 @translate_db_errors
 def cancel_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, schedule_id: UUID) -> None:
     """Cancel a schedule; the grants that it issued stay. Changes nothing if it is cancelled or ended already. Raises NotFound."""
-    with transaction.atomic():
+    with setting_author(actor=actor, request_id=request_id):
         schedule = _locked(tenant_id=tenant_id, schedule_id=schedule_id)
         if schedule.status == ScheduleStatus.ACTIVE:
             RecurringGrant.objects.filter(tenant_id=tenant_id, id=schedule_id).update(status=ScheduleStatus.CANCELLED)
@@ -100,9 +101,12 @@ def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, sched
             issued.append(_issue(audit, schedule))
             _advance(schedule)
         if issued:
-            RecurringGrant.objects.filter(tenant_id=tenant_id, id=schedule_id).update(
-                next_period=schedule.next_period, next_on=schedule.next_on, status=schedule.status
-            )
+            kept = RecurringGrant.objects.filter(tenant_id=tenant_id, id=schedule_id)
+            kept.update(next_period=schedule.next_period, next_on=schedule.next_on)
+            if schedule.status != ScheduleStatus.ACTIVE:
+                # By itself, because the history of settings records each update that names the status.
+                with setting_author(actor=actor, request_id=request_id):
+                    kept.update(status=schedule.status)
     return issued
 
 
@@ -139,13 +143,14 @@ def create_imported_schedules(*, tenant_id: UUID, actor: str, request_id: str, l
 
 
 @translate_db_errors
-def cancel_run_schedules(*, tenant_id: UUID, of: str, at_most: int) -> int:
+def cancel_run_schedules(*, tenant_id: UUID, actor: str, of: str, at_most: int) -> int:
     """Cancel up to `at_most` active schedules that the import run with request id `of` created; returns how many."""
     imported = RecurringGrant.objects.filter(
         tenant_id=tenant_id, request_id=of, request_id__startswith="run:", status=ScheduleStatus.ACTIVE
     )
     ids = list(imported.order_by("-id").values_list("id", flat=True)[:at_most])
-    return RecurringGrant.objects.filter(tenant_id=tenant_id, id__in=ids).update(status=ScheduleStatus.CANCELLED)
+    with setting_author(actor=actor, request_id=of):
+        return RecurringGrant.objects.filter(tenant_id=tenant_id, id__in=ids).update(status=ScheduleStatus.CANCELLED)
 
 
 def issue_due_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[list[Any]]:

@@ -38,8 +38,6 @@ FREE_CALLS = frozenset(
     {"function_call", "custom_tool_call", "computer_call", "mcp_call", "local_shell_call", "apply_patch_call", "tool_search_call"}
     | {"tool_call", "invalid_tool_call", "url_context_call"}
 )
-# Items that name the tool which the provider ran: Anthropic's, LangChain's, Mistral's.
-RUN_TOOLS = frozenset({"server_tool_use", "server_tool_call", "tool.execution"})
 FREE_TOOLS = re.compile(r"web_fetch|tool_search|url_context|mcp", re.IGNORECASE)
 # Models of which every request searches the web, for a fee that is no part of their price for tokens.
 SEARCHING_MODEL = re.compile(r"search-(preview|api)")

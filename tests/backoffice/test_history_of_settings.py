@@ -4,13 +4,19 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from backoffice.admin import STAFF_TABLES
+from backoffice.history import RECORDED
 from backoffice.models import Change
 from billing import services as billing
+from credits import services as credits
+from credits.models import Grant
 from kernel.corrections import services as corrections
 from kernel.tenants import services as tenants
 from metering.models import Policy, Price
@@ -42,6 +48,11 @@ def declare_key(tenant, **author):
     return usage_keys.declare_key(tenant_id=tenant.id, **author, place="metadata", name="team")
 
 
+def make_recurring_grant(tenant):
+    facts = {"customer_id": "maria", "name": "Monthly", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(7)}
+    return credits.create_recurring_grant(tenant_id=tenant.id, actor="x", request_id="", **facts)[0]
+
+
 CHANGES = {
     "tenants_tenant": lambda tenant: tenants.change_tenant(tenant=tenant, **AUTHOR, name="New name", is_active=True),
     "tenants_apikey": lambda tenant: tenants.revoke_api_key(prefix=IssuedKeyFactory(tenant=tenant).key.prefix, **AUTHOR),
@@ -58,6 +69,9 @@ CHANGES = {
     ),
     "metering_usagekey": lambda tenant: usage_keys.withdraw_key(
         tenant_id=tenant.id, **AUTHOR, key_id=declare_key(tenant, actor="x", request_id="").id
+    ),
+    "credits_recurringgrant": lambda tenant: credits.cancel_recurring_grant(
+        tenant_id=tenant.id, **AUTHOR, schedule_id=make_recurring_grant(tenant)
     ),
     "paying_payersetting": lambda tenant: paying.set_payer(tenant_id=tenant.id, **AUTHOR, payer="ledger", is_enabled=False),
     "corrections_threshold": lambda tenant: corrections.set_threshold(tenant_id=tenant.id, **AUTHOR, unit="USD", amount=Decimal(5)),
@@ -79,6 +93,23 @@ def test_declaring_and_withdrawing_a_key_are_changes_and_counting_by_it_is_none(
     changes = Change.objects.filter(table="metering_usagekey").order_by("id")
     assert [(change.operation, change.after["withdrawn_at"] is None) for change in changes] == [("INSERT", True), ("UPDATE", False)]
     assert {"backfilled_at", "counts_from", "has_sums"} & changes[0].after.keys() == set()
+
+
+def test_the_tables_whose_changes_are_recorded_are_those_that_the_pages_name():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE 'backoffice_history_%'")
+        tables = {table for (table,) in cursor.fetchall()}
+    assert tables - set(STAFF_TABLES) == {apps.get_model(label)._meta.db_table for label in RECORDED} - set(STAFF_TABLES)
+
+
+def test_issuing_a_recurring_grant_is_no_change_of_it_and_its_end_is_one(tenant):
+    tomorrow = timezone.now().date() + timedelta(days=1)
+    facts = {"customer_id": "maria", "name": "Monthly", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(7)}
+    lasting = make_recurring_grant(tenant)
+    ending, _ = credits.create_recurring_grant(tenant_id=tenant.id, **AUTHOR, **facts, ends_on=tomorrow)
+    assert set(Grant.objects.values_list("schedule_id", flat=True)) == {lasting, ending}
+    [change] = Change.objects.filter(table="credits_recurringgrant")
+    assert (change.row, change.after["status"], change.actor) == (str(ending), "ended", "staff:7")
 
 
 def test_the_author_of_one_change_is_not_the_author_of_the_next(tenant):
