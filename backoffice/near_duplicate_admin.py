@@ -157,7 +157,7 @@ admin.site.unregister(Transaction)
 
 
 @admin.register(Transaction)
-class TransactionPages(TransactionAdmin):
+class OfficeTransactionAdmin(TransactionAdmin):
     list_filter = (NearDuplicateFilter, *TransactionAdmin.list_filter[1:])
     actions_detail = ("keep_duplicate",)
     keep_duplicate = setting_action(KeepForm, name="keep-duplicate", right="comment")

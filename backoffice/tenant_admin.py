@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
 
-from kernel.corrections.admin.offers import request_url
+from kernel.corrections.admin.correction_actions import request_url
 from kernel.corrections.choices import REQUEST_PERMISSION
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import page_of
@@ -119,7 +119,7 @@ admin.site.unregister([Tenant, ApiKey, StaffProfile, StaffTenant])
 
 
 @admin.register(Tenant)
-class TenantPages(TenantAdmin, LedgerAdmin):
+class OfficeTenantAdmin(TenantAdmin, LedgerAdmin):
     ordering = ("name", "id")
     search_fields = ("id", "name", "slug")
     search_parts = ("name", "slug")
@@ -136,7 +136,7 @@ class TenantPages(TenantAdmin, LedgerAdmin):
 
 
 @admin.register(ApiKey)
-class ApiKeyPages(ApiKeyAdmin, LedgerAdmin):
+class OfficeApiKeyAdmin(ApiKeyAdmin, LedgerAdmin):
     list_select_related = ("tenant",)
     search_fields = ("id", "name", "prefix")
     search_parts = ("name",)
@@ -147,12 +147,12 @@ class ApiKeyPages(ApiKeyAdmin, LedgerAdmin):
 
 
 @admin.register(StaffProfile)
-class StaffProfilePages(StaffProfileAdmin, LedgerAdmin):
+class OfficeStaffProfileAdmin(StaffProfileAdmin, LedgerAdmin):
     list_select_related = ("user",)
     search_fields = ("user__username",)
 
 
 @admin.register(StaffTenant)
-class StaffTenantPages(StaffTenantAdmin, LedgerAdmin):
+class OfficeStaffTenantAdmin(StaffTenantAdmin, LedgerAdmin):
     list_select_related = ("profile__user",)
     search_fields = ("profile__user__username",)

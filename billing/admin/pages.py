@@ -21,7 +21,7 @@ from billing.admin.wallet_opening import WalletOpening
 from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, REASON_LENGTH, TYPE_LENGTH, Direction
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet, WalletHold, WalletHoldEntry, type_label
 from billing.selectors.holds import HELD_NOW, OPEN
-from kernel.corrections.admin.offers import CorrectionOffers, how_to_undo
+from kernel.corrections.admin.correction_actions import CorrectionActions, how_to_undo
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import BalanceField, longest_hold_field
 from kernel.ledger.admin.figures import FigureFilter, figure_url
@@ -195,7 +195,7 @@ class WithTypes(LedgerAdmin):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(WithTypes, CorrectionOffers):
+class TransactionAdmin(WithTypes, CorrectionActions):
     json_fields = ("metadata",)
     list_display = (
         "created_at",
@@ -235,7 +235,7 @@ class TransactionAdmin(WithTypes, CorrectionOffers):
 
 
 @admin.register(Wallet)
-class WalletAdmin(WalletOpening, CorrectionOffers):
+class WalletAdmin(WalletOpening, CorrectionActions):
     list_display = ("tenant", "currency", "balance", "held", "floor", "last_entry_number", "last_entry_at", "created_at")
     field_labels = {"created_at": "opened"}
     sum_of = "balance"

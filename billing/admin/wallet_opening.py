@@ -7,7 +7,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.decorators import action
 
-from kernel.corrections.admin.offers import request_url
+from kernel.corrections.admin.correction_actions import request_url
 from kernel.corrections.choices import REQUEST_PERMISSION
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.settings import TenantChoiceForm

@@ -38,7 +38,7 @@ class TransactionQuery(Query):
 
 
 # A filter that only one of the two knows would be read and then fail, or never be sent.
-if _unmatched := {entry.name for entry in TransactionQuery.plan} ^ {*FILTERS, "limit", "cursor"}:
+if _unmatched := {member.name for member in TransactionQuery.declared_fields} ^ {*FILTERS, "limit", "cursor"}:
     raise ImproperlyConfigured(f"TransactionQuery and FILTERS of billing/selectors/transactions.py differ in {sorted(_unmatched)}.")
 
 

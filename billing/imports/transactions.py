@@ -317,20 +317,22 @@ def original_account(name: str, reference: str, reversible: Reversible) -> Accou
     """How much of an entry can still be reversed, as an account that reversals draw on."""
     room = abs(reversible.size or Decimal(0))
     terms = {"is_reversal": reversible.size is None, "size": f"{reversible.size or 0:f}"}
-    return Account(name=name, label=reference, unit=reversible.unit, before=room, now=room, floor=Decimal(0), is_listed=False, terms=terms)
+    return Account(
+        name=name, label=reference, unit=reversible.unit, before=room, now=room, lower_limit=Decimal(0), is_listed=False, terms=terms
+    )
 
 
 def wallet_account(name: str, wallet: Mapping[str, Any], latest: Any) -> Account:
     """A wallet of list_wallets; its balance less what holds reserve may not go below its floor."""
     balance, unit, terms = wallet["balance"], wallet["currency"], {"held": f"{wallet['held']:f}"}
     return Account(
-        name=name, label=f"wallet {unit}", unit=unit, before=balance, now=balance, floor=wallet["floor"], latest=latest, terms=terms
+        name=name, label=f"wallet {unit}", unit=unit, before=balance, now=balance, lower_limit=wallet["floor"], latest=latest, terms=terms
     )
 
 
 def wallet_refusal(account: Account, effect: Decimal) -> Outcome | None:
     """A copy of the last two conditions of billing/sql/billing_posting_refusal.sql, because a plan's balances aren't in the database."""
-    balance, held, floor = account.now + effect, Decimal(account.terms["held"]), account.floor
+    balance, held, floor = account.now + effect, Decimal(account.terms["held"]), account.lower_limit
     if not selectors.plan_floor_allows(balance=balance, held=held, floor=floor):
         return Outcome("insufficient", f"{account.label} {selectors.below_floor_in_words(balance, held=held, floor=floor)}")
     if abs(balance) >= BALANCE_LIMIT:

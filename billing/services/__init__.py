@@ -1,7 +1,7 @@
 """The only code that writes the billing ledger. Each service returns what it did, or raises a LedgerError and changed nothing."""
 
-from billing.services.bulk import encode_import, record_imported_many, reverse_run
 from billing.services.holds import capture_hold, expire_hold, expire_holds, extend_hold, place_hold, release_hold
+from billing.services.imported import encode_import, record_imported_many, reverse_run
 from billing.services.rebuild import rebuild_wallets
 from billing.services.settings import UNCHANGED, set_alert, set_floor, set_policy
 from billing.services.transaction_types import define_type

@@ -15,7 +15,7 @@ from credits.selectors.balances import HELD_OF_GRANT
 from credits.selectors.clock import NOW
 from credits.selectors.effects import EFFECT
 from credits.selectors.grants import status_today
-from kernel.corrections.admin.offers import CorrectionOffers, how_to_undo
+from kernel.corrections.admin.correction_actions import CorrectionActions, how_to_undo
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.figures import FigureFilter
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
@@ -115,7 +115,7 @@ class UnitAdmin(LedgerAdmin):
 
 
 @admin.register(Grant)
-class GrantAdmin(CorrectionOffers, UnitAdmin):
+class GrantAdmin(CorrectionActions, UnitAdmin):
     # Its own columns say the unit.
     export_columns: ClassVar[Mapping[str, Any]] = {}
     list_display = ("id", "customer_id", "name", "unit_type", "metric_id", "balance", "held", "original_amount", "expiry_date", "status")
@@ -145,7 +145,7 @@ class GrantAdmin(CorrectionOffers, UnitAdmin):
 
 
 @admin.register(CreditTransaction)
-class CreditTransactionAdmin(CorrectionOffers, UnitAdmin):
+class CreditTransactionAdmin(CorrectionActions, UnitAdmin):
     export_columns: ClassVar[Mapping[str, Any]] = {
         "effect": EFFECT,
         **UnitAdmin.export_columns,

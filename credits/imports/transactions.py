@@ -148,13 +148,13 @@ class TransactionsAdapter(Adapter):
         account = hidden_account(name, name.rpartition("/")[2], Decimal(0))
         if name.startswith(REVERSED):
             # The original is in the same file. The plan doesn't know its amount; the posting decides whether it is exceeded.
-            account.floor = None
+            account.lower_limit = None
         return account
 
     def refusal(self, account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
         if account.name.startswith(GRANT):
             return grant_refusal(account, posting, effect)
-        if account.floor is None or account.now + effect >= 0 or effect >= 0:
+        if account.lower_limit is None or account.now + effect >= 0 or effect >= 0:
             return None
         if account.name.startswith(REVERSED):
             code = "exceeds_original" if account.now > 0 else "already_reversed"
@@ -163,7 +163,7 @@ class TransactionsAdapter(Adapter):
 
     def apply(self, account: Account, posting: Posting, effect: Decimal) -> None:
         super().apply(account, posting, effect)
-        held = account.floor or Decimal(0)
+        held = account.lower_limit or Decimal(0)
         day = posting.occurred_at.astimezone(UTC).date()
         if posting.kind in CLOSING:
             account.now, account.terms["status"] = held, CLOSING[TransactionKind(posting.kind)]
@@ -203,14 +203,14 @@ def grant_account(grant: Mapping[str, Any]) -> Account:
         unit=grant["metric_id"] or grant["currency"],
         before=grant["balance"],
         now=grant["balance"],
-        floor=grant["held"],
+        lower_limit=grant["held"],
         latest=grant["latest"],
         terms=terms,
     )
 
 
 def hidden_account(name: str, label: str, amount: Decimal) -> Account:
-    return Account(name=name, label=label, unit="", before=amount, now=amount, floor=Decimal(0), is_listed=False)
+    return Account(name=name, label=label, unit="", before=amount, now=amount, lower_limit=Decimal(0), is_listed=False)
 
 
 def grant_refusal(account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
@@ -223,7 +223,7 @@ def grant_refusal(account: Account, posting: Posting, effect: Decimal) -> Outcom
     """
     day, status, kind = posting.occurred_at.astimezone(UTC).date(), account.terms["status"], posting.kind
     has_dates = kind == TransactionKind.DEBIT
-    left = account.now - (account.floor or Decimal(0))
+    left = account.now - (account.lower_limit or Decimal(0))
     asked = {
         ALREADY_THERE: (kind in CLOSING and left <= 0 and (kind == "deletion") == (status == "deleted"), "is closed"),
         "grant_not_found": (status == "deleted", "is no more"),

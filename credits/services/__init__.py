@@ -1,6 +1,11 @@
 """The only writers of this ledger: one function for each change."""
 
-from credits.services.bulk import (
+from credits.services.consumption import consume, reinstate
+from credits.services.expiry import expire_grants
+from credits.services.expiry_announcements import announce_expiring_grants
+from credits.services.grants import create_grant, delete_grant, void_grant
+from credits.services.holds import capture_hold, expire_hold, expire_holds, extend_hold, place_hold, release_hold
+from credits.services.imported import (
     KINDS_WITH_KEY,
     create_imported_grants,
     delete_run_grants,
@@ -12,11 +17,6 @@ from credits.services.bulk import (
     reverse_run,
     transaction_line,
 )
-from credits.services.consumption import consume, reinstate
-from credits.services.expiry import expire_grants
-from credits.services.expiry_announcements import announce_expiring_grants
-from credits.services.grants import create_grant, delete_grant, void_grant
-from credits.services.holds import capture_hold, expire_hold, expire_holds, extend_hold, place_hold, release_hold
 from credits.services.recurrence import (
     cancel_recurring_grant,
     cancel_run_schedules,

@@ -12,7 +12,7 @@ from credits.choices import TransactionKind, TransactionType
 from credits.digests import CONSUMPTION_FACTS
 from credits.errors import InsufficientCredit, NothingToReinstate
 from credits.services.draws import make_draw
-from credits.services.posting_errors import digest_from_json
+from credits.services.text_forms import digest_from_json
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.outcomes import REPLAYED, or_raise, posted_or_error

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from credits.services.posting_errors import digest_to_json
+from credits.services.text_forms import digest_to_json
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.idempotency import digest
 from kernel.ledger.identifiers import new_id

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from credits.choices import Category, TransactionKind, TransactionType, UnitType
 from credits.digests import GRANT_FACTS
-from credits.services.posting_errors import NOTHING_TO_DO, digest_from_json, digest_to_json, posting_errors, row_or_error
+from credits.services.posting_errors import NOTHING_TO_DO, posting_errors, row_or_error
+from credits.services.text_forms import digest_from_json, digest_to_json
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound

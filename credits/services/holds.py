@@ -11,7 +11,8 @@ from credits import selectors
 from credits.digests import HOLD_CLOSE_FACTS, HOLD_EXTENSION_FACTS, HOLD_FACTS
 from credits.services.consumption import insufficient_credit_error
 from credits.services.draws import make_draw
-from credits.services.posting_errors import digest_from_json, digest_to_json, row_or_error
+from credits.services.posting_errors import row_or_error
+from credits.services.text_forms import digest_from_json, digest_to_json
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound

@@ -1,8 +1,7 @@
-"""The errors for refused outcomes of the posting functions, and digests as text in their JSON."""
+"""The errors for refused outcomes of the posting functions."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from uuid import UUID
 
 from credits.errors import (
     AmountTooLarge,
@@ -21,26 +20,6 @@ from kernel.ledger.outcomes import REPLAYED, Posted
 
 # Outcomes of closings that changed nothing because there was nothing to do. They aren't errors.
 NOTHING_TO_DO = frozenset({"nothing_left", "closed_before", "not_due"})
-
-
-def digest_to_json(digest: bytes) -> str:
-    """A digest in the text form from which PostgreSQL reads a bytea."""
-    return f"\\x{digest.hex()}"
-
-
-def digest_from_json(text: str | None) -> bytes | None:
-    """The inverse of `digest_to_json`."""
-    return None if text is None else bytes.fromhex(text[2:])
-
-
-def grant_uuid(grant_id: UUID | str) -> UUID:
-    """A grant's id from the caller's text. Raises GrantNotFound if it isn't a UUID: no grant has such an id."""
-    if isinstance(grant_id, UUID):
-        return grant_id
-    try:
-        return UUID(grant_id)
-    except ValueError as error:
-        raise GrantNotFound(grant_id=grant_id) from error
 
 
 def row_or_error(outcome: Posted | LedgerError) -> Any:

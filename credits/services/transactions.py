@@ -13,7 +13,8 @@ from credits import selectors
 from credits.choices import REVERSIBLE, TransactionKind, TransactionType
 from credits.digests import TRANSACTION_FACTS, transaction_digest
 from credits.errors import GrantNotFound, NotReversible
-from credits.services.posting_errors import NOTHING_TO_DO, digest_from_json, digest_to_json, grant_uuid, posting_errors, row_or_error
+from credits.services.posting_errors import NOTHING_TO_DO, posting_errors, row_or_error
+from credits.services.text_forms import digest_from_json, digest_to_json, grant_uuid
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError

@@ -1,7 +1,7 @@
 """The fast reader of a body: a msgspec struct compiled from the fields that the body declares, so that there is one definition of it.
 
-What it reads equals what the slow path (`Body.walk`) reads. Whatever it isn't certain of raises Unsure, and the slow path then reads the
-body or says what is wrong. It may pass on more than necessary, never accept more than the slow path. msgspec doesn't check text that it
+What it reads equals what the slow path (`Body.walk`) reads. What it isn't certain of raises NeedsExactReader; the slow path then reads the
+body, or says what is wrong. It may pass on more than necessary, never accept more than the slow path. msgspec doesn't check text that it
 skips; `is_certain` does.
 """
 
@@ -26,7 +26,7 @@ _TOO_MANY_DIGITS = b"0" * MAX_INTEGER_DIGITS
 _NULL = b"null"
 
 
-class Unsure(Exception):
+class NeedsExactReader(Exception):
     """The slow path must read the body."""
 
 
@@ -44,32 +44,35 @@ def is_certain(raw: bytes) -> bool:
     return len(raw) < MAX_INTEGER_DIGITS or _TOO_MANY_DIGITS not in raw.translate(_AS_ZEROS)
 
 
-class Fast:
+class FastReader:
     """The compiled reader of one body class. Raises TypeError, when the class is made, for a field that it can't read."""
 
     def __init__(self, body: BodyShape, *, name: str) -> None:
         self.body = body
-        entries = sorted(body.plan, key=lambda entry: not entry.field.required)
+        members = sorted(body.declared_fields, key=lambda member: not member.field.required)
         self.struct = msgspec.defstruct(
             name,
-            [(entry.name, _type_of(entry.field), msgspec.field(name=entry.wire_name, **_default_of(entry.field))) for entry in entries],
+            [
+                (member.name, _type_of(member.field), msgspec.field(name=member.wire_name, **_default_of(member.field)))
+                for member in members
+            ],
             gc=False,
             # A member that isn't declared is named by the slow path, whether it is refused or ignored.
             forbid_unknown_fields=True,
         )
         # In the order of the struct's fields.
-        self.steps = [(entry.name, _reader_of(entry.field)) for entry in entries]
-        self.defaults = {entry.name: entry.default for entry in body.plan}
+        self.steps = [(member.name, _reader_of(member.field)) for member in members]
+        self.defaults = {member.name: member.default for member in body.declared_fields}
         self.decode = msgspec.json.Decoder(self.struct).decode
 
     def read(self, raw: bytes, *, is_part: bool = False) -> dict[str, Any]:
-        """The values of a body. `is_part`: of a text that `is_certain` has taken. Raises Unsure."""
+        """The values of a body. `is_part`: of a text that `is_certain` has taken. Raises NeedsExactReader."""
         if not is_part and not is_certain(raw):
-            raise Unsure
+            raise NeedsExactReader
         try:
             return self.values(self.decode(raw))
         except FAST_READER_ERRORS as error:
-            raise Unsure from error
+            raise NeedsExactReader from error
 
     def values(self, struct: Any) -> dict[str, Any]:
         """The values of a decoded struct, read by the fields' own methods. Raises what the fields raise."""

@@ -79,7 +79,7 @@ class RequestRefused(Exception):
         self.headers = headers or {}
 
 
-_FOREIGN: dict[type[Exception], str] = {
+CODES_OF_LIBRARY_ERRORS: dict[type[Exception], str] = {
     Http404: "not_found",
     exceptions.NotFound: "not_found",
     exceptions.NotAuthenticated: "not_authenticated",
@@ -106,5 +106,5 @@ def problem_of(exception: BaseException) -> Problem | None:
         case exceptions.MethodNotAllowed():
             # Raised by REST framework, which doesn't list the allowed methods; LedgerViewSet's own refusal does.
             return Problem(code="method_not_allowed", facts={"allowed": ()})
-    code = next((_FOREIGN[kind] for kind in type(exception).__mro__ if kind in _FOREIGN), None)
+    code = next((CODES_OF_LIBRARY_ERRORS[kind] for kind in type(exception).__mro__ if kind in CODES_OF_LIBRARY_ERRORS), None)
     return Problem(code=code) if code else None

@@ -261,13 +261,13 @@ def _registered(
 def _object_schema(kind: "type[Declared]", auto_schema: LedgerSchema) -> dict[str, Any]:
     """The schema of a body or reply, in wire names and in the order of declaration."""
     properties, required = {}, []
-    for entry in kind.plan:
-        always_there = entry.field.required or (issubclass(kind, Reply) and not kind.omits_absent and not entry.field.omitted)
+    for member in kind.declared_fields:
+        always_there = member.field.required or (issubclass(kind, Reply) and not kind.omits_absent and not member.field.omitted)
         if always_there:
-            required.append(entry.wire_name)
-        may_be_null = entry.field.allow_null or (always_there and not entry.field.required)
-        schema = schema_of(entry.field, auto_schema, is_reply=issubclass(kind, Reply))
-        properties[entry.wire_name] = _described(entry.field, schema, may_be_null=may_be_null)
+            required.append(member.wire_name)
+        may_be_null = member.field.allow_null or (always_there and not member.field.required)
+        schema = schema_of(member.field, auto_schema, is_reply=issubclass(kind, Reply))
+        properties[member.wire_name] = _described(member.field, schema, may_be_null=may_be_null)
     schema = {"type": "object", "properties": properties}
     if required:
         schema["required"] = required
@@ -311,10 +311,10 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _query_parameters(auto_schema: LedgerSchema, declared: Operation) -> Iterable[OpenApiParameter]:
-    for entry in declared.query.plan if declared.query else ():
-        schema = _described(entry.field, schema_of(entry.field, auto_schema, is_reply=False), may_be_null=False)
+    for member in declared.query.declared_fields if declared.query else ():
+        schema = _described(member.field, schema_of(member.field, auto_schema, is_reply=False), may_be_null=False)
         note = schema.pop("description", "")
-        yield _parameter(entry.wire_name, schema, note, location=OpenApiParameter.QUERY, required=entry.field.required)
+        yield _parameter(member.wire_name, schema, note, location=OpenApiParameter.QUERY, required=member.field.required)
 
 
 def _parameter(name: str, schema: dict[str, Any], note: str, *, location: Any, required: bool = False) -> OpenApiParameter:

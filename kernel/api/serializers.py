@@ -1,7 +1,7 @@
 """What an app declares: `Body` for what it reads, `Query` for the parameters of a query string, `Reply` for what it writes.
 
-A class lists its fields as Django's forms and REST framework's serializers do. Its plan, made once when the class is declared, gives each
-field its wire name; parsing, writing and the OpenAPI document follow the plan.
+A class lists its fields as Django's forms and REST framework's serializers do. Its `declared_fields`, made once with the class, give each
+field its wire name; parsing, writing and the OpenAPI document follow them.
 """
 
 import io
@@ -19,11 +19,11 @@ from rest_framework.fields import empty
 from kernel.api import json
 from kernel.api.amounts import AmountNumber
 from kernel.api.dialect import Dialect
-from kernel.api.fast_reader import FAST_READER_ERRORS, Fast, Unsure, is_certain
+from kernel.api.fast_reader import FAST_READER_ERRORS, FastReader, NeedsExactReader, is_certain
 from kernel.api.fields import Field, storable
 from kernel.api.nested import Batch, ListOf, Nested, with_path_prefix
 from kernel.api.problems import FieldProblem, Invalid, Refused, RequestRefused
-from kernel.api.shapes import Entry
+from kernel.api.shapes import DeclaredField
 from kernel.api.unknown_names import MAX_REPORTED, unknown_fields
 
 encode = msgspec.json.Encoder().encode
@@ -33,7 +33,7 @@ class Declared:
     """The base of the three. A class with a `dialect` is complete; its own docstring goes to the OpenAPI document."""
 
     dialect: ClassVar[Dialect | None] = None
-    plan: ClassVar[tuple[Entry, ...]] = ()
+    declared_fields: ClassVar[tuple[DeclaredField, ...]] = ()
     # Of a body: members of the resource's own replies that are left unread, so that what was read can be sent back.
     reply_members: ClassVar[frozenset[str]] = frozenset()
     _declared: ClassVar[dict[str, Any]] = {}
@@ -47,7 +47,7 @@ class Declared:
             # A field may be called as a method is, such as `check`.
             delattr(cls, name)
         if cls.dialect is not None:
-            cls.plan = tuple(_entry(cls.dialect, name, field) for name, field in cls._declared.items())
+            cls.declared_fields = tuple(_declared_field(cls.dialect, name, field) for name, field in cls._declared.items())
             cls.compile()
 
     @classmethod
@@ -55,18 +55,18 @@ class Declared:
         """Make what the class needs for its work, once, when it is declared."""
 
 
-def _entry(dialect: Dialect, name: str, field: Any) -> Entry:
+def _declared_field(dialect: Dialect, name: str, field: Any) -> DeclaredField:
     if not isinstance(field, Field):
         raise TypeError(f"{name}: {type(field).__name__} is no field of kernel.api.")
     wire_name = field.wire_name if field.wire_name is not None else dialect.wire_name(name)
     default = None if field.default is empty else field.default
-    return Entry(name=name, wire_name=wire_name, key=field.source or name, field=field, default=default)
+    return DeclaredField(name=name, wire_name=wire_name, key=field.source or name, field=field, default=default)
 
 
 class Body(Declared):
     """What a caller sends. Reading finds every problem: of the fields, as declared, then the members that aren't declared."""
 
-    fast: ClassVar[Fast]
+    fast: ClassVar[FastReader]
     # Members that aren't declared are refused; where the published contract ignores them, the reply's header Ignored-Fields names them.
     ignores_unknown: ClassVar[bool] = False
     # Where every field is optional, a call may do without a body at all.
@@ -78,8 +78,8 @@ class Body(Declared):
 
     @classmethod
     def compile(cls) -> None:
-        cls.fast = Fast(cls, name=cls.__name__)
-        cls.is_batch_or_page = any(isinstance(entry.field, Batch) for entry in cls.plan)
+        cls.fast = FastReader(cls, name=cls.__name__)
+        cls.is_batch_or_page = any(isinstance(member.field, Batch) for member in cls.declared_fields)
 
     @classmethod
     def check(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Body(Declared):
         json.check_complexity(raw, is_batch_or_page=cls.is_batch_or_page)
         try:
             return cls.fast.read(raw, is_part=is_part)
-        except Unsure:
+        except NeedsExactReader:
             return cls.read_slowly(raw, ignored=ignored)
 
     @classmethod
@@ -173,7 +173,7 @@ class Body(Declared):
             return Invalid([FieldProblem((), "not_json_object", {}, value)])
         try:
             return cls.fast.read(source.raw.encode(errors="surrogatepass"))
-        except Unsure:
+        except NeedsExactReader:
             pass  # The exact path below decides.
         try:
             return cls.read_object(value, source)
@@ -185,16 +185,16 @@ class Body(Declared):
         """Read the declared fields of a parsed object, one by one. Raises Invalid with every problem of theirs."""
         values: dict[str, Any] = {}
         problems: list[FieldProblem] = []
-        for entry in cls.plan:
-            if cls.is_partial and entry.wire_name not in value:
+        for member in cls.declared_fields:
+            if cls.is_partial and member.wire_name not in value:
                 continue
             try:
-                values[entry.name] = _member(entry, value, source)
+                values[member.name] = _member(member, value, source)
             except Refused as refusal:
-                given = value.get(entry.wire_name, value)
-                problems.append(FieldProblem((entry.wire_name,), refusal.code, refusal.facts, given))
+                given = value.get(member.wire_name, value)
+                problems.append(FieldProblem((member.wire_name,), refusal.code, refusal.facts, given))
             except Invalid as invalid:
-                problems.extend(with_path_prefix(entry.wire_name, invalid))
+                problems.extend(with_path_prefix(member.wire_name, invalid))
         return _checked(cls, values, value, problems)
 
 
@@ -214,12 +214,14 @@ class Query(Declared):
         """The values by declared name, every name present. Raises Invalid with place `query`."""
         values: dict[str, Any] = {}
         problems: list[FieldProblem] = []
-        given: dict[str, Any] = {entry.wire_name: parameters[entry.wire_name] for entry in cls.plan if entry.wire_name in parameters}
-        for entry in cls.plan:
+        given: dict[str, Any] = {
+            member.wire_name: parameters[member.wire_name] for member in cls.declared_fields if member.wire_name in parameters
+        }
+        for member in cls.declared_fields:
             try:
-                values[entry.name] = _parameter(entry, given)
+                values[member.name] = _parameter(member, given)
             except Refused as refusal:
-                problems.append(FieldProblem((entry.wire_name,), refusal.code, refusal.facts, given.get(entry.wire_name)))
+                problems.append(FieldProblem((member.wire_name,), refusal.code, refusal.facts, given.get(member.wire_name)))
         try:
             return _checked(cls, values, given, problems)
         except Invalid as invalid:
@@ -238,9 +240,9 @@ class Reply(Declared):
             cls.omits_absent = cls.dialect is not None and cls.dialect.omits_absent
         omits = cls.omits_absent
         cls.steps = [
-            (entry.wire_name, entry.key, _writer_of(entry.field), required, (omits or entry.field.omitted) and not required)
-            for entry in cls.plan
-            for required in [entry.field.required]
+            (member.wire_name, member.key, _writer_of(member.field), required, (omits or member.field.omitted) and not required)
+            for member in cls.declared_fields
+            for required in [member.field.required]
         ]
 
     @classmethod
@@ -269,8 +271,8 @@ class Reply(Declared):
 @cache
 def money_as_text(reply: type[Reply]) -> type[Reply]:
     """The same reply with money as strings where it writes numbers; the reply itself if it writes none."""
-    fields = {entry.name: _text_field(entry.field) for entry in reply.plan}
-    if all(fields[entry.name] is entry.field for entry in reply.plan):
+    fields = {member.name: _text_field(member.field) for member in reply.declared_fields}
+    if all(fields[member.name] is member.field for member in reply.declared_fields):
         return reply
     return type(reply.__name__, (reply,), fields)
 
@@ -295,25 +297,25 @@ def _writer_of(field: Field) -> Callable[[Any], Any] | None:
     return None if type(field).plain is Field.plain else field.plain
 
 
-def _member(entry: Entry, value: dict[str, Any], source: json.Source | None) -> Any:
-    if entry.wire_name not in value:
-        if entry.field.required:
+def _member(member: DeclaredField, value: dict[str, Any], source: json.Source | None) -> Any:
+    if member.wire_name not in value:
+        if member.field.required:
             raise Refused("missing")
-        return entry.default
-    given = value[entry.wire_name]
+        return member.default
+    given = value[member.wire_name]
     if given is None:
-        if entry.field.allow_null:
-            return entry.default
-        raise Refused("null", expected=entry.field.type_code)
-    return entry.field.parse(given, _LazySource(source, entry.wire_name) if source else None)
+        if member.field.allow_null:
+            return member.default
+        raise Refused("null", expected=member.field.type_code)
+    return member.field.parse(given, _LazySource(source, member.wire_name) if source else None)
 
 
-def _parameter(entry: Entry, given: Mapping[str, str]) -> Any:
-    if entry.wire_name not in given:
-        if entry.field.required:
+def _parameter(member: DeclaredField, given: Mapping[str, str]) -> Any:
+    if member.wire_name not in given:
+        if member.field.required:
             raise Refused("missing")
-        return entry.default
-    return entry.field.parse_text(storable(given[entry.wire_name]))
+        return member.default
+    return member.field.parse_text(storable(given[member.wire_name]))
 
 
 def _checked(declared: Any, values: dict[str, Any], given: Mapping[str, Any], problems: list[FieldProblem]) -> dict[str, Any]:
@@ -323,7 +325,7 @@ def _checked(declared: Any, values: dict[str, Any], given: Mapping[str, Any], pr
     try:
         return declared.check(values)
     except Refused as refusal:
-        wire_name = {entry.name: entry.wire_name for entry in declared.plan}
+        wire_name = {member.name: member.wire_name for member in declared.declared_fields}
         path = (wire_name[refusal.field],) if refusal.field else ()
         value = given.get(path[0], given) if path else given
         raise Invalid([FieldProblem(path, refusal.code, refusal.facts, value)]) from refusal

@@ -8,7 +8,7 @@ from kernel.api.problems import Invalid
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DeclaredField:
     """A declared field with its names: `name` in Python, `wire_name` in JSON, `key` in the rows of a reply."""
 
     name: str
@@ -22,7 +22,7 @@ class DeclaredShape(Protocol):
     """A Body or Reply class, as a field that holds one sees it: the body's `walk` and the reply's `plain` are its own."""
 
     @property
-    def plan(self) -> tuple[Entry, ...]: ...
+    def declared_fields(self) -> tuple[DeclaredField, ...]: ...
 
     @property
     def reply_members(self) -> frozenset[str]: ...

@@ -10,7 +10,7 @@ from django.http import QueryDict
 
 from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import FieldProblem, Path
-from kernel.api.shapes import DeclaredShape, Entry
+from kernel.api.shapes import DeclaredField, DeclaredShape
 
 # So many names are reported; a body may hold hundreds of thousands.
 MAX_REPORTED = 20
@@ -49,10 +49,12 @@ def unknown_name(path: Path, *, known: Iterable[str], value: Any) -> FieldProble
     return FieldProblem(path, "unknown_name", {"nearest": match, "hint": f"; did you mean {match}?" if match else ""}, value)
 
 
-def parameter_problems(plan: Iterable[Entry], parameters: QueryDict, *, open_names: tuple[str, ...] = ()) -> list[FieldProblem]:
+def parameter_problems(
+    declared_fields: Iterable[DeclaredField], parameters: QueryDict, *, open_names: tuple[str, ...] = ()
+) -> list[FieldProblem]:
     """The problems of all query parameters that a call doesn't declare, and of those that are sent twice. `open_names`: the beginnings of
     names that the call checks itself."""
-    known = [entry.wire_name for entry in plan]
+    known = [member.wire_name for member in declared_fields]
     problems = []
     for name, values in islice(parameters.lists(), MAX_REPORTED + len(known)):
         if name not in known and not name.startswith(open_names):
@@ -64,7 +66,7 @@ def parameter_problems(plan: Iterable[Entry], parameters: QueryDict, *, open_nam
 
 def unknown_fields(shape: DeclaredShape, value: Mapping[str, Any]) -> Iterator[FieldProblem]:
     """The problems of all members that a body doesn't declare, nested ones included. A Batch's items are read by themselves."""
-    fields = {entry.wire_name: entry.field for entry in shape.plan}
+    fields = {member.wire_name: member.field for member in shape.declared_fields}
     for name, member in value.items():
         if name in fields:
             yield from _unknown_within(name, fields[name], member)
@@ -79,7 +81,7 @@ def _unknown_within(name: str, field: Any, member: Any) -> Iterator[FieldProblem
 
 
 def _nested_objects(field: Any, value: Any) -> list[tuple[Path, DeclaredShape, dict[str, Any]]]:
-    """The objects within a field's value that have a plan of their own: their path, their body class, the object."""
+    """The objects within a field's value that declare fields of their own: their path, their body class, the object."""
     if isinstance(field, Nested):
         return [((), field.shape, value)] if isinstance(value, dict) else []
     if isinstance(field, ListOf) and not isinstance(field, Batch) and isinstance(field.child, Nested) and isinstance(value, list):

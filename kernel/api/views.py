@@ -20,7 +20,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.viewsets import ViewSet
 
-from kernel.api import json, request_body, serializers
+from kernel.api import body_reading, json, serializers
 from kernel.api.amounts import as_text
 from kernel.api.authentication import SAFE_METHODS, KeyAuthentication, authenticate, authorize, caller_for_tenant
 from kernel.api.batches import BatchOutcome, ItemOutcome
@@ -81,7 +81,7 @@ class LedgerViewSet(ViewSet):
     def read(self, body: type[serializers.Body]) -> dict[str, Any]:
         """The values of the request's body, by declared name. Raises Invalid, RequestRefused."""
         raw = self.raw_body(large=body.is_batch_or_page)
-        return body.read(raw, is_json=request_body.is_json(self.http), ignored=self.ignored_fields)
+        return body.read(raw, is_json=body_reading.is_json(self.http), ignored=self.ignored_fields)
 
     def read_list(self, body: type[serializers.Body], *, max_items: int = 1000) -> list[dict[str, Any] | Invalid]:
         """The items of a body that is an array, or with Content-Type application/x-ndjson one object per line."""
@@ -221,7 +221,7 @@ class LedgerViewSet(ViewSet):
 
     def raw_body(self, *, large: bool = False) -> bytes:
         """The body's bytes. Raises RequestRefused."""
-        return request_body.raw_body(self.http, limit=request_body.body_limit(is_batch_or_page=large))
+        return body_reading.raw_body(self.http, limit=body_reading.body_limit(is_batch_or_page=large))
 
     # What REST framework calls.
 
@@ -258,7 +258,9 @@ class LedgerViewSet(ViewSet):
     def _check_parameters(self, request: HttpRequest) -> None:
         """Raises Invalid with place `query` for parameters that the action's operation doesn't declare."""
         query = getattr(self, self.action).operation.query
-        if problems := parameter_problems(query.plan if query else (), request.GET, open_names=query.open_names if query else ()):
+        if problems := parameter_problems(
+            query.declared_fields if query else (), request.GET, open_names=query.open_names if query else ()
+        ):
             raise Invalid(problems, place="query")
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]

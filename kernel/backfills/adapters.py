@@ -39,8 +39,9 @@ class Existing:
 class Account:
     """A balance that postings move: `before` in the ledger, `now` as the plan leaves it.
 
-    `floor`: the balance may not fall below it (None: no limit). `latest`: occurred_at of the newest entry. `terms`: facts that only the
-    ledger's own `refusal` reads. An account with `is_listed=False` is a limit of another account and isn't shown in the plan.
+    `lower_limit`: the balance may not fall below it (None: no limit): the floor of a wallet, what is held of a grant, or zero. `latest`:
+    occurred_at of the newest entry. `terms`: facts that only the ledger's own `refusal` reads. An account with `is_listed=False` is a limit
+    of another account and isn't shown in the plan.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Account:
     unit: str
     before: Decimal = Decimal(0)
     now: Decimal = Decimal(0)
-    floor: Decimal | None = None
+    lower_limit: Decimal | None = None
     latest: datetime | None = None
     is_listed: bool = True
     rows: int = 0
@@ -170,9 +171,9 @@ class Adapter(ABC):
 
     def refusal(self, account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
         """Why the ledger would refuse this effect on this account. Must decide exactly as its posting function does."""
-        if account.floor is None or effect >= 0 or account.now + effect >= account.floor:
+        if account.lower_limit is None or effect >= 0 or account.now + effect >= account.lower_limit:
             return None
-        return Outcome("insufficient", f"{account.label} would fall to {account.now + effect:f}, its floor is {account.floor:f}")
+        return Outcome("insufficient", f"{account.label} would fall to {account.now + effect:f}, its floor is {account.lower_limit:f}")
 
     def apply(self, account: Account, posting: Posting, effect: Decimal) -> None:
         """Add an effect that isn't refused to the simulated balance."""

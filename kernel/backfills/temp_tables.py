@@ -22,7 +22,7 @@ CREATE TEMPORARY TABLE backfill_keys (
     key text PRIMARY KEY, line bigint NOT NULL, digest bytea NOT NULL, meant bytea NOT NULL, size numeric, unit text
 );
 CREATE TEMPORARY TABLE backfill_accounts (
-    name text PRIMARY KEY, label text NOT NULL, unit text NOT NULL, before numeric NOT NULL, now numeric NOT NULL, floor numeric,
+    name text PRIMARY KEY, label text NOT NULL, unit text NOT NULL, before numeric NOT NULL, now numeric NOT NULL, lower_limit numeric,
     latest timestamptz, is_listed boolean NOT NULL, rows bigint NOT NULL, refused bigint NOT NULL, terms jsonb NOT NULL
 );
 CREATE TEMPORARY TABLE backfill_sums (
@@ -31,7 +31,7 @@ CREATE TEMPORARY TABLE backfill_sums (
 CREATE TEMPORARY TABLE backfill_names (noun text, name text, rows bigint NOT NULL, PRIMARY KEY (noun, name));
 """
 ANY_OF = "ANY (ARRAY(SELECT jsonb_array_elements_text(%s::jsonb)))"
-ACCOUNT = "name, label, unit, before, now, floor, latest, is_listed, rows, refused, terms"
+ACCOUNT = "name, label, unit, before, now, lower_limit, latest, is_listed, rows, refused, terms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class PlanTables:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"INSERT INTO pg_temp.backfill_accounts ({ACCOUNT}) SELECT {ACCOUNT} FROM jsonb_to_recordset(%s::jsonb) AS given"  # noqa: S608
-                " (name text, label text, unit text, before numeric, now numeric, floor numeric,"
+                " (name text, label text, unit text, before numeric, now numeric, lower_limit numeric,"
                 " latest timestamptz, is_listed boolean, rows bigint, refused bigint, terms jsonb)"
                 " ON CONFLICT (name) DO UPDATE SET now = excluded.now, latest = excluded.latest, rows = excluded.rows,"
                 " refused = excluded.refused, terms = excluded.terms",
@@ -167,7 +167,7 @@ def _rows(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 
 def _account(row: tuple[Any, ...]) -> Account:
-    name, label, unit, before, now, floor, latest, is_listed, rows, refused, terms = row
+    name, label, unit, before, now, lower_limit, latest, is_listed, rows, refused, terms = row
     # Django turns off psycopg's jsonb loader, so jsonb comes as text.
     facts = msgspec.json.decode(terms) if isinstance(terms, str) else terms
-    return Account(name, label, unit, before, now, floor, latest, is_listed, rows, refused, facts)
+    return Account(name, label, unit, before, now, lower_limit, latest, is_listed, rows, refused, facts)

@@ -11,11 +11,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from kernel.corrections.errors import CorrectionRefused, NothingToCorrect
-from kernel.corrections.kinds import CorrectionInput, PostedEntry, get_kind
+from kernel.corrections.kinds import PostedEntry, get_kind
 from kernel.corrections.models import CorrectionEntry, CorrectionRequest
-from kernel.corrections.selectors import corrections_of_rows, is_within_day, is_within_threshold, list_entries
-from kernel.ledger.errors import LedgerError
+from kernel.corrections.selectors import list_entries
 from kernel.ledger.money import is_plain_decimal, trimmed_digits
 
 # The fields of an entry that must be the same when it is posted as in the preview.
@@ -46,44 +44,7 @@ class Preview:
     needs_approval: bool
 
 
-def post_all(draft: CorrectionDraft, *, correction_id: UUID, actor: str) -> Preview:
-    """Post everything in the caller's transaction, which the caller may roll back. Raises CorrectionRefused, NothingToCorrect."""
-    entries = tuple(_post(draft, correction_id=correction_id, actor=actor))
-    if not entries:
-        raise NothingToCorrect
-    size = _size(posted for _, posted in entries)
-    effects = [(posted.account_id, posted.unit, posted.effect) for _, posted in entries]
-    may_alone = is_within_threshold(tenant_id=draft.tenant_id, size=size) and is_within_day(
-        tenant_id=draft.tenant_id, actor=actor, size=size, effects=effects
-    )
-    # Read after the posting, under the locks that it took: another correction of the same rows has committed, or waits for this one.
-    others = corrections_of_rows(tenant_id=draft.tenant_id, target_ids=draft.target_ids, but=correction_id)
-    digest = _digest(draft.kind, [posted for _, posted in entries], others=others)
-    return Preview(entries=entries, digest=digest, size=size, needs_approval=not may_alone)
-
-
-def _post(draft: CorrectionDraft, *, correction_id: UUID, actor: str) -> Iterable[tuple[UUID, PostedEntry]]:
-    kind = get_kind(draft.kind)
-    # Always in the same order, so that two requests for the same rows wait for each other instead of deadlocking.
-    for target_id in sorted(draft.target_ids):
-        correction = CorrectionInput(
-            tenant_id=draft.tenant_id,
-            actor=actor,
-            request_id=f"correction:{correction_id}",
-            target_id=target_id,
-            facts=draft.facts,
-            reason_code=draft.reason_code,
-            reason=draft.reason,
-            key=f"correction:{correction_id}:{target_id}",
-        )
-        try:
-            posted = kind.post(correction)
-        except LedgerError as error:
-            raise CorrectionRefused(target_id=target_id, cause=error) from error
-        yield from ((target_id, entry) for entry in posted)
-
-
-def _size(entries: Iterable[PostedEntry]) -> dict[str, Decimal]:
+def size_of(entries: Iterable[PostedEntry]) -> dict[str, Decimal]:
     """How much of each unit is moved: the sum added or the sum taken, whichever is larger. Moving 5 from one grant to another is 5."""
     added: dict[str, Decimal] = {}
     taken: dict[str, Decimal] = {}
@@ -93,7 +54,7 @@ def _size(entries: Iterable[PostedEntry]) -> dict[str, Decimal]:
     return {unit: max(added.get(unit, Decimal(0)), taken.get(unit, Decimal(0))) for unit in sorted({*added, *taken})}
 
 
-def _digest(kind: str, entries: Iterable[Any], *, others: str = "") -> str:
+def digest_of(kind: str, entries: Iterable[Any], *, others: str = "") -> str:
     """What the correction does: a hash of its entries, other corrections of the same rows, amounts that may shrink, and remarks."""
     takes_what_is_left = get_kind(kind).takes_what_is_left
     facts, left, remarks = [], [], []
@@ -112,7 +73,7 @@ def _hash(facts: list[Any]) -> str:
 
 
 def stored_digest(correction: CorrectionRequest, *, version: int) -> str:
-    return _digest(correction.kind, list_entries(correction, version=version))
+    return digest_of(correction.kind, list_entries(correction, version=version))
 
 
 def is_covered(seen: str, *, now: str) -> bool:

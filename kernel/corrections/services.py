@@ -33,7 +33,8 @@ from kernel.corrections.models import (
     CorrectionStateChange,
     CorrectionThreshold,
 )
-from kernel.corrections.previews import CorrectionDraft, Preview, draft_of, entry_rows, is_covered, post_all, stored_digest
+from kernel.corrections.posting import post_all
+from kernel.corrections.previews import CorrectionDraft, Preview, draft_of, entry_rows, is_covered, stored_digest
 from kernel.corrections.selectors import get_request, get_same_waiting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue

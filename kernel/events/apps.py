@@ -12,7 +12,7 @@ class EventsConfig(AppConfig):
         # Imports the modules that register types of events and how their bodies are made: this app's own, and those of each other app.
         autodiscover_modules("own_types", "events", "event_bodies")
         # Models can be imported only now.
-        from kernel.events.services.keys import write_key_event  # noqa: PLC0415
+        from kernel.events.services.api_key_events import write_key_event  # noqa: PLC0415
         from kernel.tenants.services import register_key_listener  # noqa: PLC0415
 
         register_key_listener(write_key_event)

@@ -6,7 +6,7 @@ deliveries. When a worker is killed, its leases end after a minute, and another 
 The loop looks for work a few times a second instead of being woken by postings: a look costs a few statements on small indexes, a posting
 pays nothing, and an event waits for a fraction of a second. After results have come in it looks at once.
 
-What is leased comes in chains (services/sending.py): a thread sends those of one account one after another, without asking the database in
+What is leased comes in batches (services/sending.py): a thread sends those of one account one after another, without asking the database in
 between, so the order of an account costs one lease and one record for many deliveries.
 """
 
@@ -25,9 +25,9 @@ from django.db import InterfaceError, OperationalError, connection
 from kernel.events.errors import SigningKeyMissing
 from kernel.events.http_connections import idle_connections
 from kernel.events.models import Endpoint
-from kernel.events.services.delivery_results import Sent, record
+from kernel.events.services.delivery_results import AttemptResult, record
 from kernel.events.services.fan_out import PAGE, fan_out
-from kernel.events.services.sending import Chain, Place, claim, send_leased, unsent
+from kernel.events.services.sending import ClaimCursor, DeliveryBatch, claim, send_leased, unsent
 from kernel.events.signing import master_keys
 
 T = TypeVar("T")
@@ -54,13 +54,13 @@ class DeliveryLoop:
     def __init__(self, *, threads: int | None = None) -> None:
         self.threads = threads or settings.WEBHOOK_THREADS
         self._stopping = threading.Event()
-        # What was sent, and a chain when it is over; None wakes a stopping loop.
-        self._results: queue.SimpleQueue[Sent | Chain | None] = queue.SimpleQueue()
+        # What was sent, and a batch when it is over; None wakes a stopping loop.
+        self._results: queue.SimpleQueue[AttemptResult | DeliveryBatch | None] = queue.SimpleQueue()
         # Sent, and not recorded yet.
-        self._unrecorded: list[Sent] = []
-        # The chains that threads work on, by id().
-        self._chains: dict[int, Chain] = {}
-        self._place = Place()
+        self._unrecorded: list[AttemptResult] = []
+        # The batches that threads work on, by id().
+        self._batches: dict[int, DeliveryBatch] = {}
+        self._cursor = ClaimCursor()
         self._fanned_out_at = float("-inf")
         self._key_warned_at = float("-inf")
 
@@ -74,7 +74,7 @@ class DeliveryLoop:
             while not self._stopping.is_set():
                 self._take_results(timeout=self._step(pool))
             ends_at = time.monotonic() + STOP_SECONDS
-            while (self._chains or self._unrecorded) and time.monotonic() < ends_at:
+            while (self._batches or self._unrecorded) and time.monotonic() < ends_at:
                 self._take_results(timeout=POLL_SECONDS)
                 self._guarded(self._record_results)
         idle_connections.close()
@@ -83,16 +83,16 @@ class DeliveryLoop:
     def run_until_idle(self) -> None:
         """Work until nothing is due now: for tests."""
         with ThreadPoolExecutor(self.threads) as pool:
-            while any(self._work(pool)) or self._chains or self._unrecorded:
+            while any(self._work(pool)) or self._batches or self._unrecorded:
                 self._fanned_out_at = float("-inf")
-                self._take_results(timeout=POLL_SECONDS if self._chains else 0)
+                self._take_results(timeout=POLL_SECONDS if self._batches else 0)
 
     def _step(self, pool: ThreadPoolExecutor) -> float:
         """One look for work. Returns how long to wait for the next, unless a result comes in before."""
         outcome = self._guarded(lambda: self._work(pool))
         if outcome is None:
             return ERROR_SECONDS
-        if any(outcome) or self._chains:
+        if any(outcome) or self._batches:
             return 0.0 if outcome[0] == PAGE else POLL_SECONDS
         has_endpoints = self._guarded(Endpoint.objects.exists)
         return POLL_SECONDS if has_endpoints else IDLE_SECONDS
@@ -107,17 +107,17 @@ class DeliveryLoop:
             return None
 
     def _work(self, pool: ThreadPoolExecutor) -> tuple[int, int]:
-        """Record, fan out, lease and begin to send. Returns how many events were fanned out, and how many chains begun."""
+        """Record, fan out, lease and begin to send. Returns how many events were fanned out, and how many batches begun."""
         self._record_results()
         done = self._fan_out()
-        free = self.threads - len(self._chains)
+        free = self.threads - len(self._batches)
         if free <= 0 or not self._check_key():
             return done, 0
-        chains = claim(at_most=free, place=self._place)
-        for chain in chains:
-            self._chains[id(chain)] = chain
-            pool.submit(self._send, chain)
-        return done, len(chains)
+        batches = claim(at_most=free, cursor=self._cursor)
+        for batch in batches:
+            self._batches[id(batch)] = batch
+            pool.submit(self._send, batch)
+        return done, len(batches)
 
     def _fan_out(self) -> int:
         """Fan out a page of events, unless that was done a moment ago."""
@@ -139,23 +139,23 @@ class DeliveryLoop:
             return False
         return True
 
-    def _send(self, chain: Chain) -> None:
+    def _send(self, batch: DeliveryBatch) -> None:
         """In a thread of the pool: send one after the other. After a failure the rest is given back, unsent."""
-        place = 0
+        position = 0
         try:
-            while place < len(chain.deliveries) and chain.may_begin(place) and not self._stopping.is_set():
-                sent = send_leased(chain.deliveries[place], chain.now())
-                place += 1
+            while position < len(batch.deliveries) and batch.may_begin(position) and not self._stopping.is_set():
+                sent = send_leased(batch.deliveries[position], batch.now())
+                position += 1
                 self._results.put(sent)
                 if not sent.is_success:
                     break
-            for delivery in chain.deliveries[place:]:
+            for delivery in batch.deliveries[position:]:
                 self._results.put(unsent(delivery))
         except Exception:
             # Its lease ends, and it is sent again.
-            log.exception("webhook_chain_failed", endpoint_id=str(chain.endpoint_id))
+            log.exception("webhook_batch_failed", endpoint_id=str(batch.endpoint_id))
         finally:
-            self._results.put(chain)
+            self._results.put(batch)
 
     def _take_results(self, *, timeout: float) -> None:
         """Wait for a result, at most so long, then for those that are about to come in: recorded together, they cost one transaction."""
@@ -163,16 +163,16 @@ class DeliveryLoop:
             self._take(self._results.get(timeout=timeout) if timeout else self._results.get_nowait())
             gathered_at = time.monotonic() + GATHER_SECONDS
             while True:
-                remaining = gathered_at - time.monotonic() if self._chains else 0
+                remaining = gathered_at - time.monotonic() if self._batches else 0
                 self._take(self._results.get(timeout=remaining) if remaining > 0 else self._results.get_nowait())
         except queue.Empty:
             return
 
-    def _take(self, result: Sent | Chain | None) -> None:
-        if isinstance(result, Sent):
+    def _take(self, result: AttemptResult | DeliveryBatch | None) -> None:
+        if isinstance(result, AttemptResult):
             self._unrecorded.append(result)
-        elif isinstance(result, Chain):
-            del self._chains[id(result)]
+        elif isinstance(result, DeliveryBatch):
+            del self._batches[id(result)]
 
     def _record_results(self) -> None:
         while self._unrecorded:
@@ -186,10 +186,10 @@ class DeliveryLoop:
                 log.exception("deliveries_not_recorded_together", deliveries=len(page))
                 closed = self._record_one_by_one(page)
             del self._unrecorded[: len(page)]
-            for chain in self._chains.values():
-                chain.is_closed = chain.is_closed or chain.endpoint_id in closed
+            for batch in self._batches.values():
+                batch.is_closed = batch.is_closed or batch.endpoint_id in closed
 
-    def _record_one_by_one(self, page: Sequence[Sent]) -> set[UUID]:
+    def _record_one_by_one(self, page: Sequence[AttemptResult]) -> set[UUID]:
         """So that a result that can't be recorded holds up no other one. Its lease ends, and it is sent again."""
         closed: set[UUID] = set()
         for sent in page:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from kernel.corrections.admin.offers import CorrectionOffers
+from kernel.corrections.admin.correction_actions import CorrectionActions
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import PlainDecimalField
 from kernel.ledger.admin.figures import FigureFilter
@@ -264,7 +264,7 @@ def same_trace(transaction: Transaction) -> list[Panel]:
 
 
 @admin.register(Transaction)
-class TransactionAdmin(CorrectionOffers):
+class TransactionAdmin(CorrectionActions):
     list_display = ("id", "tenant", "service", "action_name", "resource_name", "agent", "status", "outcome", "occurred_at", "created_at")
     list_select_related = ("tenant", "service", "agent")
     list_filter = (FigureFilter, "status", "outcome", StaleFilter)
@@ -288,7 +288,7 @@ class TransactionAdmin(CorrectionOffers):
 
 
 @admin.register(Cost)
-class CostAdmin(CorrectionOffers):
+class CostAdmin(CorrectionActions):
     list_display = ("id", "tenant", "transaction", "fiat_amount", "is_estimate", "is_active", "superseded_at", "created_at")
     list_select_related = ("tenant", "transaction")
     # No choice of currencies: to list them, every cost would be read. The filter by currency takes one.

@@ -39,7 +39,7 @@ from metering.imports.lifecycle import (
     steps_from_json,
     steps_from_text,
 )
-from metering.services.bulk import encode_import, import_digest, record_imported_many, reverse_run
+from metering.services.imported import encode_import, import_digest, record_imported_many, reverse_run
 from metering.services.imported_lifecycle import later_of
 from metering.services.naming import with_names
 

@@ -16,7 +16,7 @@ from metering.choices import Pricing, Status
 from metering.digests import TRANSACTION_FACTS, transaction_digest
 from metering.selectors import Row
 from metering.selectors.payments import current_payment, list_current_payments
-from metering.services import finished_calls, posts
+from metering.services import finished_calls, new_transaction_calls
 from metering.services.facts import pricing_of
 from metering.services.naming import with_names
 from metering.services.settings import out_of_bounds
@@ -58,7 +58,7 @@ def record_transaction(
     item = _make_posting(named, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=new_id)
     if finished_calls.is_finished(named):
         greenlets.run_or_retry_in_thread(lambda: finished_calls.add_reports([item], [named], tenant_id=tenant_id, make_id=new_id))
-    row = posts.post_one(item, tenant_id=tenant_id)
+    row = new_transaction_calls.post_new_transaction(item, tenant_id=tenant_id)
     [recorded] = greenlets.run_or_retry_in_thread(lambda: _read_rows([(row, item, named)], tenant_id=tenant_id))
     if recorded.error is not None:
         raise recorded.error
@@ -92,7 +92,7 @@ def record_transactions(
         _make_posting(facts, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=make_id) for facts in named
     ]
     finished_calls.add_reports(items, named, tenant_id=tenant_id, make_id=make_id)
-    rows = posts.post(items, tenant_id=tenant_id, **({} if with_rows else SHORT))
+    rows = new_transaction_calls.post_new_transactions(items, tenant_id=tenant_id, **({} if with_rows else SHORT))
     return _read_rows(list(zip(rows, items, named, strict=True)), tenant_id=tenant_id, with_rows=with_rows)
 
 

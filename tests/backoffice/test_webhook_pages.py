@@ -121,7 +121,7 @@ def test_a_test_shows_what_the_endpoint_answered(browser, endpoint):
         sent.append(delivery_id)
         finish(Delivery.objects.get(id=delivery_id), "delivered")
 
-    with patch("kernel.events.services.testing.send_now", answers):
+    with patch("kernel.events.services.endpoint_tests.send_now", answers):
         shown = follow(browser, change(browser, f"{ENDPOINTS}/{endpoint.pk}/send-test", type="billing.wallet.balance_low"))
     assert "The endpoint answered 200 after 84 ms." in shown
     # The page that asks for confirmation sends nothing.

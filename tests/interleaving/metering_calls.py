@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, StatusChange, Trace, Transaction
-from metering.services import agents, bulk, costs, facts, lifecycle, prices, rebuild, repricing, settings, transactions
+from metering.services import agents, costs, facts, imported, lifecycle, prices, rebuild, repricing, settings, transactions
 from tests.factories import TenantFactory
 from tests.interleaving.harness import Key, Lock, Row, Scene, Table, number
 
@@ -159,7 +159,7 @@ def close_stale(book: MeteringBook) -> Any:
 
 def reverse_run(book: MeteringBook) -> None:
     """How many it found isn't compared: a transaction that another call closed meanwhile may be counted or not."""
-    bulk.reverse_run(**book.who | {"request_id": "undo"}, run_request_id=RUN, at_most=10)
+    imported.reverse_run(**book.who | {"request_id": "undo"}, run_request_id=RUN, at_most=10)
 
 
 def reprice(book: MeteringBook) -> int:

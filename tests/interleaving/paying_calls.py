@@ -47,7 +47,7 @@ def state(book: PayingBook) -> Any:
         "payments": sorted(
             (row.status, number(row.amount), number(row.captured), number(row.unpaid)) for row in Payment.objects.filter(**its)
         ),
-        "legs": sorted((row.place, row.kind, number(row.amount), number(row.captured)) for row in PaymentLeg.objects.filter(**its)),
+        "legs": sorted((row.ordinal, row.kind, number(row.amount), number(row.captured)) for row in PaymentLeg.objects.filter(**its)),
         "money": [number(amount) for amount in book.money()],
     }
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from metering.rules.models import RuleCounter
-from metering.services import posts
+from metering.services import new_transaction_calls
 from tests.races.threads import at_once
 from tests.rules.book import RuleBook, cost, limit
 
@@ -15,11 +15,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_others_are_recorded_while_a_counter_is_held(settings, monkeypatch):
     settings.LEDGER_BATCHING = True
-    monkeypatch.setattr(posts, "_in_order_until", {})
+    monkeypatch.setattr(new_transaction_calls, "_in_order_until", {})
     ruled, free = RuleBook(), RuleBook()
     ruled.add_rule(limit(1000))
     ruled.record(cost(1))
-    monkeypatch.setattr(posts, "_in_order_until", {})
+    monkeypatch.setattr(new_transaction_calls, "_in_order_until", {})
     counter = RuleCounter.objects.get()
     seconds = []
 

@@ -61,10 +61,11 @@ def test_a_rule_with_too_many_groups_denies_new_ones(book):
 
 def test_an_array_of_one_tenant_is_posted_again_by_the_rules_and_remembered(monkeypatch, book):
     calls = []
-    monkeypatch.setattr("metering.services.posts._in_order_until", {})
-    real = transactions.posts.posting.post
+    monkeypatch.setattr("metering.services.new_transaction_calls._in_order_until", {})
+    real = transactions.new_transaction_calls.posting.post
     monkeypatch.setattr(
-        "metering.services.posts.posting.post", lambda function, *more, **given: calls.append(function) or real(function, *more, **given)
+        "metering.services.new_transaction_calls.posting.post",
+        lambda function, *more, **given: calls.append(function) or real(function, *more, **given),
     )
     for _ in range(2):
         recorded = transactions.record_transactions(**book.who, transactions=[NAMES | {"costs": [cost(1)]}] * 2)

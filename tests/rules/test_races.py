@@ -190,13 +190,13 @@ django.setup()
 from django.db import connection, connections
 connections.databases["default"]["NAME"] = {database!r}
 from decimal import Decimal
-from metering.services import posts, transactions
-real = posts.post_one
+from metering.services import new_transaction_calls, transactions
+real = new_transaction_calls.post_new_transaction
 def kill(*args, **kwargs):
     real(*args, **kwargs)
     os.kill(os.getpid(), signal.SIGKILL)
-posts.post_one = kill
-transactions.posts.post_one = kill
+new_transaction_calls.post_new_transaction = kill
+transactions.new_transaction_calls.post_new_transaction = kill
 from uuid import UUID
 transactions.record_transaction(
     tenant_id=UUID({tenant!r}), actor="command:test", request_id="test", idempotency_key="k", service_name="openai",

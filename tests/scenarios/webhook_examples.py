@@ -28,7 +28,7 @@ def manage_endpoints(recorder: Any) -> None:
     recorder.send("POST", f"{one}/rotate-secret", {"gracePeriodSeconds": 3600})
     recorder.refuse("grace_running", "POST", f"{one}/rotate-secret", {})
     recorder.send("DELETE", f"{one}/secret/previous")
-    with patch("kernel.events.services.testing.send_now", _answered):
+    with patch("kernel.events.services.endpoint_tests.send_now", _answered):
         recorder.send("POST", f"{one}/test", {"type": "billing.wallet.balance_low"})
     topup = {"amount": 100, "type": "topup", "reference_id": "order-1001"}
     recorder._send("POST", "/v1/billing/transactions", topup, {})

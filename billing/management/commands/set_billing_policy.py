@@ -14,7 +14,7 @@ from kernel.tenants.selectors import get_tenant
 ACTOR = "command:set_billing_policy"
 
 
-def floor(text: str) -> Decimal | None:
+def amount_or_none(text: str) -> Decimal | None:
     """An amount, or `none`. Raises ValueError."""
     if text.lower() == "none":
         return None
@@ -24,7 +24,7 @@ def floor(text: str) -> Decimal | None:
         raise ValueError(text) from error
 
 
-def seconds(text: str) -> int | None:
+def seconds_or_none(text: str) -> int | None:
     """A number of seconds, or `none`. Raises ValueError."""
     return None if text.lower() == "none" else int(text)
 
@@ -41,13 +41,13 @@ class Command(BaseCommand):
         parser.add_argument("--near-duplicate-seconds", type=int, help="flag like transactions closer than this; 0 for never")
         parser.add_argument(
             "--default-floor",
-            type=floor,
+            type=amount_or_none,
             default=services.UNCHANGED,
             help="floor of wallets opened from now on: 0, a negative amount, or none",
         )
         parser.add_argument(
             "--longest-hold",
-            type=seconds,
+            type=seconds_or_none,
             default=services.UNCHANGED,
             help="how many seconds a hold may last, with its extensions, or none for as long as its caller says",
         )
@@ -65,10 +65,10 @@ class Command(BaseCommand):
             policy = services.set_policy(tenant_id=tenant.id, actor=ACTOR, **changes)
             if options["floor"]:
                 currency, amount = options["floor"]
-                services.set_floor(tenant_id=tenant.id, actor=ACTOR, currency=currency, floor=floor(amount))
+                services.set_floor(tenant_id=tenant.id, actor=ACTOR, currency=currency, floor=amount_or_none(amount))
             if options["alert_below"]:
                 currency, amount = options["alert_below"]
-                services.set_alert(tenant_id=tenant.id, actor=ACTOR, currency=currency, alert_below=floor(amount))
+                services.set_alert(tenant_id=tenant.id, actor=ACTOR, currency=currency, alert_below=amount_or_none(amount))
         except DomainError as error:
             raise CommandError(message_for_operator(error)) from error
         except ValueError as error:

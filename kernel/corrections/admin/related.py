@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from kernel.corrections.admin.moved import moved_links
+from kernel.corrections.admin.moved_amounts import moved_links
 from kernel.corrections.choices import STATE_COLOURS, State
 from kernel.corrections.kinds import get_kind
 from kernel.corrections.models import CorrectionRequest

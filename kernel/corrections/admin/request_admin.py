@@ -14,7 +14,7 @@ from django.urls import URLPattern, path
 from kernel.corrections import services
 from kernel.corrections.admin import summary
 from kernel.corrections.admin.forms import EvidenceForm
-from kernel.corrections.admin.moved import moved_links, shown_version
+from kernel.corrections.admin.moved_amounts import moved_links, shown_version
 from kernel.corrections.admin.related import kind_cautions, kind_title, related_panel
 from kernel.corrections.admin.request_views import entry_row, posted_in_words, request_page
 from kernel.corrections.choices import REQUEST_PERMISSION, STATE_COLOURS, State

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from kernel.corrections.admin.moved import MAX_OF_DAY, account_link, moved_links, sums_of_day
+from kernel.corrections.admin.moved_amounts import MAX_OF_DAY, account_link, moved_links, sums_of_day
 from kernel.corrections.admin.related import kind_title
 from kernel.corrections.choices import STATE_COLOURS, State
 from kernel.corrections.kinds import FormField, Kind, get_kind

@@ -29,7 +29,7 @@ SELECT tenant_id, endpoint_id, status, consecutive_failures, first_failure_at, i
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class AttemptResult:
     """A leased delivery that was sent, or wasn't begun (`answer` is None).
 
     `number` is the delivery's count of attempts at its lease, `failures` of the failed ones; `headers` as sent, without secrets; `ended_at`
@@ -51,18 +51,18 @@ class Sent:
         return self.answer is not None and not self.answer.error
 
 
-def record(sent: Sequence[Sent]) -> set[UUID]:
+def record(results: Sequence[AttemptResult]) -> set[UUID]:
     """Record what was sent, in the order in which the answers came: one statement, in one transaction. Recorded twice, it counts once.
 
     Returns the endpoints that nothing is to be sent to now. See events_record.sql for what a late result still changes.
     """
     gone_ids = {
         each.endpoint_id
-        for each in sent
+        for each in results
         if each.answer is not None and each.answer.status_code == delivery_retries.GONE and not each.is_test
     }
     with transaction.atomic():
-        rows = queries.fetch_rows(RECORD, [json.dumps([_result(each, ordinal) for ordinal, each in enumerate(sent)])])
+        rows = queries.fetch_rows(RECORD, [json.dumps([_result(each, ordinal) for ordinal, each in enumerate(results)])])
         for row in rows:
             reason = DisabledReason.GONE if row.endpoint_id in gone_ids else DisabledReason.FAILING
             is_failing = delivery_retries.is_failing(failures=row.consecutive_failures, since=row.first_failure_at, now=row.moment)
@@ -71,40 +71,40 @@ def record(sent: Sequence[Sent]) -> set[UUID]:
     return {row.endpoint_id for row in rows if not row.is_open} | gone_ids
 
 
-def _result(sent: Sent, ordinal: int) -> dict[str, Any]:
+def _result(attempt: AttemptResult, ordinal: int) -> dict[str, Any]:
     """A result as events_record takes it."""
     result: dict[str, Any] = {
         "ordinal": ordinal,
-        "tenant_id": str(sent.tenant_id),
-        "delivery_id": str(sent.delivery_id),
-        "endpoint_id": str(sent.endpoint_id),
-        "number": sent.number,
-        "is_test": sent.is_test,
+        "tenant_id": str(attempt.tenant_id),
+        "delivery_id": str(attempt.delivery_id),
+        "endpoint_id": str(attempt.endpoint_id),
+        "number": attempt.number,
+        "is_test": attempt.is_test,
         "outcome": "unsent",
     }
-    answer = sent.answer
+    answer = attempt.answer
     if answer is None:
         return result
-    pause = None if sent.is_success else delivery_retries.asked_pause(answer.status_code, answer.headers, now=sent.ended_at)
+    pause = None if attempt.is_success else delivery_retries.asked_pause(answer.status_code, answer.headers, now=attempt.ended_at)
     return result | {
-        **_next_step(sent, answer, pause),
+        **_next_step(attempt, answer, pause),
         "attempt_id": str(new_id()),
         "duration_ms": answer.duration_ms,
         "status_code": answer.status_code,
         "error": answer.error,
-        "request_headers": sent.headers,
+        "request_headers": attempt.headers,
         "response_head": answer.head,
         "ip": answer.ip,
         "pause": pause and pause.total_seconds(),
     }
 
 
-def _next_step(sent: Sent, answer: Answer, pause: timedelta | None) -> dict[str, Any]:
+def _next_step(attempt: AttemptResult, answer: Answer, pause: timedelta | None) -> dict[str, Any]:
     """The outcome of an attempt, and after how many seconds the next one is."""
-    if sent.is_success:
+    if attempt.is_success:
         return {"outcome": DeliveryState.DELIVERED}
-    delay = delivery_retries.delay_after(sent.failures + 1)
-    if delay is None or sent.is_test or answer.headers.get(delivery_retries.ABORT_HEADER, "").strip() == delivery_retries.ABORT:
+    delay = delivery_retries.delay_after(attempt.failures + 1)
+    if delay is None or attempt.is_test or answer.headers.get(delivery_retries.ABORT_HEADER, "").strip() == delivery_retries.ABORT:
         return {"outcome": DeliveryState.FAILED}
     return {"outcome": DeliveryState.WAITING, "delay": max(delay, pause or delay).total_seconds()}
 

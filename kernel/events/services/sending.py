@@ -17,27 +17,27 @@ from kernel.events.http_sending import Request, send
 from kernel.events.ids import endpoint_ref, event_ref
 from kernel.events.models import Attempt, Delivery
 from kernel.events.rendering import body_of, thin_body_of
-from kernel.events.services.delivery_results import Sent, record
+from kernel.events.services.delivery_results import AttemptResult, record
 from kernel.events.signing import signatures
 from kernel.ledger import queries
 from kernel.ledger.errors import NotFound
 from kernel.tenants.caches import BoundedDict
 
 USER_AGENT = "Countinghouse-Webhooks/1"
-# Longer than a chain may take (FIRST_SECONDS, and one attempt), so that a lease ends only where its worker did.
+# Longer than a batch may take (FIRST_SECONDS, and one attempt), so that a lease ends only where its worker did.
 LEASE = timedelta(seconds=60)
 # An ordered endpoint waits for so long for a delivery that fails; then the account's next ones are sent.
 PATIENCE = timedelta(hours=1)
 # How many deliveries of one account are leased together at most, and for how long after that another of them is begun.
-CHAIN_LENGTH = 20
-CHAIN_SECONDS = 5.0
+BATCH_LENGTH = 20
+BATCH_SECONDS = 5.0
 # The first one is begun also on a machine that is slow to start a thread, while its attempt surely ends within the lease.
 FIRST_SECONDS = 30.0
 CLAIM = "SELECT tenant_id, endpoint_id, deliveries, last_account, moment FROM events_claim(%s, %s, %s, %s, %s::jsonb, %s, %s)"
 
 
 @dataclass(slots=True)
-class Place:
+class ClaimCursor:
     """Where the next claim begins, so that everybody has their turn: after an endpoint, and after an account of each ordered one."""
 
     endpoint: UUID | None = None
@@ -45,7 +45,7 @@ class Place:
 
 
 @dataclass(slots=True)
-class Chain:
+class DeliveryBatch:
     """Leased deliveries of one endpoint that are sent one after another; each only if the one before it was delivered.
 
     `moment` is the database's time at the lease, `leased_at` an earlier one by time.monotonic. `is_closed`: nothing is to be sent to the
@@ -61,47 +61,47 @@ class Chain:
     def endpoint_id(self) -> UUID:
         return self.deliveries[0].endpoint_id
 
-    def may_begin(self, place: int) -> bool:
-        """Whether the delivery at this place may be begun now."""
+    def may_begin(self, position: int) -> bool:
+        """Whether the delivery at this position may be begun now."""
         elapsed = time.monotonic() - self.leased_at
-        return elapsed < FIRST_SECONDS if place == 0 else elapsed < CHAIN_SECONDS and not self.is_closed
+        return elapsed < FIRST_SECONDS if position == 0 else elapsed < BATCH_SECONDS and not self.is_closed
 
     def now(self) -> datetime:
         """By the database's clock."""
         return self.moment + timedelta(seconds=time.monotonic() - self.leased_at)
 
 
-def claim(*, at_most: int, place: Place) -> list[Chain]:
-    """Lease what is due, at most so many chains, and move the place on."""
+def claim(*, at_most: int, cursor: ClaimCursor) -> list[DeliveryBatch]:
+    """Lease what is due, at most so many batches, and move the cursor on."""
     leased_at = time.monotonic()
-    accounts = json.dumps({str(endpoint): account for endpoint, account in place.accounts.items()})
-    rows = queries.fetch_rows(CLAIM, [at_most, settings.WEBHOOK_IN_FLIGHT, CHAIN_LENGTH, place.endpoint, accounts, LEASE, PATIENCE])
+    accounts = json.dumps({str(endpoint): account for endpoint, account in cursor.accounts.items()})
+    rows = queries.fetch_rows(CLAIM, [at_most, settings.WEBHOOK_IN_FLIGHT, BATCH_LENGTH, cursor.endpoint, accounts, LEASE, PATIENCE])
     for row in rows:
         if row.last_account is not None:
-            place.accounts[row.endpoint_id] = row.last_account
+            cursor.accounts[row.endpoint_id] = row.last_account
     rows = [row for row in rows if row.deliveries]
-    place.endpoint = rows[-1].endpoint_id if rows else None
-    return [Chain(deliveries, rows[0].moment, leased_at) for deliveries in _chains(rows)]
+    cursor.endpoint = rows[-1].endpoint_id if rows else None
+    return [DeliveryBatch(deliveries, rows[0].moment, leased_at) for deliveries in _batches(rows)]
 
 
-def _chains(rows: Sequence[Any]) -> list[list[Delivery]]:
+def _batches(rows: Sequence[Any]) -> list[list[Delivery]]:
     """The leased deliveries: those of one account of an ordered endpoint together, in the order in which they were leased."""
     ids = [id for row in rows for id in row.deliveries]
     if not ids:
         return []
     found = Delivery.objects.filter(tenant_id__in={row.tenant_id for row in rows}, id__in=ids).select_related("event", "endpoint")
-    places = {id: place for place, id in enumerate(ids)}
-    deliveries = sorted(found, key=lambda delivery: places[delivery.id])
-    return [list(members) for _, members in groupby(deliveries, key=_chain_of)]
+    positions = {id: position for position, id in enumerate(ids)}
+    deliveries = sorted(found, key=lambda delivery: positions[delivery.id])
+    return [list(members) for _, members in groupby(deliveries, key=_batch_of)]
 
 
-def _chain_of(delivery: Delivery) -> tuple[UUID, str]:
+def _batch_of(delivery: Delivery) -> tuple[UUID, str]:
     """What is equal for deliveries that are sent one after another."""
-    is_chained = delivery.endpoint.ordering == Ordering.ACCOUNT and delivery.account and not delivery.released_by_age
-    return delivery.endpoint_id, f"account {delivery.account}" if is_chained else f"delivery {delivery.id}"
+    is_batched = delivery.endpoint.ordering == Ordering.ACCOUNT and delivery.account and not delivery.released_by_age
+    return delivery.endpoint_id, f"account {delivery.account}" if is_batched else f"delivery {delivery.id}"
 
 
-def send_leased(delivery: Delivery, now: datetime) -> Sent:
+def send_leased(delivery: Delivery, now: datetime) -> AttemptResult:
     """Send one leased delivery, signed for now, and wait for the answer. Uses no database, so any thread may call it.
 
     Raises SigningKeyMissing.
@@ -110,7 +110,7 @@ def send_leased(delivery: Delivery, now: datetime) -> Sent:
     own = {name.lower() for name in delivery.endpoint.headers}
     shown = {name: value if name not in own else "(not shown)" for name, value in request.headers.items()}
     answer = send(request)
-    return Sent(
+    return AttemptResult(
         tenant_id=delivery.tenant_id,
         delivery_id=delivery.id,
         endpoint_id=delivery.endpoint_id,
@@ -123,9 +123,9 @@ def send_leased(delivery: Delivery, now: datetime) -> Sent:
     )
 
 
-def unsent(delivery: Delivery) -> Sent:
+def unsent(delivery: Delivery) -> AttemptResult:
     """What to record of a leased delivery that was not begun."""
-    return Sent(tenant_id=delivery.tenant_id, delivery_id=delivery.id, endpoint_id=delivery.endpoint_id, number=delivery.attempts)
+    return AttemptResult(tenant_id=delivery.tenant_id, delivery_id=delivery.id, endpoint_id=delivery.endpoint_id, number=delivery.attempts)
 
 
 def send_now(*, delivery_id: UUID) -> Attempt | None:

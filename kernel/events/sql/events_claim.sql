@@ -1,6 +1,6 @@
--- Leases deliveries that are due to one worker, in chains: one delivery, or of an ordered endpoint several of one account, which the worker
+-- Leases deliveries that are due to one worker, in batches: one delivery, or of an ordered endpoint several of one account, which the worker
 -- sends one after another.
--- Takes: how many chains at most, how many an endpoint may have in flight, how many deliveries a chain may have, the endpoint after which
+-- Takes: how many batches at most, how many an endpoint may have in flight, how many deliveries a batch may have, the endpoint after which
 -- to begin (null: the first), for each ordered endpoint the account after which to begin ({} for all: the first), how long a lease lasts,
 -- and after which time an ordered endpoint stops waiting for a failing delivery.
 -- Returns: for each endpoint that was looked at, in their order, the leased deliveries in the order of sending, the last account that was
@@ -39,9 +39,9 @@ BEGIN
         slots := least(slots, greatest(1, remaining / (due.later + 1)));
         CONTINUE WHEN slots <= 0;
         free := events_choose_deliveries(target, moment, slots);
-        SELECT '{}'::uuid[] AS deliveries, 0 AS chains, NULL::text AS last_account INTO chosen;
+        SELECT '{}'::uuid[] AS deliveries, 0 AS batches, NULL::text AS last_account INTO chosen;
         IF target.ordering = 'account' AND cardinality(free) < slots THEN
-            chosen := events_choose_chains(
+            chosen := events_choose_batches(
                 target, moment, slots - cardinality(free), length, after_accounts ->> target.id::text, patience
             );
         END IF;
@@ -50,7 +50,7 @@ BEGIN
             first_attempt_at = coalesce(leased.first_attempt_at, moment)
         WHERE leased.tenant_id = target.tenant_id AND leased.id = ANY (free || chosen.deliveries);
         RETURN QUERY SELECT target.tenant_id, target.id, free || chosen.deliveries, chosen.last_account, moment;
-        remaining := remaining - cardinality(free) - chosen.chains;
+        remaining := remaining - cardinality(free) - chosen.batches;
         EXIT WHEN remaining <= 0;
     END LOOP;
 END

@@ -78,7 +78,7 @@ def test_every_declared_name_is_in_what_was_read():
 def test_a_good_value_is_read_exactly(name, text, value):
     read = SaleRequest.read(body(**{name: text}))
     assert read == SaleRequest.read_slowly(body(**{name: text}))
-    wire_name = {entry.wire_name: entry.name for entry in SaleRequest.plan}
+    wire_name = {member.wire_name: member.name for member in SaleRequest.declared_fields}
     assert read[wire_name[name]] == (text if name == "details" else value)
 
 

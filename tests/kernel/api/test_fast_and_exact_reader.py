@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as some
 
-from kernel.api.fast_reader import Unsure
+from kernel.api.fast_reader import NeedsExactReader
 from kernel.api.problems import Invalid, RequestRefused
 from tests.kernel.api.example_api import SaleRequest, SalesRequest
 
@@ -88,7 +88,7 @@ BODIES = some.builds(
 def _fast(kind, raw):
     try:
         return kind.fast.read(raw)
-    except Unsure:
+    except NeedsExactReader:
         return None
 
 

@@ -36,7 +36,7 @@ def test_the_command_that_checks_it_agrees():
 
 def test_a_body_is_described_in_spoken_names(document):
     sale = document["components"]["schemas"]["ShopSaleRequest"]
-    assert list(sale["properties"]) == [entry.wire_name for entry in example_api.SaleRequest.plan]
+    assert list(sale["properties"]) == [member.wire_name for member in example_api.SaleRequest.declared_fields]
     assert sale["required"] == ["totalAmount", "saleKind"]
     assert sale["properties"]["state"] == {"type": ["string", "null"], "enum": ["open", "closed", None]}
     assert sale["properties"]["currency"]["default"] == "USD"
@@ -74,7 +74,7 @@ def test_an_operation_describes_its_statuses_headers_and_parameters(document):
 def test_a_list_describes_its_parameters_and_page(document):
     listing = document["paths"]["/v1/sales"]["get"]
     assert [parameter["name"] for parameter in listing["parameters"] if parameter["in"] == "query"] == sorted(
-        entry.wire_name for entry in example_api.BuyerQuery.plan
+        member.wire_name for member in example_api.BuyerQuery.declared_fields
     )
     schema = listing["responses"]["200"]["content"]["application/json"]["schema"]
     assert schema["properties"]["items"]["items"] == {"$ref": "#/components/schemas/ShopBuyerReply"}

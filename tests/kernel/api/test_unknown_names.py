@@ -70,7 +70,7 @@ def test_names_in_a_header_are_plain_ascii_whatever_was_sent():
 
 
 def test_parameters_that_are_unknown_or_sent_twice_are_refused():
-    found = parameter_problems(BuyerQuery.plan, QueryDict("page[limit]=1&page[limit]=2&page[after]=x&fromdy=2024-01-01&zzz="))
+    found = parameter_problems(BuyerQuery.declared_fields, QueryDict("page[limit]=1&page[limit]=2&page[after]=x&fromdy=2024-01-01&zzz="))
     assert [(problem.path, problem.code, problem.facts.get("nearest")) for problem in found] == [
         (("page[limit]",), "repeated_name", None),
         (("fromdy",), "unknown_name", "fromDay"),

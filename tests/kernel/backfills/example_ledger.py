@@ -88,12 +88,12 @@ class ShelfAdapter(Adapter):
                 [tenant.id, list(names)],
             )
             return {
-                name: Account(name=name, label=name, unit="pieces", before=total, now=total, floor=Decimal(0), latest=latest)
+                name: Account(name=name, label=name, unit="pieces", before=total, now=total, lower_limit=Decimal(0), latest=latest)
                 for name, total, latest in cursor.fetchall()
             }
 
     def new_account(self, tenant, name, posting):
-        return Account(name=name, label=name, unit="pieces", floor=Decimal(0)) if posting.kind == "in" else None
+        return Account(name=name, label=name, unit="pieces", lower_limit=Decimal(0)) if posting.kind == "in" else None
 
     def post(self, tenant, postings, run):
         if self.before_post is not None:

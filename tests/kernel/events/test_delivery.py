@@ -14,10 +14,10 @@ from kernel.events.ids import endpoint_ref, event_ref
 from kernel.events.models import Attempt, Delivery, Endpoint, Event
 from kernel.events.services import clean_up, sending
 from kernel.events.services.clean_up import delete_old_events
-from kernel.events.services.delivery_results import Sent, record
+from kernel.events.services.delivery_results import AttemptResult, record
 from kernel.events.services.event_writer import write_event
 from kernel.events.services.fan_out import fan_out
-from kernel.events.services.sending import Place
+from kernel.events.services.sending import ClaimCursor
 from kernel.events.signing import secret_of
 from tests.kernel.events.receiver import CERTIFICATE, NAME, Answered, Receiver
 
@@ -254,7 +254,7 @@ def test_an_ordered_endpoint_waits_for_an_earlier_event_that_is_not_fanned_out(t
     fan_out()
     Event.objects.filter(id=late.id).update(account="wallet:USD", fanned_out_at=None)
     Delivery.objects.filter(event_id=late.id).delete()
-    assert sending.claim(at_most=9, place=Place()) == []
+    assert sending.claim(at_most=9, cursor=ClaimCursor()) == []
     work()
     assert [received.event["sequence"] for received in receiver.received] == [1, 2]
 
@@ -280,16 +280,16 @@ def test_endpoints_get_equal_shares_and_no_more_than_may_be_in_flight(tenant, li
     fan_out()
 
     def shares(at_most, after=None):
-        place = Place(after)
-        found = [chain.endpoint_id for chain in sending.claim(at_most=at_most, place=place)]
-        return found.count(first.id), found.count(second.id), place.endpoint
+        cursor = ClaimCursor(after)
+        found = [batch.endpoint_id for batch in sending.claim(at_most=at_most, cursor=cursor)]
+        return found.count(first.id), found.count(second.id), cursor.endpoint
 
     settings.WEBHOOK_IN_FLIGHT = 8
     assert shares(6) == (3, 3, second.id)
     assert shares(1, after=first.id) == (0, 1, second.id)
     assert shares(32) == (5, 4, second.id)
     assert shares(32) == (0, 0, None)
-    # A chain that was begun late is under way until just before its lease ends.
+    # A batch that was begun late is under way until just before its lease ends.
     Delivery.objects.filter(state="leased").update(next_at=F("next_at") - sending.LEASE + timedelta(seconds=15))
     assert shares(32) == (0, 0, None)
 
@@ -300,7 +300,7 @@ def test_a_lease_that_ended_is_given_again_and_costs_no_attempt_of_the_schedule(
     fan_out()
 
     def leased():
-        return [delivery for chain in sending.claim(at_most=9, place=Place()) for delivery in chain.deliveries]
+        return [delivery for batch in sending.claim(at_most=9, cursor=ClaimCursor()) for delivery in batch.deliveries]
 
     [first] = leased()
     assert leased() == []
@@ -308,10 +308,10 @@ def test_a_lease_that_ended_is_given_again_and_costs_no_attempt_of_the_schedule(
     [second] = leased()
     assert (second.attempts, second.failures) == (2, 0)
     its = {"tenant_id": tenant.id, "delivery_id": first.id, "endpoint_id": first.endpoint_id, "headers": {}}
-    record([Sent(**its, number=1, answer=http_sending.Answer(error="late"))])
-    record([Sent(**its, number=1)])
+    record([AttemptResult(**its, number=1, answer=http_sending.Answer(error="late"))])
+    record([AttemptResult(**its, number=1)])
     assert states(tenant) == ["leased"]
-    success = Sent(**its, number=2, answer=http_sending.Answer(status_code=200))
+    success = AttemptResult(**its, number=2, answer=http_sending.Answer(status_code=200))
     record([success])
     # A worker that lost its connection meanwhile records once more what it has.
     record([success])
@@ -324,13 +324,13 @@ def test_results_recorded_together_say_of_the_endpoint_what_they_say_one_by_one(
     for _ in range(5):
         write()
     fan_out()
-    leased = [delivery for chain in sending.claim(at_most=9, place=Place()) for delivery in chain.deliveries]
+    leased = [delivery for batch in sending.claim(at_most=9, cursor=ClaimCursor()) for delivery in batch.deliveries]
     errors = ["", "status 500", "", "status 503", "status 500"]
 
     def sent(number):
         answer = http_sending.Answer(status_code=503 if "503" in errors[number] else 200, error=errors[number])
         its = {"tenant_id": tenant.id, "delivery_id": leased[number].id, "endpoint_id": endpoint.id, "number": 1}
-        return Sent(**its, answer=answer, ended_at=timezone.now())
+        return AttemptResult(**its, answer=answer, ended_at=timezone.now())
 
     assert record([sent(number) for number in range(5)]) == {endpoint.id}
     endpoint.refresh_from_db()
@@ -345,10 +345,10 @@ def test_results_are_recorded_by_one_statement_whatever_their_number(tenant, lis
     for _ in range(8):
         write()
     fan_out()
-    chains = sending.claim(at_most=9, place=Place())
+    batches = sending.claim(at_most=9, cursor=ClaimCursor())
     with django_assert_num_queries(3):
         # Begin of the transaction (a savepoint here), the statement, its end.
-        record([sending.unsent(delivery) for chain in chains for delivery in chain.deliveries])
+        record([sending.unsent(delivery) for batch in batches for delivery in batch.deliveries])
     assert set(Delivery.objects.values_list("state", "attempts", "first_attempt_at")) == {("pending", 0, None)}
 
 
@@ -358,12 +358,12 @@ def test_events_of_an_account_are_leased_together_and_after_a_failure_the_rest_i
         write("wallet:USD", number)
     write("wallet:EUR", 1)
     fan_out()
-    place = Place()
-    chains = sending.claim(at_most=9, place=place)
-    assert [[each.sequence for each in chain.deliveries] for chain in chains] == [[1], list(range(1, 21))]
-    assert place.accounts == {endpoint.id: "wallet:USD"}
+    cursor = ClaimCursor()
+    batches = sending.claim(at_most=9, cursor=cursor)
+    assert [[each.sequence for each in batch.deliveries] for batch in batches] == [[1], list(range(1, 21))]
+    assert cursor.accounts == {endpoint.id: "wallet:USD"}
     # The account has a delivery under way, so no other one is leased.
-    assert sending.claim(at_most=9, place=Place()) == []
+    assert sending.claim(at_most=9, cursor=ClaimCursor()) == []
     make_due()
     receiver.answer = lambda received: Answered(500 if received.event["sequence"] == 3 else 204)
     work()
@@ -384,11 +384,11 @@ def test_accounts_have_their_turn_one_after_another(tenant, listen, write, setti
     for name in "abcde":
         write(f"customer:{name}", 1)
     fan_out()
-    place, turns = Place(), []
+    cursor, turns = ClaimCursor(), []
     for _ in range(3):
-        chains = sending.claim(at_most=9, place=place)
-        turns.append([chain.deliveries[0].account[-1] for chain in chains])
-        record([sending.unsent(delivery) for chain in chains for delivery in chain.deliveries])
+        batches = sending.claim(at_most=9, cursor=cursor)
+        turns.append([batch.deliveries[0].account[-1] for batch in batches])
+        record([sending.unsent(delivery) for batch in batches for delivery in batch.deliveries])
     assert turns == [["a", "b"], ["c", "d"], ["a", "e"]] or turns == [["a", "b"], ["c", "d"], ["e", "a"]]
 
 
@@ -407,7 +407,7 @@ def test_other_accounts_of_an_endpoint_that_wants_nothing_now_are_given_back(ten
 
 
 def test_a_chain_that_takes_long_begins_no_other_request(tenant, listen, write, receiver, monkeypatch):
-    monkeypatch.setattr(sending, "CHAIN_SECONDS", 0.2)
+    monkeypatch.setattr(sending, "BATCH_SECONDS", 0.2)
     endpoint = listen(url=receiver.url, ordering="account")
     for number in range(1, 6):
         write("wallet:USD", number)

@@ -26,7 +26,7 @@ from tests.paying.shop import Market, challenge
 pytestmark = pytest.mark.django_db
 # Members that credits leaves out where they are absent.
 OMITTED = {"billingRunId", "chosenBy", "closedAt", "consumptionId", "costBasis", "expiryDate", "holdId", "invoiceId", "metricId", "reason"}
-# Their bodies are made by kernel.events.services.testing, and tested there.
+# Their bodies are made by kernel.events.services.endpoint_tests, and tested there.
 ELSEWHERE = {"webhook.test"}
 AUDIT = {"actor": "command:test", "request_id": "r"}
 

@@ -62,7 +62,7 @@ def test_a_worker_killed_at_any_point_loses_nothing(tenant, listen, receiver, po
     # What comes again begins with the earliest that wasn't recorded, and goes on in order.
     assert list(dict.fromkeys(received.event["sequence"] for received in receiver.received)) == [1, 2, 3]
     repeated = {id: count for id, count in Counter(receiver.ids).items() if count > 1}
-    # The three are one chain: a worker that ends when it records may have sent them all.
+    # The three are one batch: a worker that ends when it records may have sent them all.
     assert len(repeated) in {"sent": {1}, "recording": {1, 2, 3}}.get(point, {0})
 
 

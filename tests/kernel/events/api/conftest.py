@@ -129,7 +129,7 @@ def receiver():
 
     found = Receiver()
     found.sent = []
-    with patch("kernel.events.services.testing.send_now", found):
+    with patch("kernel.events.services.endpoint_tests.send_now", found):
         yield found
 
 

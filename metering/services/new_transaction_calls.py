@@ -24,7 +24,7 @@ IN_ORDER_SECONDS = 60.0
 _in_order_until: BoundedDict[UUID, float] = BoundedDict(at_most=10_000)
 
 
-def post_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
+def post_new_transaction(item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
     """The outcome row of one new transaction, as metering_post returns it. Raises Busy, OutcomeUnknown."""
 
     def call(function: str) -> list[Any]:
@@ -51,7 +51,7 @@ def post_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
     return row
 
 
-def post(
+def post_new_transactions(
     items: Sequence[Mapping[str, Any] | msgspec.Raw],
     *,
     tenant_id: UUID,

@@ -6,9 +6,9 @@
 -- Locks: the deliveries, without waiting. Never: chooses a delivery whose account has an earlier event that is open and not chosen before
 -- it, or that isn't fanned out yet. Marks what an account has waited for too long (released_by_age); it is tried further, on its own. Goes
 -- from account to account through the index of ordered deliveries, so its time doesn't depend on how many wait in each.
-CREATE OR REPLACE FUNCTION events_choose_chains(
+CREATE OR REPLACE FUNCTION events_choose_batches(
     target events_endpoint, moment timestamp with time zone, slots integer, length integer, after_account text, patience interval,
-    OUT deliveries uuid[], OUT chains integer, OUT last_account text
+    OUT deliveries uuid[], OUT batches integer, OUT last_account text
 ) LANGUAGE plpgsql VOLATILE
 SET enable_sort = off
 SET enable_seqscan = off
@@ -20,13 +20,13 @@ DECLARE
     first_account constant text := coalesce(after_account, '');
     has_turned boolean := false;
     head record;
-    chain uuid[];
+    batch uuid[];
 BEGIN
     deliveries := '{}';
-    chains := 0;
+    batches := 0;
     last_account := first_account;
     FOR look IN 1 .. looks LOOP
-        EXIT WHEN chains >= slots;
+        EXIT WHEN batches >= slots;
         SELECT first.id, first.account, first.state, first.next_at, first.first_attempt_at INTO head FROM events_delivery first
         WHERE first.tenant_id IS NOT NULL AND first.endpoint_id = target.id AND first.account > last_account AND first.account <> ''
             AND NOT first.released_by_age AND first.state IN ('pending', 'leased', 'waiting')
@@ -44,9 +44,9 @@ BEGIN
         ELSE
             last_account := head.account;
             IF head.next_at <= moment THEN
-                chain := events_choose_chain(target.tenant_id, target.id, head.account, moment, length);
-                deliveries := deliveries || chain;
-                chains := chains + least(1, cardinality(chain));
+                batch := events_choose_batch(target.tenant_id, target.id, head.account, moment, length);
+                deliveries := deliveries || batch;
+                batches := batches + least(1, cardinality(batch));
             END IF;
         END IF;
     END LOOP;

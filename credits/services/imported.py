@@ -13,7 +13,8 @@ from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
 from credits.digests import GRANT_FACTS, TRANSACTION_FACTS, transaction_digest
 from credits.models import Consumption, CreditTransaction, Grant
 from credits.services import grants, transactions
-from credits.services.posting_errors import NOTHING_TO_DO, digest_from_json, digest_to_json, posting_errors, row_or_error
+from credits.services.posting_errors import NOTHING_TO_DO, posting_errors, row_or_error
+from credits.services.text_forms import digest_from_json, digest_to_json
 from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors

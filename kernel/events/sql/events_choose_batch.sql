@@ -1,7 +1,7 @@
 -- Chooses the earliest deliveries of one account, up to the first one that isn't due, or that isn't fanned out yet.
 -- Takes: a tenant, its endpoint, whose row the caller has locked, the account, the moment, how many at most. Returns: ids, in their order.
 -- Locks: the deliveries, without waiting. Never: leaves one out between two that it chooses.
-CREATE OR REPLACE FUNCTION events_choose_chain(
+CREATE OR REPLACE FUNCTION events_choose_batch(
     tenant uuid, endpoint uuid, of_account text, moment timestamp with time zone, length integer
 ) RETURNS uuid[] LANGUAGE plpgsql VOLATILE
 AS $$

@@ -17,7 +17,7 @@ from kernel.ledger.outcomes import POSTED, Posted, posted_or_error
 from metering.choices import MOVES, Status
 from metering.digests import TRANSACTION_FACTS, transaction_digest
 from metering.models import Cost, Transaction
-from metering.services import posts
+from metering.services import new_transaction_calls
 from metering.services.amendments import amend_all, make_amendment
 from metering.services.imported_lifecycle import Later, came_later, first_status, make_first_cost, set_status_dates
 from metering.services.transactions import NO_OBJECT
@@ -64,7 +64,7 @@ def record_imported_many(*, tenant_id: UUID, lines: Sequence[bytes], later: Sequ
     refuses one of those.
     """
     encoded = [msgspec.Raw(line) for line in lines]
-    rows = posts.post(encoded, tenant_id=tenant_id, columns_if_refused=("id", "first_digest"))
+    rows = new_transaction_calls.post_new_transactions(encoded, tenant_id=tenant_id, columns_if_refused=("id", "first_digest"))
     posted = [
         (msgspec.json.decode(line), more)
         for row, line, more in zip(rows, lines, later, strict=True)

@@ -37,7 +37,7 @@ def request_url(kind: str, row_id: Any) -> str:
     return f"{reverse(REQUEST_PAGE)}?{urlencode({'kind': kind, 'row': row_id})}"
 
 
-class CorrectionOffers(LedgerAdmin):
+class CorrectionActions(LedgerAdmin):
     """Base class for the admin of every model that a registered kind corrects."""
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
