@@ -60,20 +60,12 @@ EMPTY: tuple[Any, ...] = (msgspec.Raw(b"{}"), [], "")
 
 def transaction_digest(stated: Mapping[str, Any]) -> bytes:
     """The digest of what is stated of a new transaction, as the API's callers and files send it: some of TRANSACTION_FACTS."""
-    return digest(_comparable(stated, TRANSACTION_FACTS), TRANSACTION_FACTS)
+    return digest(stated, TRANSACTION_FACTS, forms=FORMS)
 
 
 def amendment_digest(stated: Mapping[str, Any]) -> bytes:
     """The digest of a call that adds to a transaction: some of AMENDMENT_FACTS."""
-    return digest(_comparable(stated, AMENDMENT_FACTS), AMENDMENT_FACTS)
-
-
-def _comparable(stated: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    comparable = {name: value for name in names if (value := stated.get(name)) is not None}
-    for name, value in comparable.items():
-        if name in COMPARABLE_FORMS:
-            comparable[name] = COMPARABLE_FORMS[name](value)
-    return comparable
+    return digest(stated, AMENDMENT_FACTS, forms=FORMS)
 
 
 def _document_unless_empty(document: str) -> Any:
@@ -115,8 +107,8 @@ def _number(digits: str) -> dict[str, str]:
 _decode = json.JSONDecoder(parse_float=_number, parse_int=_number).decode
 
 
-# How a fact is compared, where that isn't by the value itself.
-COMPARABLE_FORMS: dict[str, Callable[[Any], Any]] = {
+# The compared value of facts that aren't compared by their own.
+FORMS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("trace_id", "agent_id", "transaction_id", "supersedes_id"), str),
     **dict.fromkeys(("request_facts", "payment_data", "facts", "integration", "cost_details"), canonical_document),
     **dict.fromkeys(("qualifiers", "metadata"), _document_unless_empty),

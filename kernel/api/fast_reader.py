@@ -77,10 +77,9 @@ class FastReader:
     def values(self, struct: Any) -> dict[str, Any]:
         """The values of a decoded struct, read by the fields' own methods. Raises what the fields raise."""
         values = {} if self.body.is_partial else self.defaults.copy()
-        for (name, read), value in zip(self.steps, astuple(struct), strict=True):
-            # Most fields are absent.
-            if value is UNSET:
-                continue
+        # Most fields are absent.
+        present = [(step, value) for step, value in zip(self.steps, astuple(struct), strict=True) if value is not UNSET]
+        for (name, read), value in present:
             given = value if value is None or read is None else read(value)
             values[name] = self.defaults[name] if given is None else given
         return self.body.check(values)
@@ -114,9 +113,10 @@ def _reader_of(field: Field) -> Callable[[Any], Any] | None:
         return _raw_reader(field)
     if isinstance(field, ListOf):
         return _list_reader(field)
-    # Their types check everything, in a text that is certain. A subclass may check more.
-    is_checked = type(field) in {Boolean, Choice} or (type(field) is Text and not field.is_key and not field.pattern)
-    return None if is_checked else field.parse
+    # Their types check everything, in a text that is certain, but for what makes a text a key. A subclass may check more.
+    if type(field) is Text:
+        return field.checked if field.is_key or field.pattern else None
+    return None if type(field) in {Boolean, Choice} else field.parse
 
 
 def _raw_reader(field: Field) -> Callable[[Any], Any]:

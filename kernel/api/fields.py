@@ -125,6 +125,10 @@ class Text(Field):
             raise Refused("too_short", min=self.min_length)
         if self.max_length is not None and len(text) > self.max_length:
             raise Refused("too_long", max=self.max_length)
+        return self.checked(text)
+
+    def checked(self, text: str) -> str:
+        """The text, after what its fast_type doesn't check. Raises Refused: invisible_edge, text_syntax."""
         if self.is_key and (character := invisible_edge(text)):
             raise Refused("invisible_edge", character=character)
         if self._matches is not None and not self._matches(text):

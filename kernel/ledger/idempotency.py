@@ -8,9 +8,10 @@ between replay and conflict when posting; the plan of a backfill and the integri
 
 import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -21,11 +22,25 @@ CACHED_TEXT_LENGTH = 64
 encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-def digest(facts: Mapping[str, Any], names: Sequence[str]) -> bytes:
-    """Eight bytes for each of `names`, in that order; facts outside `names` don't count."""
-    # Most facts are absent: they cost no call of a function.
+def digest(facts: Mapping[str, Any], names: Sequence[str], *, forms: Mapping[str, Callable[[Any], Any]] = MappingProxyType({})) -> bytes:
+    """Eight bytes for each of `names`, in that order; facts outside `names` don't count.
+
+    `forms`: for facts that aren't compared by their own value, what makes the compared value of it, which may be None: as absent.
+    """
+    parts = []
     get = facts.get
-    return b"".join([ABSENT if (value := get(name)) is None else _one(value) for name in names])
+    for name in names:
+        value = get(name)
+        # Most facts are absent: they cost no call of a function.
+        if value is not None and name in forms:
+            value = forms[name](value)
+        if value is None:
+            parts.append(ABSENT)
+        elif type(value) is str and len(value) <= CACHED_TEXT_LENGTH:
+            parts.append(_short(value))
+        else:
+            parts.append(_hash(value))
+    return b"".join(parts)
 
 
 def differing(names: Sequence[str], first: bytes, second: bytes) -> list[str]:
@@ -37,16 +52,14 @@ def differing(names: Sequence[str], first: bytes, second: bytes) -> list[str]:
     ]
 
 
-def _one(value: Any) -> bytes:
-    if type(value) is str and len(value) <= CACHED_TEXT_LENGTH:
-        return _short(value)
-    return hashlib.blake2b(_canonical(value), digest_size=SIZE).digest()
-
-
 @functools.lru_cache(maxsize=4096)
 def _short(text: str) -> bytes:
     """Cached: names of services, units and kinds repeat."""
-    return hashlib.blake2b(_canonical(text), digest_size=SIZE).digest()
+    return _hash(text)
+
+
+def _hash(value: Any) -> bytes:
+    return hashlib.blake2b(_canonical(value), digest_size=SIZE).digest()
 
 
 def _canonical(value: Any) -> bytes:

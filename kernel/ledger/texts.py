@@ -19,8 +19,8 @@ def invisible_edge(key: str) -> str | None:
     Exports joined by hand carry byte order marks and blanks at such edges: the same row under what looks like the same key would be
     booked twice.
     """
-    for edge in (key[:1], key[-1:]):
-        # Printable ASCII, which nearly every key begins and ends with, needs no look-up.
-        if edge and not "!" <= edge <= "~" and is_invisible(edge):
-            return f"U+{ord(edge):04X}"
-    return None
+    first, last = key[:1], key[-1:]
+    # Printable ASCII, which nearly every key begins and ends with, needs no look-up.
+    if "!" <= first <= "~" and "!" <= last <= "~":
+        return None
+    return next((f"U+{ord(edge):04X}" for edge in (first, last) if edge and is_invisible(edge)), None)

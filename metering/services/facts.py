@@ -20,8 +20,10 @@ from metering.services.pricing import Priced, price_facts, valid_prices
 
 # Of a report that isn't priced.
 NOT_ASKED = {"pricing": Pricing.NOT_ASKED.value, "pricing_note": ""}
-# Looked up once: for Python before 3.12 each look-up of an enum's member is a call.
+# Looked up once: for Python before 3.12 each look-up of an enum's member, and of its value, is a call.
 REQUEST, PARTIAL = FactPhase.REQUEST.value, FactPhase.PARTIAL.value
+PARTLY_READ = Pricing.PARTLY_READ
+PRICING_TEXTS = {pricing: pricing.value for pricing in Pricing}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def price_report(report: Row, *, terms: Row, book: Sequence[Row]) -> tuple[Row, 
         fields["reported"] = {"path": priced.reported[0], "amount": f"{priced.reported[1]:f}"}
     fact = report | {
         "facts": str(report["facts"]),
-        "pricing": str(priced.pricing),
+        "pricing": PRICING_TEXTS[priced.pricing],
         "pricing_note": priced.note,
         "pricing_fields": msgspec.json.encode(fields).decode() if any(fields.values()) else None,
     }
@@ -155,7 +157,7 @@ def _make_cost(priced: Priced, *, is_estimate: bool) -> Row | None:
     return {
         "amount": priced.amount,
         "currency": priced.currency,
-        "is_estimate": is_estimate or priced.pricing == Pricing.PARTLY_READ,
+        "is_estimate": is_estimate or priced.pricing == PARTLY_READ,
         "details": priced.details,
         "is_from_report": True,
     }

@@ -54,7 +54,7 @@ def _report_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     if not facts.get("response_facts"):
         return None
     phase = RESPONSE if facts["outcome"] == SUCCESS else ERROR
-    return {"integration": None, "call_id": None, **facts["response_facts"], "phase": phase}
+    return {name: value for name, value in facts["response_facts"].items() if value is not None} | {"phase": phase}
 
 
 def _add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row, make_id: Callable[[], UUID | str]) -> None:
@@ -73,7 +73,10 @@ def _add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row, ma
     fact, cost = price_report(_report_of(facts) or {}, terms=terms, book=book["prices"])
     item["fact"] = {"id": make_id(), **fact, "digest": item.pop("ending_digest")}
     if cost is not None:
-        _add_cost(item, {"id": make_id(), **cost, "amount": f"{cost['amount']:f}", "inferred_from_id": item["fact"]["id"]})
+        cost |= {"id": make_id(), "amount": f"{cost['amount']:f}", "inferred_from_id": item["fact"]["id"]}
+        # Only the database knows it of a call that is recorded already.
+        del cost["replaces_inferred"]
+        _add_cost(item, cost)
 
 
 def _add_cost(item: dict[str, Any], cost: dict[str, Any]) -> None:
@@ -84,5 +87,6 @@ def _add_cost(item: dict[str, Any], cost: dict[str, Any]) -> None:
         return
     for sent in replaced:
         sent["superseded_by_id"] = cost["id"]
-    cost["supersedes_ids"] = [sent["id"] for sent in reversed(replaced)]
+    if replaced:
+        cost["supersedes_ids"] = [sent["id"] for sent in reversed(replaced)]
     item["costs"].append(cost)

@@ -24,7 +24,8 @@ BEGIN
     created_at := clock_timestamp();
 
     WITH fresh AS MATERIALIZED (
-        SELECT *, coalesce(occurred_at, created_at) AS transaction_occurred_at, metering_costs_to_insert(begins_as, costs) AS inserted_costs,
+        SELECT *, coalesce(occurred_at, created_at) AS transaction_occurred_at,
+            CASE WHEN begins_as IN ('denied', 'cancelled') THEN metering_costs_to_insert(begins_as, costs) ELSE costs END AS inserted_costs,
             metering_status_occurred_at(begins_as, checks_occurred_at, decided_at, coalesce(occurred_at, created_at), created_at)
                 AS status_occurred_at
         FROM unnest(items, resolved) WITH ORDINALITY

@@ -11,7 +11,11 @@ AS $$
 #variable_conflict use_column
 DECLARE
     resolved metering_resolution[];
+    policy metering_policy;
 BEGIN
+    SELECT seen.authorizes_at_once, seen.backdating_limit, seen.postdating_limit
+    INTO policy.authorizes_at_once, policy.backdating_limit, policy.postdating_limit
+    FROM metering_policy seen WHERE seen.tenant_id = tenant;
     -- The values stand in the order of metering_resolution's attributes, and those of agents in that of metering_found_agent's.
     SELECT array_agg(ROW(
         CASE
@@ -72,12 +76,7 @@ BEGIN
     CROSS JOIN LATERAL (
         SELECT coalesce(own.id, referred.id, external.id) AS id, coalesce(own.id, referred.reference, external.reference) AS reference,
             coalesce(referred.external_id, external.external_id) AS external_id
-    ) trace
-    LEFT JOIN LATERAL (
-        SELECT seen.authorizes_at_once, seen.backdating_limit, seen.postdating_limit FROM metering_policy seen
-        WHERE seen.tenant_id = tenant
-        OFFSET 0
-    ) policy ON true;
+    ) trace;
     RETURN metering_resolve_repeated_keys(items, resolved);
 END
 $$;
