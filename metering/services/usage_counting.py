@@ -133,10 +133,13 @@ def read_transaction(row: Any, *, keys: Iterable[UsageKey]) -> Row:
 
 
 def facts_that_count(facts: Iterable[Row]) -> list[Row]:
-    """The last response of each call; where there is no response, the last report of each."""
+    """The last response of each call; where there is no response, the last report of each. The latest one is the last."""
     facts = list(facts)
-    responses = [fact for fact in facts if fact["phase"] == FactPhase.RESPONSE]
-    return list({fact.get("call_id"): fact for fact in responses or facts}.values())
+    last: dict[str | None, Row] = {}
+    for fact in [fact for fact in facts if fact["phase"] == FactPhase.RESPONSE] or facts:
+        last.pop(fact.get("call_id"), None)
+        last[fact.get("call_id")] = fact
+    return list(last.values())
 
 
 def _model(row: Any, reported: list[Any]) -> str | None:

@@ -1,19 +1,25 @@
 """Facts become costs by a price that says how; and again by better prices, and back."""
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from metering.errors import PriceExists
 from metering.integrity import checks
 from metering.models import Cost, Fact, Price, Transaction
 from metering.services import prices, pricing, settings
+from tests.metering.arithmetic import result_of, rounded
 from tests.metering.conftest import Caller
 
 URL = "/v1/transactions"
@@ -405,3 +411,92 @@ def test_a_price_is_written_as_text_with_tiers_and_packages(caller):
     assert (first.flat_amount, first.minimum, second.markup) == (Decimal("0.5"), 1, Decimal("0.25"))
     assert (unit.is_package, unit.is_optional, unit.tier_mode) == (True, True, "graduated")
     assert json.loads(unit.tiers) == [{"upTo": "1000", "amount": "0.1"}, {"upTo": None, "amount": "0.05"}]
+
+
+# ---- what any price comes to, by fractions
+
+AMOUNTS = st.decimals(min_value=0, max_value=1000, places=18)
+KEYS = ("inputTokens", "cachedTokens", "outputTokens", "audioTokens", "pages")
+TIER_LISTS = st.lists(st.tuples(st.integers(1, 10**6), AMOUNTS), min_size=1, max_size=4, unique_by=lambda tier: tier[0]).map(sorted)
+
+
+def unit_of(key: str) -> st.SearchStrategy[dict]:
+    part_of = {"cachedTokens": st.sampled_from(["", "inputTokens"]), "audioTokens": st.sampled_from(["", "outputTokens"])}
+    return st.fixed_dictionaries(
+        {
+            "fact_key": st.just(key),
+            "amount": AMOUNTS,
+            "per": st.sampled_from([1, 3, 7, 1000, 1_000_000]),
+            "is_package": st.booleans(),
+            "is_optional": st.just(True),
+            "tier_mode": st.sampled_from(["", "graduated", "volume"]),
+            "bounds": TIER_LISTS,
+            "last": AMOUNTS,
+            "part_of": part_of.get(key, st.just("")),
+        }
+    )
+
+
+PRICE_ROWS = st.fixed_dictionaries(
+    {
+        "units": st.lists(st.sampled_from(KEYS), unique=True).flatmap(lambda keys: st.tuples(*map(unit_of, keys))),
+        "flat_amount": st.one_of(st.just(Decimal(0)), AMOUNTS),
+        "minimum": st.one_of(st.just(Decimal(0)), AMOUNTS),
+    }
+).filter(lambda price: price["units"] or price["flat_amount"])
+QUANTITIES = st.one_of(st.integers(0, 10**7), st.integers(0, 50).map(str), st.decimals(min_value=0, max_value=1000, places=3))
+
+
+def fraction_of(unit: dict, quantity: Fraction) -> Fraction:
+    """What a quantity costs by a unit of a price."""
+    steps = [(Fraction(bound), Fraction(amount)) for bound, amount in unit["bounds"]] + [(None, Fraction(unit["last"]))]
+    if unit["tier_mode"] == "":
+        parts = [(quantity, Fraction(unit["amount"]))]
+    elif unit["tier_mode"] == "volume":
+        parts = [next((quantity, amount) for bound, amount in steps if bound is None or quantity <= bound)]
+    else:
+        below = [Fraction(0), *(bound for bound, _ in steps[:-1])]
+        parts = [
+            ((quantity if bound is None else min(quantity, bound)) - start, amount)
+            for start, (bound, amount) in zip(below, steps, strict=True)
+            if quantity > start
+        ]
+    return sum((math.ceil(part / unit["per"]) if unit["is_package"] else part / unit["per"]) * amount for part, amount in parts)
+
+
+@hypothesis_settings(max_examples=300, deadline=None)
+@given(price=PRICE_ROWS, facts=st.fixed_dictionaries({}, optional=dict.fromkeys((*KEYS, "videoTokens"), QUANTITIES)))
+def test_any_price_of_ones_own_comes_to_what_fractions_say_and_so_does_its_arithmetic(price, facts):
+    keys = [unit["fact_key"] for unit in price["units"]]
+    units = [
+        unit
+        | {"part_of": unit["part_of"] if unit["part_of"] in keys else ""}
+        | {
+            "tiers": json.dumps(
+                [{"upTo": str(bound), "amount": f"{each:f}"} for bound, each in unit["bounds"]] + [{"amount": f"{unit['last']:f}"}]
+            )
+        }
+        for unit in price["units"]
+    ]
+    row = price | {"id": 1, "valid_from": LONG_AGO, "currency": "EUR", "units": units}
+    billed = {key: Fraction(facts.get(key, 0)) for key in keys}
+    for unit in units:
+        if unit["part_of"]:
+            billed[unit["part_of"]] -= Fraction(facts.get(unit["fact_key"], 0))
+    if min(billed.values(), default=0) < 0:
+        with pytest.raises(pricing.MissingQuantity):
+            pricing.by_own_price(row, reported=facts, model="m")
+        return
+    exact = Fraction(price["flat_amount"]) + sum(fraction_of(unit, billed[unit["fact_key"]]) for unit in units)
+    result = pricing.by_own_price(row, reported=facts, model="m")
+    assert result.amount == rounded(max(exact, Fraction(price["minimum"])))
+    computed, stated = result_of(json.loads(result.details)["arithmetic"])
+    assert (rounded(computed), stated) == (result.amount, Fraction(result.amount))
+    # A price of tokens says nothing of pages; of tokens that it leaves out the cost is an estimate, unless they are a part of what it has.
+    parts = {"cachedTokens": "inputTokens"}
+    left_out = [
+        key for key, value in facts.items() if key not in keys and key != "pages" and Fraction(value) and parts.get(key) not in keys
+    ]
+    is_of_tokens = any(key != "pages" for key in keys)
+    assert sorted(result.ignored) == (sorted(left_out) if is_of_tokens else [])
+    assert (result.pricing == "priced") == (not result.ignored)

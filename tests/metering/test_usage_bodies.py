@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from metering.services import public_prices, settings
 from metering.services.counter_parts import whole_of
 from metering.services.pricing import MissingQuantity, by_own_price, price_facts
 from metering.services.usage_forms import UsageReading
+from tests.metering.arithmetic import result_of
 
 # What the tokens of a call cost: how many at how many dollars a million.
 Parts = list[tuple[int, str]]
@@ -1390,7 +1392,7 @@ def test_a_body_costs_what_its_tokens_cost(service, body, resource, parts):
     expected = sum((quantity * Decimal(price) for quantity, price in parts), Decimal(0)) / 1_000_000
     assert (result.pricing, result.note, result.amount) == ("priced", "", expected)
     details = json.loads(result.details)
-    assert details["arithmetic"].endswith(f" = {expected.normalize():f}")
+    assert result_of(details["arithmetic"]) == (Fraction(expected), Fraction(expected))
     assert result.read
 
 
@@ -1409,7 +1411,9 @@ def test_a_further_body_costs_what_its_tokens_cost_or_is_not_priced(case):
         assert result.pricing == case["pricing"]
         assert result.note
     else:
-        assert (result.pricing, result.note, result.amount) == ("priced", "", expected_cost(case))
+        expected = expected_cost(case)
+        assert (result.pricing, result.note, result.amount) == ("priced", "", expected)
+        assert result_of(json.loads(result.details)["arithmetic"]) == (Fraction(expected), Fraction(expected))
 
 
 def test_the_api_prices_each_body_alike(caller):

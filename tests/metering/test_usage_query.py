@@ -39,6 +39,8 @@ VALUES = {
     "metadata.team": ["red", "7"],
 }
 TOKENS = ("inputTokens", "outputTokens", "cacheReadTokens", "reasoningTokens")
+# What the facts call them.
+KEYS = ("inputTokens", "outputTokens", "cachedTokens", "reasoningTokens")
 
 
 class History:
@@ -96,7 +98,8 @@ class History:
             name: self.random.randrange(1000) for name in ("inputTokens", "outputTokens", "cachedTokens", "reasoningTokens")
         }
         phase = self.random.choice(["response", "response", "partial", "request"])
-        facts.record_fact(**self.pick(), source="s", version="1", fact_phase=phase, facts=json.dumps(used))
+        call = self.random.choice([None, None, "a", "b"])
+        facts.record_fact(**self.pick(), source="s", version="1", fact_phase=phase, facts=json.dumps(used), call_id=call)
 
     def spend(self) -> None:
         costs.record_cost(**self.pick(), **self.cost())
@@ -115,8 +118,11 @@ def counted(line: dict) -> dict:
     """What one line of an export counts for."""
     active = [cost for cost in line.get("costs") or [] if cost.get("supersededBy") is None]
     reported = [fact for fact in line.get("reported_facts") or [] if fact["phase"] != "request"]
-    last = ([fact for fact in reported if fact["phase"] == "response"] or reported or [{"facts": {}}])[-1]["facts"]
-    model = last.get("model") or (line["resource_name"] if line["resource_name"] == "gpt-4o" else None)
+    calls: dict = {}
+    for fact in [fact for fact in reported if fact["phase"] == "response"] or reported:
+        calls = {call: used for call, used in calls.items() if call != fact.get("callId")} | {fact.get("callId"): fact["facts"]}
+    named = [used["model"] for used in calls.values()]
+    model = named[-1] if named else "gpt-4o" if line["resource_name"] == "gpt-4o" else None
     team = (line.get("metadata") or {}).get("team")
     return {
         "clock": {"occurred": datetime.fromisoformat(line["occurred_at"]), "recorded": datetime.fromisoformat(line["created_at"])},
@@ -132,12 +138,7 @@ def counted(line: dict) -> dict:
             "metadata.team": None if team is None else str(team),
         },
         "costs": [(cost["fiatAssetSymbol"], Decimal(cost["fiatAmount"]), cost["isEstimate"]) for cost in active],
-        "tokens": {
-            "inputTokens": last.get("inputTokens", 0),
-            "outputTokens": last.get("outputTokens", 0),
-            "cacheReadTokens": last.get("cachedTokens", 0),
-            "reasoningTokens": last.get("reasoningTokens", 0),
-        },
+        "tokens": {token: sum(used[key] for used in calls.values()) for token, key in zip(TOKENS, KEYS, strict=True)},
     }
 
 
