@@ -73,10 +73,8 @@ def _add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row, ma
     fact, cost = price_report(_report_of(facts) or {}, terms=terms, book=book["prices"])
     item["fact"] = {"id": make_id(), **fact, "digest": item.pop("ending_digest")}
     if cost is not None:
-        cost |= {"id": make_id(), "amount": f"{cost['amount']:f}", "inferred_from_id": item["fact"]["id"]}
-        # Only the database knows it of a call that is recorded already.
-        del cost["replaces_inferred"]
-        _add_cost(item, cost)
+        kept = {name: cost[name] for name in ("currency", "is_estimate", "details")}
+        _add_cost(item, {"id": make_id(), "amount": f"{cost['amount']:f}", **kept, "inferred_from_id": item["fact"]["id"]})
 
 
 def _add_cost(item: dict[str, Any], cost: dict[str, Any]) -> None:
