@@ -7,12 +7,11 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import transaction
 
 from kernel.tenants import selectors
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 from kernel.tenants.services import set_staff_tenants
 from kernel.tenants.setting_author import setting_author
 from kernel.tenants.staff_roles import ROLES
@@ -21,7 +20,7 @@ ACTOR = "command:create_staff"
 PASSWORD_BYTES = 15
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     help = (
         "Create a staff account for the back office and print its password once."
         " Example: manage.py create_staff olga --role operator --role viewer --tenant acme; the first account: --superuser"
@@ -56,8 +55,6 @@ class Command(BaseCommand):
             tenants = [selectors.get_tenant(tenant=tenant) for tenant in options["tenant"]]
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        except DomainError as error:
-            raise CommandError(message_for_operator(error)) from error
         with transaction.atomic(), setting_author(actor=ACTOR):
             user.save()
             user.groups.set(Group.objects.filter(name__in=options["role"] or []))

@@ -4,11 +4,10 @@ from argparse import ArgumentParser, BooleanOptionalAction
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from billing import services
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 from kernel.tenants.selectors import get_tenant
 
 ACTOR = "command:set_billing_policy"
@@ -29,7 +28,7 @@ def seconds_or_none(text: str) -> int | None:
     return None if text.lower() == "none" else int(text)
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     help = (
         "Set a tenant's billing policy; what isn't named stays as it is. "
         "Example: manage.py set_billing_policy acme --strict-types --default-floor 0 --floor USD -100"
@@ -69,8 +68,6 @@ class Command(BaseCommand):
             if options["alert_below"]:
                 currency, amount = options["alert_below"]
                 services.set_alert(tenant_id=tenant.id, actor=ACTOR, currency=currency, alert_below=amount_or_none(amount))
-        except DomainError as error:
-            raise CommandError(message_for_operator(error)) from error
         except ValueError as error:
             raise CommandError(f"{error} is no amount: give a number, or none.") from error
         self.stdout.write(

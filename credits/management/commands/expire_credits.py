@@ -5,18 +5,16 @@ from collections import Counter
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from credits import selectors, services
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import trimmed_digits
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 from kernel.tenants.selectors import get_tenant
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     help = "Debit what is left of grants past their last day. May be run again at any time. Example: manage.py expire_credits --dry-run"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -24,11 +22,8 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="write nothing; print for each tenant how much would expire")
 
     def handle(self, *args: Any, **options: Any) -> str:
-        try:
-            tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
-            return self.report_due(tenant_id) if options["dry_run"] else self.expire(tenant_id, quiet=not options["verbosity"])
-        except DomainError as error:
-            raise CommandError(message_for_operator(error)) from error
+        tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+        return self.report_due(tenant_id) if options["dry_run"] else self.expire(tenant_id, quiet=not options["verbosity"])
 
     def report_due(self, tenant_id: UUID | None) -> str:
         totals = selectors.due_totals(tenant_id=tenant_id)

@@ -3,29 +3,24 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from credits import selectors, services
 from kernel.ledger.identifiers import new_id
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 from kernel.tenants.selectors import get_tenant
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     help = "Issue the grants of schedules that are due, each exactly once, however late. Example: manage.py issue_recurring_credits"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--tenant", help="slug or id; every tenant by default")
 
     def handle(self, *args: Any, **options: Any) -> str:
-        try:
-            tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
-            due = len(selectors.due_schedules(tenant_id=tenant_id))
-            run = str(new_id())
-            batches = services.issue_due_grants(actor=f"command:issue_recurring_credits:{run}", request_id=run, tenant_id=tenant_id)
-            issued = sum(len(rows) for rows in tqdm(batches, total=due, unit="schedule", disable=None if options["verbosity"] else True))
-        except DomainError as error:
-            raise CommandError(message_for_operator(error)) from error
+        tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+        due = len(selectors.due_schedules(tenant_id=tenant_id))
+        run = str(new_id())
+        batches = services.issue_due_grants(actor=f"command:issue_recurring_credits:{run}", request_id=run, tenant_id=tenant_id)
+        issued = sum(len(rows) for rows in tqdm(batches, total=due, unit="schedule", disable=None if options["verbosity"] else True))
         return f"{issued} grants issued."

@@ -3,16 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
 from kernel.ledger.identifiers import new_id
 from kernel.tenants import selectors
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 from metering.services.lifecycle import close_stale_transactions
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     help = "Cancel transactions that stayed authorized beyond their tenant's limit; tenants without a limit are left alone."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -20,12 +17,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> str:
         run = new_id()
-        try:
-            tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
-            actor = f"command:close_stale_transactions:{run}"
-            closed = close_stale_transactions(actor=actor, request_id=str(run), tenant_id=tenant_id)
-        except DomainError as error:
-            raise CommandError(message_for_operator(error)) from error
+        tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+        actor = f"command:close_stale_transactions:{run}"
+        closed = close_stale_transactions(actor=actor, request_id=str(run), tenant_id=tenant_id)
         for tenant, count in closed.items():
             self.stdout.write(f"{tenant}: {count}")
         return f"{sum(closed.values())} transactions cancelled."

@@ -3,15 +3,14 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from kernel.tenants import selectors
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 from metering.services import usage_counting, usage_keys
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     help = (
         "Count what transactions used since the last time, and count by new keys what was counted without them."
         " Example: manage.py count_usage --tenant acme --again"
@@ -24,14 +23,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> str:
         if options["again"] and not options["tenant"]:
             raise CommandError("--again needs --tenant: questions about usage wait while everything is counted anew.")
-        try:
-            tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
-            if tenant_id is None:
-                counted = usage_counting.count_all_usage()
-            else:
-                count = usage_counting.recount_usage if options["again"] else usage_counting.count_usage
-                counted = count(tenant_id=tenant_id)
-            usage_keys.backfill_keys(tenant_id=tenant_id)
-        except DomainError as error:
-            raise CommandError(message_for_operator(error)) from error
+        tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+        if tenant_id is None:
+            counted = usage_counting.count_all_usage()
+        else:
+            count = usage_counting.recount_usage if options["again"] else usage_counting.count_usage
+            counted = count(tenant_id=tenant_id)
+        usage_keys.backfill_keys(tenant_id=tenant_id)
         return f"{counted} transactions counted."

@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from kernel.ledger.errors import NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants import selectors
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 from metering.services.repricing import Report, reprice_transactions, undo_repricing
 
 
@@ -22,7 +21,7 @@ def moment(text: str) -> datetime:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     help = "Compute costs that came from facts again by the prices known now; shows what would change, and with --apply posts it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -45,8 +44,6 @@ class Command(BaseCommand):
                 report = reprice_transactions(run=run, tenant_id=tenant_id, **asked)
         except NotFound as error:
             raise CommandError(f"No re-pricing {options['undo']} has posted anything.") from error
-        except DomainError as error:
-            raise CommandError(message_for_operator(error)) from error
         self.show(report)
         if not options["apply"]:
             return "Nothing was changed: --apply posts this."

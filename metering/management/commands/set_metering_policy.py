@@ -4,16 +4,15 @@ from argparse import ArgumentParser, BooleanOptionalAction
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from kernel.tenants import selectors
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 from metering.choices import ReportedCosts
 from metering.services.settings import UNCHANGED, set_policy
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     help = (
         "Change how a tenant's transactions are decided and closed; what isn't named stays."
         " Example: manage.py set_metering_policy acme --stale-after-hours 24"
@@ -45,24 +44,21 @@ class Command(BaseCommand):
         hours, decide_later = options["stale_after_hours"], options["decide_later"]
         reported, self_hosted = options["reported_costs"], options["price_self_hosted"]
         days, minutes = options["backdating_days"], options["postdating_minutes"]
-        try:
-            tenant = selectors.get_tenant(tenant=options["tenant"])
-            policy = set_policy(
-                tenant_id=tenant.id,
-                actor="command:set_metering_policy",
-                request_id="",
-                authorizes_at_once=UNCHANGED if decide_later is None else not decide_later,
-                stale_after=UNCHANGED if hours is None else timedelta(hours=hours) if hours else None,
-                reported_costs=UNCHANGED if reported is None else reported,
-                prices_self_hosted=UNCHANGED if self_hosted is None else self_hosted,
-                holds_estimates=UNCHANGED if options["prepaid"] is None else options["prepaid"],
-                payer_customer_id=UNCHANGED if options["payer_customer"] is None else options["payer_customer"] or None,
-                allows_overdraft=UNCHANGED if options["overdraft"] is None else options["overdraft"],
-                backdating_limit=UNCHANGED if days is None else _span(days=days),
-                postdating_limit=UNCHANGED if minutes is None else _span(minutes=minutes),
-            )
-        except DomainError as error:
-            raise CommandError(message_for_operator(error)) from error
+        tenant = selectors.get_tenant(tenant=options["tenant"])
+        policy = set_policy(
+            tenant_id=tenant.id,
+            actor="command:set_metering_policy",
+            request_id="",
+            authorizes_at_once=UNCHANGED if decide_later is None else not decide_later,
+            stale_after=UNCHANGED if hours is None else timedelta(hours=hours) if hours else None,
+            reported_costs=UNCHANGED if reported is None else reported,
+            prices_self_hosted=UNCHANGED if self_hosted is None else self_hosted,
+            holds_estimates=UNCHANGED if options["prepaid"] is None else options["prepaid"],
+            payer_customer_id=UNCHANGED if options["payer_customer"] is None else options["payer_customer"] or None,
+            allows_overdraft=UNCHANGED if options["overdraft"] is None else options["overdraft"],
+            backdating_limit=UNCHANGED if days is None else _span(days=days),
+            postdating_limit=UNCHANGED if minutes is None else _span(minutes=minutes),
+        )
         decided = "authorized at once" if policy.authorizes_at_once else "decided later"
         closed = "never closed automatically" if policy.stale_after is None else f"cancelled when authorized for {policy.stale_after}"
         costs = "are the actual costs" if policy.reported_costs == ReportedCosts.ACTUAL else "are compared with the computed ones"

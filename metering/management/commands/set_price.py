@@ -5,12 +5,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from kernel.tenants import selectors
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 from metering.services.prices import parse_unit, set_price
 
 
@@ -22,7 +20,7 @@ def unit(text: str) -> dict[str, Any]:
         raise ArgumentTypeError(str(error)) from error
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     help = "Begin a price in a tenant's book. Example: manage.py set_price acme --resource model-1 inputTokens=2/1000000"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -45,20 +43,17 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> str:
         begin = options["valid_from"] or timezone.now()
         names = {f"{name}_name": options[name] for name in ("service", "action", "resource")}
-        try:
-            tenant = selectors.get_tenant(tenant=options["tenant"])
-            price_id = set_price(
-                tenant_id=tenant.id,
-                actor="command:set_price",
-                request_id="",
-                units=options["units"],
-                valid_from=begin if begin.tzinfo else begin.replace(tzinfo=UTC),
-                currency=options["currency"],
-                flat_amount=options["flat"],
-                minimum=options["minimum"],
-                markup=options["markup"],
-                **names,
-            )
-        except DomainError as error:
-            raise CommandError(message_for_operator(error)) from error
+        tenant = selectors.get_tenant(tenant=options["tenant"])
+        price_id = set_price(
+            tenant_id=tenant.id,
+            actor="command:set_price",
+            request_id="",
+            units=options["units"],
+            valid_from=begin if begin.tzinfo else begin.replace(tzinfo=UTC),
+            currency=options["currency"],
+            flat_amount=options["flat"],
+            minimum=options["minimum"],
+            markup=options["markup"],
+            **names,
+        )
         return f"Price {price_id} of {tenant.slug} is valid from {begin.isoformat()}."

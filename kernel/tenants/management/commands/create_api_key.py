@@ -4,12 +4,11 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from kernel.tenants import selectors, services
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 from kernel.tenants.scopes import all_scopes
 
 DEFAULT_DAYS = 90
@@ -17,7 +16,7 @@ DEFAULT_DAYS = 90
 LONGEST_DAYS = 36500
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     help = (
         "Create an API key for a tenant and show its secret once."
         " Example: manage.py create_api_key acme --name checkout --scope billing:write --scope billing:read --days 365"
@@ -36,17 +35,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not 1 <= options["days"] <= LONGEST_DAYS:
             raise CommandError(f"--days must be from 1 to {LONGEST_DAYS}; a key without an end needs --never-expires.")
-        try:
-            tenant = selectors.get_tenant(tenant=options["tenant"])
-            issued = services.create_api_key(
-                tenant=tenant,
-                name=options["name"],
-                actor="command:create_api_key",
-                scopes=options["scope"] or all_scopes(),
-                expires_at=None if options["never_expires"] else timezone.now() + timedelta(days=options["days"]),
-            )
-        except DomainError as error:
-            raise CommandError(message_for_operator(error)) from error
+        tenant = selectors.get_tenant(tenant=options["tenant"])
+        issued = services.create_api_key(
+            tenant=tenant,
+            name=options["name"],
+            actor="command:create_api_key",
+            scopes=options["scope"] or all_scopes(),
+            expires_at=None if options["never_expires"] else timezone.now() + timedelta(days=options["days"]),
+        )
         expiry = f"until {issued.key.expires_at:%Y-%m-%d}" if issued.key.expires_at else "until it is revoked"
         self.stdout.write(
             self.style.SUCCESS(f"Created API key {issued.key.name} of {tenant.slug}, valid {expiry}, for {', '.join(issued.key.scopes)}.")

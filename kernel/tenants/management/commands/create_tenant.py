@@ -3,14 +3,11 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
 from kernel.tenants import selectors, services
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     help = "Create a tenant: a company with ledgers of its own. Example: manage.py create_tenant acme --name 'Acme Inc.' --currency EUR"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -20,15 +17,12 @@ class Command(BaseCommand):
         parser.add_argument("--parent", help="slug or id of the tenant that may act for this one")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            parent = selectors.get_tenant(tenant=options["parent"]) if options["parent"] else None
-            tenant = services.create_tenant(
-                actor="command:create_tenant",
-                name=options["name"] or options["slug"],
-                slug=options["slug"],
-                currency=options["currency"],
-                parent=parent,
-            )
-        except DomainError as error:
-            raise CommandError(message_for_operator(error)) from error
+        parent = selectors.get_tenant(tenant=options["parent"]) if options["parent"] else None
+        tenant = services.create_tenant(
+            actor="command:create_tenant",
+            name=options["name"] or options["slug"],
+            slug=options["slug"],
+            currency=options["currency"],
+            parent=parent,
+        )
         self.stdout.write(self.style.SUCCESS(f"Created tenant {tenant.slug}: {tenant.id}"))

@@ -3,16 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
 from kernel.ledger.identifiers import new_id
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 from kernel.tenants.selectors import get_tenant
 from metering.paying import services
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     help = (
         "Close payments whose money is held no longer. They hold nothing, even before they are closed. Example: manage.py expire_payments"
     )
@@ -21,10 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--tenant", help="slug or id; every tenant by default")
 
     def handle(self, *args: Any, **options: Any) -> str:
-        try:
-            tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
-            run = str(new_id())
-            closed = services.expire_payments(actor=f"command:expire_payments:{run}", request_id=run, tenant_id=tenant_id)
-        except DomainError as error:
-            raise CommandError(message_for_operator(error)) from error
+        tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+        run = str(new_id())
+        closed = services.expire_payments(actor=f"command:expire_payments:{run}", request_id=run, tenant_id=tenant_id)
         return f"{closed} payments expired."

@@ -3,16 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
 from kernel.ledger.identifiers import new_id
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 from kernel.tenants.selectors import get_tenant
 from metering.paying import services
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     help = "Let a tenant collect what is paid to a name, the payTo of its resources. Example: manage.py set_payee shop shop.example"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -21,10 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> str:
         run = str(new_id())
-        try:
-            tenant = get_tenant(tenant=options["tenant"])
-            who: dict[str, Any] = {"tenant_id": tenant.id, "actor": f"command:set_payee:{run}", "request_id": run}
-            services.set_payee(**who, pay_to=options["pay_to"])
-        except DomainError as error:
-            raise CommandError(message_for_operator(error)) from error
+        tenant = get_tenant(tenant=options["tenant"])
+        who: dict[str, Any] = {"tenant_id": tenant.id, "actor": f"command:set_payee:{run}", "request_id": run}
+        services.set_payee(**who, pay_to=options["pay_to"])
         return f"{tenant.slug} collects what is paid to {options['pay_to']}."

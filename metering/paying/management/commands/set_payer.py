@@ -4,16 +4,15 @@ from argparse import ArgumentParser
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from kernel.ledger.identifiers import new_id
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 from kernel.tenants.selectors import get_tenant
 from metering.paying import services
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
     help = (
         "Set whether a payer pays a tenant's challenges, and within which limits; what isn't named is no limit."
         " Example: manage.py set_payer acme ledger --max 50 USD --pay-to shop.example"
@@ -38,8 +37,6 @@ class Command(BaseCommand):
             setting = services.set_payer(**who, payer=options["payer"], is_enabled=not options["disable"], **limits, **names)
         except InvalidOperation as error:
             raise CommandError(f"{amount} is no amount.") from error
-        except DomainError as error:
-            raise CommandError(message_for_operator(error)) from error
         if not setting.is_enabled:
             return f"{tenant.slug}: the payer {setting.payer} pays nothing."
         most = f"at most {amount} {currency} for one payment" if amount else "any amount"
