@@ -1,11 +1,27 @@
 """What commands of manage.py have in common."""
 
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from kernel.tenants.errors import DomainError
 from kernel.tenants.messages import message_for_operator
+
+
+def amount_or_none(text: str) -> Decimal | None:
+    """An amount, or `none`. Raises ValueError."""
+    if text.lower() == "none":
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(text) from error
+
+
+def seconds_or_none(text: str) -> int | None:
+    """A number of seconds, or `none`. Raises ValueError."""
+    return None if text.lower() == "none" else int(text)
 
 
 class DomainCommand(BaseCommand):

@@ -52,8 +52,13 @@ def test_both_are_set_by_command(tenant):
         ("c1", "", "tokens", Decimal(1000)),
         ("c2", "USD", "", None),
     ]
-    for wrong in (["--expiring-days", "400"], ["--alert-below", "c1", "USD", "-1"], ["--alert-below", "c1", "USD", "x"]):
-        with pytest.raises(CommandError):
+    for wrong, why in (
+        (["--expiring-days", "400"], "366"),
+        (["--longest-hold", "x"], "x is no number of seconds"),
+        (["--alert-below", "c1", "USD", "-1"], "alert"),
+        (["--alert-below", "c1", "USD", "x"], "x is no amount"),
+    ):
+        with pytest.raises(CommandError, match=why):
             call_command("set_credits_policy", "acme", *wrong)
 
 

@@ -1,31 +1,15 @@
 """Sets a tenant's billing policy, the floor of a wallet and its alert: billing.services.set_policy, set_floor and set_alert."""
 
 from argparse import ArgumentParser, BooleanOptionalAction
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.management.base import CommandError
 
 from billing import services
-from kernel.tenants.commands import DomainCommand
+from kernel.tenants.commands import DomainCommand, amount_or_none, seconds_or_none
 from kernel.tenants.selectors import get_tenant
 
 ACTOR = "command:set_billing_policy"
-
-
-def amount_or_none(text: str) -> Decimal | None:
-    """An amount, or `none`. Raises ValueError."""
-    if text.lower() == "none":
-        return None
-    try:
-        return Decimal(text)
-    except InvalidOperation as error:
-        raise ValueError(text) from error
-
-
-def seconds_or_none(text: str) -> int | None:
-    """A number of seconds, or `none`. Raises ValueError."""
-    return None if text.lower() == "none" else int(text)
 
 
 class Command(DomainCommand):
