@@ -12,7 +12,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from backoffice.integrity_runs import failed_integrity_runs
-from backoffice.near_duplicate_admin import undecided
+from backoffice.selectors import undecided
 from billing.models import Transaction as BillingTransaction
 from kernel.backfills.choices import RunState
 from kernel.backfills.models import BackfillRun
@@ -21,9 +21,9 @@ from kernel.corrections.selectors import list_waiting_requests
 from kernel.events.admin.deliveries import to_replay
 from kernel.events.admin.endpoints import FAILING_AFTER
 from kernel.events.choices import DisabledReason, EndpointStatus
+from kernel.events.delivery_retries import FAILING_FOR
 from kernel.events.models import Delivery, Endpoint
-from kernel.tenants.models import Tenant
-from kernel.tenants.staff_scope import VisibleTenants
+from kernel.tenants.staff_scope import VisibleTenants, query_tenant_ids
 from metering.admin.filters import ESTIMATE_OVERDUE_AFTER, STALE_AFTER
 from metering.choices import Grain, Status
 from metering.models import Rollup
@@ -82,7 +82,7 @@ def _near_duplicates(request: HttpRequest, scope: VisibleTenants) -> Alert:
 
 def _stale(request: HttpRequest, scope: VisibleTenants) -> Alert:
     rows = MeteredTransaction.objects.filter(
-        tenant__in=_tenants(scope), status=Status.AUTHORIZED, created_at__lt=timezone.now() - STALE_AFTER
+        tenant__in=query_tenant_ids(scope), status=Status.AUTHORIZED, created_at__lt=timezone.now() - STALE_AFTER
     )
     advice = "Authorized more than a day ago and never completed: ask the caller, or cancel."
     return _alert("Stale authorized transactions", rows, advice=advice, page="metering_transaction", query="waits=day&window=all")
@@ -90,7 +90,7 @@ def _stale(request: HttpRequest, scope: VisibleTenants) -> Alert:
 
 def _overdue_estimates(request: HttpRequest, scope: VisibleTenants) -> Alert:
     rows = Rollup.objects.filter(
-        tenant__in=_tenants(scope), grain=Grain.DAY, estimated__gt=0, starts_at__lt=timezone.now() - ESTIMATE_OVERDUE_AFTER
+        tenant__in=query_tenant_ids(scope), grain=Grain.DAY, estimated__gt=0, starts_at__lt=timezone.now() - ESTIMATE_OVERDUE_AFTER
     )
     advice = "Sums by day and service that are partly estimates after a week."
     return _alert(
@@ -113,12 +113,12 @@ def _endpoints(request: HttpRequest, scope: VisibleTenants) -> Alert:
 def _failing(request: HttpRequest, scope: VisibleTenants) -> Alert:
     since = timezone.now() - FAILING_AFTER
     rows = scope.limit(Endpoint.objects.filter(status=EndpointStatus.ENABLED, first_failure_at__lt=since))
-    advice = "No success for an hour or longer; after five days they are disabled."
+    advice = f"No success for an hour or longer; after {FAILING_FOR.days} days they are disabled."
     return _alert("Webhook endpoints that fail", rows, advice=advice, page="events_endpoint", query="health=failing_long")
 
 
 def _undelivered(request: HttpRequest, scope: VisibleTenants) -> Alert:
-    rows = to_replay(Delivery.objects.filter(tenant__in=_tenants(scope)))
+    rows = to_replay(Delivery.objects.filter(tenant__in=query_tenant_ids(scope)))
     advice = "Given up in the last 7 days. Replay them once the receiver is mended."
     return _alert("Webhook deliveries that failed", rows, advice=advice, page="events_delivery", query="due=replay")
 
@@ -136,7 +136,7 @@ def _jobs(request: HttpRequest, scope: VisibleTenants) -> Alert:
 
 
 def _waiting_decisions(request: HttpRequest, scope: VisibleTenants) -> Alert:
-    rows = AuthorizationRequest.objects.filter(tenant__in=_tenants(scope), status=RequestStatus.PREPARING)
+    rows = AuthorizationRequest.objects.filter(tenant__in=query_tenant_ids(scope), status=RequestStatus.PREPARING)
     advice = "A spending rule left the decision to a person: allow or deny each, with a reason."
     return _alert(
         "Calls waiting for a decision", rows, advice=advice, page="rules_authorizationrequest", query="status__exact=preparing&window=all"
@@ -144,26 +144,22 @@ def _waiting_decisions(request: HttpRequest, scope: VisibleTenants) -> Alert:
 
 
 def _unpaid(request: HttpRequest, scope: VisibleTenants) -> Alert:
-    rows = Payment.objects.filter(tenant__in=_tenants(scope), unpaid__gt=0)
+    rows = Payment.objects.filter(tenant__in=query_tenant_ids(scope), unpaid__gt=0)
     advice = "Calls cost more than was held for them, and neither credits nor the wallet covered the rest. Top up, then add it as a debit."
     return _alert("Calls with something unpaid", rows, advice=advice, page="paying_payment", query="due=unpaid&window=all")
 
 
 def _unconfirmed(request: HttpRequest, scope: VisibleTenants) -> Alert:
-    rows = Payment.objects.filter(tenant__in=_tenants(scope), is_unconfirmed=True)
+    rows = Payment.objects.filter(tenant__in=query_tenant_ids(scope), is_unconfirmed=True)
     advice = "Paid outside of the ledgers, and no receipt says whether and how much. Compare them with the statement from there."
     return _alert("Payments that nobody confirmed", rows, advice=advice, page="paying_payment", query="due=unconfirmed&window=all")
 
 
 def _old_holds(request: HttpRequest, scope: VisibleTenants) -> Alert:
     since = timezone.now() - PAYMENT_OLD_AFTER
-    rows = Payment.objects.filter(tenant__in=_tenants(scope), status__in=OPEN_STATUSES, created_at__lt=since)
+    rows = Payment.objects.filter(tenant__in=query_tenant_ids(scope), status__in=OPEN_STATUSES, created_at__lt=since)
     advice = "Their calls were neither completed nor cancelled for an hour. Ask the caller, or release them with a reason."
     return _alert("Payments that hold money for long", rows, advice=advice, page="paying_payment", query="due=old&window=all")
-
-
-def _tenants(scope: VisibleTenants) -> Any:
-    return scope.limit(Tenant.objects.all()).order_by().values("id")
 
 
 BUILDERS: list[tuple[str, Callable[[HttpRequest, VisibleTenants], Alert]]] = [

@@ -4,7 +4,7 @@ A customer is a name that callers give; the ledgers have no table of them. `Cust
 """
 
 from collections.abc import Iterator
-from datetime import UTC, timedelta
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -21,8 +21,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from backoffice.customer_links import customer_url
+from backoffice.figures import SOON
 from backoffice.models import Customer
 from backoffice.search_names import with_grants
+from backoffice.services import open_customer
 from backoffice.timeline import timeline
 from credits import selectors as credits
 from credits.admin import unit_of
@@ -42,7 +44,6 @@ from kernel.ledger.clocks import Clock
 from kernel.ledger.holds import HoldStatus, set_live_held
 from kernel.tenants.admin import local_time
 from kernel.tenants.models import Tenant
-from kernel.tenants.setting_author import setting_author
 from kernel.tenants.staff_scope import VisibleTenants, scope_of
 from metering.models import Transaction as MeteredTransaction
 
@@ -150,9 +151,7 @@ def new_grant(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm(REQUEST_PERMISSION):
         raise PermissionDenied
     tenant, customer_id = find_customer(request)
-    actor = actor_of(request)
-    with setting_author(actor=actor, request_id=getattr(request, "request_id", "")):
-        customer, _ = Customer.objects.get_or_create(tenant=tenant, customer_id=customer_id, defaults={"updated_by": actor})
+    customer = open_customer(tenant, customer_id, actor=actor_of(request), request_id=getattr(request, "request_id", ""))
     newest = Grant.objects.filter(tenant=tenant, customer_id=customer_id).order_by("-created_at", "-id").first()
     wanted = {"kind": "backoffice.grant", "row": customer.pk, "back": customer_url(tenant.pk, customer_id)}
     wanted["currency"] = newest.currency if newest else tenant.currency
@@ -224,8 +223,8 @@ def _name_url(request: HttpRequest, tenant: Tenant, customer_id: str, known: Cus
 
 
 def _balances(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:
-    """Of each currency and metric: what is available, held, and expires within 30 days."""
-    soon = timezone.now().astimezone(UTC).date() + timedelta(days=30)
+    """Of each currency and metric: what is available, held, and expires soon."""
+    soon = timezone.now().astimezone(UTC).date() + SOON
     found = []
     for balance in credits.customer_balances(tenant_id=tenant_id, customer_id=customer_id):
         expiring = sum((row["balance"] for row in balance["grants"] if row["expiry_date"] and row["expiry_date"] <= soon), Decimal(0))

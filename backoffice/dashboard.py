@@ -5,19 +5,21 @@ many entries there are. Days are UTC days.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.core.cache import cache
 from django.db.models import Case, F, Q, Sum, When
-from django.db.models.functions import Abs, TruncDate
+from django.db.models.functions import Greatest, TruncDate
 from django.http import HttpRequest
 from django.utils import timezone
 
 from backoffice import alerts, day_sums
 from backoffice.customer_links import customer_url
 from backoffice.day_sums import Measure
+from backoffice.figures import EXPIRING_SOON, SOON
+from billing.choices import ADJUSTMENT
 from billing.models import DailyTotal, Transaction
 from credits.choices import GrantStatus, UnitType
 from credits.models import Grant, Hold
@@ -27,9 +29,10 @@ from kernel.ledger.admin.figures import figure_url
 from kernel.ledger.admin.formatting import link, money, page_of
 from kernel.ledger.clocks import Clock
 from kernel.ledger.holds import HoldStatus
-from kernel.ledger.money import with_thousands
+from kernel.ledger.moments import midnight
+from kernel.ledger.money import ZERO, with_thousands
 from kernel.tenants.models import Tenant
-from kernel.tenants.staff_scope import VisibleTenants, scope_of
+from kernel.tenants.staff_scope import VisibleTenants, query_tenant_ids, scope_of
 from metering.choices import Grain, SumClock, SumGrain
 from metering.models import Rollup, UsageSum
 from metering.rules.admin.panels import used_bar
@@ -91,7 +94,7 @@ def _what_is_missing(may: Mapping[str, bool], scope: VisibleTenants) -> str:
 
 def _figures(scope: VisibleTenants, today: date, clock: Clock) -> dict[str, Any]:
     since = today - timedelta(days=day_sums.DAYS - 1)
-    tenants = _tenants(scope)
+    tenants = query_tenant_ids(scope)
     sums, unsummed = day_sums.by_day(since=since, today=today, tenant_ids=scope.tenant_ids)
     costs = _costs(tenants, since=since) if clock == Clock.WORLD else _recorded_costs(tenants, since=since)
     if clock == Clock.WORLD:
@@ -127,22 +130,22 @@ def _figures(scope: VisibleTenants, today: date, clock: Clock) -> dict[str, Any]
 
 
 def _billed(tenants: Any, *, since: date) -> list[dict[str, Any]]:
-    """By day of world time: all debits, less the reversals among the entries. A reversal of a credit is a debit that nobody was billed."""
-    days = DailyTotal.objects.filter(tenant__in=tenants, day__gte=since).exclude(type=day_sums.ADJUSTMENT)
+    """By day of world time: the debits of the daily totals, and of each reversal what it bills less what it counts there."""
+    days = DailyTotal.objects.filter(tenant__in=tenants, day__gte=since).exclude(type=ADJUSTMENT)
     debits: Any = days.values("day", "currency").order_by().annotate(total=Sum("debits"))
     reversals: Any = (
-        Transaction.objects.filter(tenant__in=tenants, reverses__isnull=False, occurred_at__gte=_midnight(since))
-        .exclude(type=day_sums.ADJUSTMENT)
+        Transaction.objects.filter(tenant__in=tenants, reverses__isnull=False, occurred_at__gte=midnight(since))
+        .exclude(type=ADJUSTMENT)
         .values("currency", day=TruncDate("occurred_at", tzinfo=UTC))
         .order_by()
-        .annotate(total=-Sum(Abs("effect")))
+        .annotate(total=Sum(day_sums.BILLED_AMOUNT - Greatest(-F("effect"), ZERO)))
     )
     return [*debits, *reversals]
 
 
 def _adjusted(tenants: Any, *, since: date) -> list[dict[str, Any]]:
     """By day of world time: what corrections added to wallets, less what they took."""
-    days = DailyTotal.objects.filter(tenant__in=tenants, day__gte=since, type=day_sums.ADJUSTMENT)
+    days = DailyTotal.objects.filter(tenant__in=tenants, day__gte=since, type=ADJUSTMENT)
     rows: Any = days.values("day", "currency").order_by().annotate(total=Sum(F("credits") - F("debits")))
     return list(rows)
 
@@ -151,14 +154,9 @@ def _of_measure(sums: Iterable[Mapping[str, Any]], measure: str) -> list[dict[st
     return [{"day": row["day"], "currency": row["unit"], "total": row["amount"]} for row in sums if row["measure"] == measure]
 
 
-def _tenants(scope: VisibleTenants) -> Any:
-    """The ids of the tenants. Every query names them, because every index begins with the tenant."""
-    return scope.limit(Tenant.objects.all()).order_by().values("id")
-
-
 def _costs(tenants: Any, *, since: date) -> list[dict[str, Any]]:
     sums = (
-        Rollup.objects.filter(tenant__in=tenants, grain=Grain.DAY, starts_at__gte=_midnight(since))
+        Rollup.objects.filter(tenant__in=tenants, grain=Grain.DAY, starts_at__gte=midnight(since))
         .values("starts_at", "currency", "service__name", "service_id")
         .order_by()
         .annotate(amount=Sum("amount"), estimated=Sum("estimated"))
@@ -175,7 +173,7 @@ def _recorded_costs(tenants: Any, *, since: date) -> list[dict[str, Any]]:
             second_dimension=0,
             grain=SumGrain.DAY,
             clock__in=[SumClock.BOTH, SumClock.RECORDED],
-            starts_at__gte=_midnight(since),
+            starts_at__gte=midnight(since),
         )
         .values("starts_at", "currency")
         .order_by()
@@ -187,7 +185,7 @@ def _recorded_costs(tenants: Any, *, since: date) -> list[dict[str, Any]]:
 def _outstanding(tenants: Any, today: date) -> list[tuple[str, Any, str]]:
     """Outstanding credit, what is held of it, and the part of it that expires within 30 days."""
     unit = Case(When(unit_type=UnitType.METRIC, then=F("metric_id")), default=F("currency"))
-    soon = Q(expiry_date__gte=today, expiry_date__lte=today + timedelta(days=30))
+    soon = Q(expiry_date__gte=today, expiry_date__lte=today + SOON)
     sums = (
         Grant.objects.filter(tenant__in=tenants, status=GrantStatus.OPEN, balance__gt=0)
         .exclude(expiry_date__lt=today)
@@ -209,7 +207,7 @@ def _outstanding(tenants: Any, today: date) -> list[tuple[str, Any, str]]:
             "reserved by open holds; customers can draw on the rest",
         ),
         (
-            "Expiring within 30 days",
+            EXPIRING_SOON,
             _amounts({row["unit"]: row["expiring"] for row in rows}, "credits.grant", "expiring"),
             "part of the outstanding credit",
         ),
@@ -228,7 +226,7 @@ def _rules(tenants: Any, today: date) -> dict[str, Any] | None:
     """Calls denied today, and the spending rule of which most is used; None without any rule in force."""
     if not SpendingRule.objects.filter(tenant__in=tenants, status=RuleStatus.ACTIVE).exists():
         return None
-    days = Rollup.objects.filter(tenant__in=tenants, grain=Grain.DAY, starts_at=_midnight(today))
+    days = Rollup.objects.filter(tenant__in=tenants, grain=Grain.DAY, starts_at=midnight(today))
     tightest = get_tightest(tenant_ids=list(Tenant.objects.filter(id__in=tenants).values_list("id", flat=True)))
     if tightest is not None:
         unit = "" if tightest["measurement_type"] == Measurement.COUNT_TRANSACTIONS else tightest["currency"]
@@ -322,7 +320,7 @@ def _customers_linked(bars: dict[str, Any], customers: Iterable[Mapping[str, Any
 
 def _agents(tenants: Any, *, since: date) -> list[dict[str, Any]]:
     sums = (
-        Rollup.objects.filter(tenant__in=tenants, grain=Grain.DAY, starts_at__gte=_midnight(since), agent__isnull=False)
+        Rollup.objects.filter(tenant__in=tenants, grain=Grain.DAY, starts_at__gte=midnight(since), agent__isnull=False)
         .values("agent__name", "agent_id", "currency")
         .order_by()
         .annotate(amount=Sum("amount"))
@@ -361,7 +359,3 @@ def _main_unit(rows: Sequence[Any], *, unit: str, amount: str) -> str:
     for row in rows:
         sums[row[unit]] = sums.get(row[unit], Decimal(0)) + abs(row[amount])
     return max(sums, key=lambda name: sums[name]) if any(sums.values()) else ""
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=UTC)

@@ -5,7 +5,7 @@ of balances are a figure of their own, neither billed nor granted nor consumed.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,20 +15,20 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from backoffice.models import ClosedDay, DaySum
+from billing.choices import ADJUSTMENT
 from billing.models import Transaction as BillingTransaction
 from credits.choices import TransactionKind, UnitType
 from credits.correction_kinds import ADJUSTED, EXTENDED
 from credits.models import CreditTransaction
 from credits.selectors.effects import EFFECT
 from kernel.ledger.clocks import Clock
+from kernel.ledger.moments import midnight
 from kernel.ledger.money import MoneyField
 from kernel.tenants.models import Tenant
 
 Measure = DaySum.Measure
 GRANTED = [TransactionKind.OPENING, TransactionKind.ROLLOVER]
 DEBITS = [TransactionKind.DEBIT, TransactionKind.CONSUMPTION, TransactionKind.CAPTURE]
-# The type of a wallet's corrections.
-ADJUSTMENT = "adjustment"
 # The days that the dashboard shows, with today.
 DAYS = 30
 # Customers of a day that are stored by name: those who consumed most.
@@ -43,7 +43,7 @@ def close_days(*, today: date | None = None) -> int:
     today = today or timezone.now().astimezone(UTC).date()
     wanted = [today - timedelta(days=number) for number in range(1, DAYS)]
     closed = set(ClosedDay.objects.filter(day__in=wanted).values_list("day", flat=True))
-    due = [day for day in wanted if day not in closed and _midnight(day) + timedelta(days=1) + COMMIT_DELAY <= timezone.now()]
+    due = [day for day in wanted if day not in closed and midnight(day) + timedelta(days=1) + COMMIT_DELAY <= timezone.now()]
     for day in due:
         with transaction.atomic():
             if ClosedDay.objects.bulk_create([ClosedDay(day=day)], ignore_conflicts=True):
@@ -58,7 +58,7 @@ def day_rows(day: date) -> list[dict[str, Any]]:
 
 def _rows(model: Any, day: date) -> QuerySet[Any]:
     """The day's rows. Names every tenant, because the indexes begin with the tenant."""
-    since = _midnight(day)
+    since = midnight(day)
     rows = model.objects.filter(tenant__in=Tenant.objects.all(), created_at__gte=since, created_at__lt=since + timedelta(days=1))
     occurred_on = TruncDate("occurred_at", tzinfo=UTC)
     return rows.order_by().annotate(occurred_on=occurred_on)
@@ -169,10 +169,6 @@ def by_day(*, since: date, today: date, tenant_ids: Iterable[Any] | None) -> tup
     for day in live:
         rows += [row for row in day_rows(day) if tenant_ids is None or row["tenant_id"] in tenant_ids]
     return rows, (today - since).days + 1 - len(closed) - len(live)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=UTC)
 
 
 def total(rows: Iterable[Mapping[str, Any]], *, measure: str, since: date, clock: str = Clock.BOOK) -> dict[str, Decimal]:

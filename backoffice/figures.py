@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from backoffice.day_sums import ADJUSTMENT, MEASURE, TAKES_OR_GIVES_BACK, Measure
+from backoffice.day_sums import MEASURE, TAKES_OR_GIVES_BACK, Measure
+from billing.choices import ADJUSTMENT
 from billing.selectors.holds import OPEN
 from credits.choices import GrantStatus, UnitType
 from credits.selectors.clock import NOW, TODAY

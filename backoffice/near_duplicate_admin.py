@@ -1,12 +1,11 @@
-"""Near-duplicates of billing: which of them need attention, and the decision to keep one. A wrong one is reversed by a correction."""
+"""The pages of billing's near-duplicates, and of the decision to keep one. A wrong one is reversed by a correction."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -14,6 +13,8 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from backoffice.models import KeptDuplicate
+from backoffice.selectors import kept, undecided
+from backoffice.services import keep_duplicates
 from billing.admin.filters import FlagFilter
 from billing.admin.pages import TransactionAdmin
 from billing.choices import Flag
@@ -25,14 +26,6 @@ from kernel.ledger.admin.formatting import actor_names, actor_of, effect, label,
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import VisibleTenants, scope_of
-
-KEPT = Exists(KeptDuplicate.objects.filter(tenant_id=OuterRef("tenant_id"), transaction_id=OuterRef("pk")))
-
-
-def undecided(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """The flagged entries that nobody has reversed or kept. A partial index holds only flagged ones."""
-    return rows.exclude(flags=[]).filter(~KEPT, reversed_by__isnull=True)
-
 
 # What is compared of an entry and the one that it resembles.
 COMPARED = ("type", "reference_id", "agent_id", "description", "metadata", "currency")
@@ -77,7 +70,7 @@ class KeepForm(SettingForm):
     reason = text_field("Why", max_length=1000, help="It is kept with the decision.")
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> HttpResponse | None:
-        keep([self.row], reason=values["reason"], actor=actor)
+        keep_duplicates([self.row], reason=values["reason"], actor=actor)
         if self.request.GET.get("back"):
             return None
         following = _next_undecided(self.request, self.row)
@@ -92,12 +85,6 @@ class KeepForm(SettingForm):
 UNDECIDED = {"flag": Flag.NEAR_DUPLICATE.value, "window": "all"}
 # Entries that one decision may keep, and those that its page lists.
 MAX_KEPT, MAX_LISTED = 1000, 100
-
-
-def keep(rows: Iterable[Transaction], *, reason: str, actor: str) -> None:
-    """Where an entry was decided before, the first decision stands."""
-    kept = [KeptDuplicate(tenant_id=row.tenant_id, transaction_id=row.pk, reason=reason, decided_by=actor) for row in rows]
-    KeptDuplicate.objects.bulk_create(kept, ignore_conflicts=True)
 
 
 def _next_undecided(request: HttpRequest, row: Transaction) -> Transaction | None:
@@ -125,7 +112,7 @@ def keep_selected(page: Any, request: HttpRequest, queryset: QuerySet[Transactio
         return HttpResponseRedirect(here)
     form = KeepReasonForm(request.POST if "reason" in request.POST else None)
     if form.is_valid():
-        keep(rows, reason=form.cleaned_data["reason"], actor=actor_of(request))
+        keep_duplicates(rows, reason=form.cleaned_data["reason"], actor=actor_of(request))
         messages.success(request, f"{len(rows):,} near-duplicate{'' if len(rows) == 1 else 's'} kept.")
         return HttpResponseRedirect(here)
     set_type_labels(rows[:MAX_LISTED])
@@ -148,7 +135,7 @@ class NearDuplicateFilter(FlagFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() == "kept":
-            return queryset.exclude(flags=[]).filter(KEPT)
+            return kept(queryset)
         rows = super().queryset(request, queryset)
         return undecided(rows) if self.value() == Flag.NEAR_DUPLICATE else rows
 
@@ -181,11 +168,11 @@ class OfficeTransactionAdmin(TransactionAdmin):
     def panels(self, request: HttpRequest, row: Transaction) -> list[Panel]:
         pair = pair_panel(row, request.user, scope_of(request.user)) if row.flags else None
         panels = [*([pair] if pair else []), *super().panels(request, row)]
-        kept = KeptDuplicate.objects.filter(tenant_id=row.tenant_id, transaction_id=row.pk).first() if row.flags else None
-        if kept is None:
+        decided = KeptDuplicate.objects.filter(tenant_id=row.tenant_id, transaction_id=row.pk).first() if row.flags else None
+        if decided is None:
             return panels
-        who = actor_names([kept.decided_by])[kept.decided_by]
-        decision = Panel("Kept: no duplicate", ("By", "When", "Why"), [(who, local_time(kept.decided_at), kept.reason)])
+        who = actor_names([decided.decided_by])[decided.decided_by]
+        decision = Panel("Kept: no duplicate", ("By", "When", "Why"), [(who, local_time(decided.decided_at), decided.reason)])
         return [decision, *panels]
 
 

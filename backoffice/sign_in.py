@@ -29,7 +29,7 @@ class SignInForm(AuthenticationForm):
 
     error_messages = {
         **AuthenticationForm.error_messages,
-        "blocked": "Too many attempts. Try again in 15 minutes.",
+        "blocked": f"Too many attempts. Try again in {WINDOW.seconds // 60} minutes.",
     }
 
     def clean(self) -> Any:

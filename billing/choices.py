@@ -40,6 +40,8 @@ class HoldEntryKind(models.TextChoices):
     EXPIRED = "expired", "Expired"
 
 
+# The type of a wallet's corrections.
+ADJUSTMENT = "adjustment"
 # The types of every tenant: code -> (label, direction). A tenant's own row of the same code replaces it.
 SHIPPED_TYPES: dict[str, tuple[str, Direction]] = {
     "topup": ("Top-up", Direction.CREDIT),
@@ -56,7 +58,7 @@ SHIPPED_TYPES: dict[str, tuple[str, Direction]] = {
     "fee": ("Fee", Direction.DEBIT),
     "payout": ("Payout", Direction.DEBIT),
     "chargeback": ("Chargeback", Direction.DEBIT),
-    "adjustment": ("Adjustment", Direction.SIGNED),
+    ADJUSTMENT: ("Adjustment", Direction.SIGNED),
 }
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing import selectors, services
-from billing.choices import ReversalReason, type_in_words
+from billing.choices import ADJUSTMENT, REASON_LENGTH, ReversalReason, type_in_words
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.money import finer_than_currency, is_currency, with_thousands
@@ -60,7 +60,7 @@ def reverse(correction: CorrectionInput) -> list[PostedEntry]:
         **correction.audit_context,
         transaction_id=correction.target_id,
         reason_code=_reason_code(correction),
-        reason=correction.reason[:500],
+        reason=correction.reason[:REASON_LENGTH],
     ).row
     return _posted(correction, row, f"Reverses {type_in_words(row.type)} of entry {_entry_number(correction)}")
 
@@ -71,7 +71,7 @@ def reverse_part(correction: CorrectionInput) -> list[PostedEntry]:
         **correction.audit_context,
         transaction_id=correction.target_id,
         reason_code=_reason_code(correction),
-        reason=correction.reason[:500],
+        reason=correction.reason[:REASON_LENGTH],
         amount=Decimal(correction.facts["amount"]),
         reference_id=correction.key,
     ).row
@@ -100,7 +100,7 @@ def _adjust(correction: CorrectionInput, currency: str) -> list[PostedEntry]:
     row = services.record_transaction(
         **correction.audit_context,
         amount=Decimal(correction.facts["amount"]),
-        type="adjustment",
+        type=ADJUSTMENT,
         reference_id=correction.key,
         description=correction.reason,
         currency=currency,

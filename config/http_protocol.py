@@ -24,7 +24,7 @@ BODY_SECONDS = 300.0
 # How long a caller may leave a reply's bytes unread while more of them wait.
 SEND_SECONDS = 10.0
 # Connections of one process that have not sent a whole head yet. The oldest is closed for a new one.
-MAX_WAITING = 500
+MAX_WAITING_CONNECTIONS = 500
 
 
 class _HeadTooLarge(Exception):
@@ -58,7 +58,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         BoundedHttpProtocol.open_connections += 1
         self.waiting[self] = None
-        if len(self.waiting) > MAX_WAITING:
+        if len(self.waiting) > MAX_WAITING_CONNECTIONS:
             oldest, _ = self.waiting.popitem(last=False)
             oldest.transport.abort()
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, HTTPStatus.REQUEST_TIMEOUT)

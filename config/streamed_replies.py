@@ -22,8 +22,8 @@ PIECES_AHEAD = 8
 # A caller who takes no piece for so long is disconnected. More than the server's own limit (http_protocol.SEND_SECONDS), which comes first.
 STALLED_SECONDS = 15.0
 # Streams that wait for a thread: of all callers, and of one. Further ones are refused.
-MAX_WAITING = 200
-MAX_WAITING_OF_CALLER = 8
+MAX_WAITING_STREAMS = 200
+MAX_WAITING_STREAMS_OF_CALLER = 8
 # A stream that has waited so long for the caller's earlier ones is refused.
 TURN_SECONDS = 5.0
 
@@ -73,8 +73,8 @@ class Streams:
     async def _turn(self, caller: str, gone: "asyncio.Future[None]") -> AsyncIterator[None]:
         """Wait until a thread may make the caller's reply. Raises _NotBegun."""
         turns = self._turns.setdefault(caller, _Turns(self.threads_per_caller))
-        if turns.waiting >= MAX_WAITING_OF_CALLER or self._waiting >= MAX_WAITING:
-            raise _NotBegun(is_own=turns.waiting >= MAX_WAITING_OF_CALLER)
+        if turns.waiting >= MAX_WAITING_STREAMS_OF_CALLER or self._waiting >= MAX_WAITING_STREAMS:
+            raise _NotBegun(is_own=turns.waiting >= MAX_WAITING_STREAMS_OF_CALLER)
         self._waiting += 1
         turns.waiting += 1
         acquired: asyncio.Future[Any] = asyncio.ensure_future(turns.free.acquire())

@@ -37,7 +37,7 @@ def _superseded(correction: CorrectionInput, *, amount: Decimal) -> list[PostedE
         is_estimate=False,
         supersedes_cost_id=correction.target_id,
         cost_details=msgspec.json.encode({"correction": correction.reason_code, "reason": correction.reason}).decode(),
-        idempotency_key=f"correction:{correction.key}"[:255],
+        idempotency_key=correction.key,
     )
     effect = amount - old["fiat_amount"]
     before -= effect if recorded.replayed else 0
@@ -67,7 +67,7 @@ def cancel(correction: CorrectionInput) -> list[PostedEntry]:
         actor=correction.actor,
         request_id=correction.request_id,
         reason=correction.reason,
-        idempotency_key=f"correction:{correction.key}"[:255],
+        idempotency_key=correction.key,
     ).row
     # What was only expected isn't money: the correction moves none, whatever the estimates were.
     actual = [cost for cost in cancelled["costs"] if not cost["is_estimate"]]

@@ -265,11 +265,11 @@ CHECKS = (
                 kept.debits, counted.debits AS true_debits
             FROM (SELECT * FROM billing_dailytotal WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s) AS kept
             FULL JOIN (
-                SELECT tenant_id, currency, type, (occurred_at AT TIME ZONE 'UTC')::date AS day, count(*) AS entries,
+                SELECT tenant_id, currency, type, ledger_day(occurred_at) AS day, count(*) AS entries,
                     sum(greatest(effect, 0)) AS credits, sum(greatest(-effect, 0)) AS debits
                 FROM billing_transaction
                 WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
-                GROUP BY tenant_id, currency, type, (occurred_at AT TIME ZONE 'UTC')::date
+                GROUP BY tenant_id, currency, type, ledger_day(occurred_at)
             ) AS counted ON kept.tenant_id = counted.tenant_id AND kept.currency = counted.currency AND kept.type = counted.type
                 AND kept.day = counted.day
             WHERE (kept.entries, kept.credits, kept.debits) IS DISTINCT FROM (counted.entries, counted.credits, counted.debits)

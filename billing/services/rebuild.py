@@ -35,9 +35,9 @@ WHERE stored.tenant_id = %s AND wallet.tenant_id = stored.tenant_id AND wallet.i
 DELETE_TOTALS = "DELETE FROM billing_dailytotal WHERE tenant_id = %s"
 INSERT_TOTALS = """
 INSERT INTO billing_dailytotal (id, tenant_id, currency, type, day, entries, credits, debits)
-SELECT gen_random_uuid(), tenant_id, currency, type, (occurred_at AT TIME ZONE 'UTC')::date, count(*), sum(greatest(effect, 0)),
+SELECT gen_random_uuid(), tenant_id, currency, type, ledger_day(occurred_at), count(*), sum(greatest(effect, 0)),
     sum(greatest(-effect, 0))
-FROM billing_transaction WHERE tenant_id = %s GROUP BY tenant_id, currency, type, (occurred_at AT TIME ZONE 'UTC')::date
+FROM billing_transaction WHERE tenant_id = %s GROUP BY tenant_id, currency, type, ledger_day(occurred_at)
 """
 # The rebuild takes balances and totals from the entries. If one of these checks fails, the entries are damaged and it stops.
 REQUIRED_CHECKS = ("billing_running_balance", "billing_entry_effect")

@@ -36,7 +36,8 @@ BEGIN
             IF wallet_index > 0 THEN
                 wallets[wallet_index] := wallet;
             END IF;
-            SELECT held.ordinality INTO wallet_index FROM unnest(wallets) WITH ORDINALITY AS held WHERE held.currency = item.wallet_currency;
+            SELECT held.ordinality INTO wallet_index FROM unnest(wallets) WITH ORDINALITY AS held
+            WHERE held.currency = item.wallet_currency;
             wallet := wallets[wallet_index];
         END IF;
         is_reversal := item.reverses IS NOT NULL;
@@ -56,7 +57,8 @@ BEGIN
             decision.outcome := 'exists';
             decision.entry_id := coalesce(item.existing_id, entry_ids_by_key[item.key_index]);
         ELSIF is_reversal THEN
-            decision.remaining := abs(item.original_effect) - coalesce(reversed_amounts[item.original_index], item.original_reversed_amount);
+            decision.remaining := abs(item.original_effect)
+                - coalesce(reversed_amounts[item.original_index], item.original_reversed_amount);
             decision.blocking_id := coalesce(full_reversals[item.original_index], item.original_reversed_by_id);
             reversal_amount := coalesce(item.amount, decision.remaining);
             decision.requested := reversal_amount;

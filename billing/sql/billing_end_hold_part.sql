@@ -5,8 +5,8 @@
 -- Never: decides: the amount is within what the hold reserves, and the caller has asked billing_posting_refusal about the debit.
 --
 -- Where another call took the key of the debit since the caller looked, or defined its type otherwise, it raises unique_violation, as the
--- index would, and the whole call is made again. Any other refusal of the debit means that the caller and billing_post decided by different rules: it raises an error that
--- nothing repeats.
+-- index would, and the whole call is made again. Any other refusal of the debit means that the caller and billing_post decided by different
+-- rules: it raises an error that nothing repeats.
 CREATE OR REPLACE FUNCTION billing_end_hold_part(
     tenant uuid, item billing_hold_end, wallet billing_wallet, of_hold uuid, taken numeric, moment timestamp with time zone
 ) RETURNS void

@@ -4,8 +4,8 @@
 -- Returns: true where the balance less what is held is at or above the floor, or there is none; never NULL for a balance.
 -- Locks: nothing. Never: reads a table.
 --
--- It knows no type: for a floor that depends on the type of an entry, hand the type to billing_posting_refusal and to this function, and take
--- the CHECK constraint away, for it can't know the type. billing_posting_refusal compares the balance that a credit leaves too.
+-- It knows no type: for a floor that depends on the type of an entry, hand the type to billing_posting_refusal and to this function, and
+-- take the CHECK constraint away, for it can't know the type. billing_posting_refusal compares the balance that a credit leaves too.
 --
 -- Every decision about a floor calls this function: billing_posting_refusal (all postings, and billing_end_hold for captures),
 -- billing_place_hold, paying_debit_wallet, set_floor, the blockers of an undo, and the integrity check billing_wallet_equals_last_entry.

@@ -1,8 +1,8 @@
 -- The digest of an entry of which no caller stated a fact: a part of a payment.
 --
--- Takes: nothing. Returns: hexadecimal zeros, eight bytes for each of the nine facts that billing/digests.py had first. It needn't grow with
--- them: a shorter digest says of every later fact that it was not given. No digest of an entry is shorter. Locks: nothing. Never: reads a
--- table.
+-- Takes: nothing. Returns: hexadecimal zeros, eight bytes for each of the nine facts that billing/digests.py had first. It needn't grow
+-- with them: a shorter digest says of every later fact that it was not given. No digest of an entry is shorter. Locks: nothing. Never:
+-- reads a table.
 CREATE OR REPLACE FUNCTION billing_no_facts_digest() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT repeat('0', 9 * 16)

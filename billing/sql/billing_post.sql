@@ -92,7 +92,7 @@ BEGIN
     RETURNING EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) INTO has_listener;
     INSERT INTO billing_dailytotal AS total (id, tenant_id, currency, type, day, entries, credits, debits)
     VALUES (
-        gen_random_uuid(), tenant, entry.currency, entry.type, (entry.occurred_at AT TIME ZONE 'UTC')::date, 1,
+        gen_random_uuid(), tenant, entry.currency, entry.type, ledger_day(entry.occurred_at), 1,
         greatest(entry.effect, 0), greatest(-entry.effect, 0))
     ON CONFLICT (tenant_id, currency, day, type) DO UPDATE
     SET entries = total.entries + excluded.entries, credits = total.credits + excluded.credits, debits = total.debits + excluded.debits;

@@ -8,7 +8,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
     INSERT INTO billing_dailytotal AS total (id, tenant_id, currency, type, day, entries, credits, debits)
-    SELECT gen_random_uuid(), tenant, line.wallet_currency, line.entry_type, (line.entry_occurred_at AT TIME ZONE 'UTC')::date AS day,
+    SELECT gen_random_uuid(), tenant, line.wallet_currency, line.entry_type, ledger_day(line.entry_occurred_at) AS day,
         count(*), sum(greatest(line.entry_effect, 0)), sum(greatest(-line.entry_effect, 0))
     FROM unnest(decisions) AS line
     WHERE line.outcome = 'posted'

@@ -11,7 +11,8 @@ CREATE TYPE billing_posting AS (
 
 -- What was decided about a posting (billing_decide). `entry_id` is the entry it became, or the one that has its key already.
 CREATE TYPE billing_decision AS (
-    outcome text, entry_id uuid, wallet_id uuid, wallet_currency text, wallet_floor numeric, entry_number bigint, entry_time timestamptz, entry_occurred_at timestamptz,
+    outcome text, entry_id uuid, wallet_id uuid, wallet_currency text, wallet_floor numeric, entry_number bigint, entry_time timestamptz,
+    entry_occurred_at timestamptz,
     entry_type text, entry_direction text, entry_amount numeric, entry_effect numeric, entry_agent_id text, balance numeric,
     wallet_held numeric, requested numeric, remaining numeric, blocking_id uuid, is_new_type boolean
 );

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables")]
 
-    operations = [InstallFunctions("credits", version=1, digest="0c9810b20003cbf8")]
+    operations = [InstallFunctions("credits", version=1, digest="ac9e2549b1122afe")]

@@ -26,7 +26,7 @@ HELD = "credits_held_at(account, 'infinity', present.moment)"
 USABLE = f"""
     SELECT {", ".join(f"account.{name}" for name in GRANT_FIELDS if name != "held")}, {HELD} AS held
     FROM (SELECT ledger_now() AS moment) present, credits_grant account
-    WHERE account.tenant_id = %s AND account.customer_id = %s AND credits_is_usable(account, credits_day(present.moment))
+    WHERE account.tenant_id = %s AND account.customer_id = %s AND credits_is_usable(account, ledger_day(present.moment))
     ORDER BY credits_burn_down_order(account)
 """  # noqa: S608 - names of columns, from a constant
 HELD_NOW = f"""

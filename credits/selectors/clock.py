@@ -5,4 +5,4 @@ from django.db.models.expressions import RawSQL
 
 # Subqueries, because PostgreSQL would otherwise call the function for every row.
 NOW = RawSQL("(SELECT ledger_now())", (), output_field=DateTimeField())
-TODAY = RawSQL("(SELECT credits_day(ledger_now()))", (), output_field=DateField())
+TODAY = RawSQL("(SELECT ledger_day(ledger_now()))", (), output_field=DateField())

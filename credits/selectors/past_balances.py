@@ -23,7 +23,7 @@ BALANCES = f"""
                 ELSE 'open' END AS status,
            CASE WHEN day.day >= account.effective_date AND NOT credits_is_over(account, day.day) THEN past.balance ELSE 0 END AS usable
     FROM credits_grant account
-    CROSS JOIN (SELECT instant, credits_day(instant) AS day FROM (SELECT coalesce(%s::timestamptz, ledger_now()) AS instant) present) day
+    CROSS JOIN (SELECT instant, ledger_day(instant) AS day FROM (SELECT coalesce(%s::timestamptz, ledger_now()) AS instant) present) day
     CROSS JOIN LATERAL credits_balances_at(account, %s::timestamptz, day.instant, %s) past
     WHERE account.tenant_id = %s AND (account.created_at <= %s::timestamptz OR %s = 'world')
 """  # noqa: S608 - names of columns, from a constant

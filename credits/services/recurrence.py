@@ -243,7 +243,7 @@ def _create_imported_schedule(tenant_id: UUID, audit: Mapping[str, Any], line: M
 
 def _today() -> date:
     """Today in UTC by the database's clock. Where it decides what is due, it is read after the schedule's row was locked."""
-    today: date = queries.fetch_rows("SELECT credits_day(ledger_now()) AS today")[0].today
+    today: date = queries.fetch_rows("SELECT ledger_day(ledger_now()) AS today")[0].today
     return today
 
 

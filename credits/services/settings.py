@@ -17,7 +17,7 @@ from kernel.tenants.setting_author import setting_author
 CUSTOMER_LENGTH = 255
 MAX_EXPIRING_DAYS = 366
 UNCHANGED: Any = object()
-BALANCE = "SELECT balance FROM credits_unit_balance(%s, %s, %s, %s, credits_day(ledger_now()))"
+BALANCE = "SELECT balance FROM credits_unit_balance(%s, %s, %s, %s, ledger_day(ledger_now()))"
 
 
 @translate_db_errors

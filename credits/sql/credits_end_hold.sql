@@ -62,7 +62,8 @@ BEGIN
         reserved := CASE hold.status WHEN 'active' THEN reserved - wanted ELSE 0 END;
         IF ending <> 'expired' THEN
             INSERT INTO credits_holdcall (
-                tenant_id, id, hold_id, kind, amount, captured_after, expires_before, expires_at, is_final, reason, invoice_id, billing_run_id,
+                tenant_id, id, hold_id, kind, amount, captured_after, expires_before, expires_at, is_final, reason, invoice_id,
+                billing_run_id,
                 idempotency_key, facts_digest, occurred_at, created_at, actor, request_id)
             VALUES (
                 tenant, ledger_new_id(), hold.id, ending, wanted, hold.captured, hold.expires_at, hold.expires_at, item.final,

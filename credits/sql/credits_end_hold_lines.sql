@@ -22,7 +22,8 @@ BEGIN
         WHERE line.tenant_id = tenant AND line.hold_id = hold.id AND line.remaining > 0
         WINDOW burn_down AS (ORDER BY (line.chosen_by ->> 'rank')::int)
     ), emptied AS (
-        UPDATE credits_holdline line SET remaining = CASE WHEN ends THEN 0 ELSE lines.remaining - lines.taken END FROM lines WHERE line.tenant_id = tenant AND line.id = lines.id
+        UPDATE credits_holdline line SET remaining = CASE WHEN ends THEN 0 ELSE lines.remaining - lines.taken END
+        FROM lines WHERE line.tenant_id = tenant AND line.id = lines.id
     ), freed AS (
         UPDATE credits_grant account SET held = account.held - CASE WHEN ends THEN lines.remaining ELSE lines.taken END
         FROM lines WHERE account.tenant_id = tenant AND account.id = lines.grant_id
@@ -35,7 +36,8 @@ BEGIN
         FROM lines JOIN freed ON freed.id = lines.grant_id
         CROSS JOIN LATERAL (VALUES
             (0, 'captured', lines.taken, CASE WHEN ends THEN lines.remaining - lines.taken ELSE 0 END),
-            (1, CASE ending WHEN 'expired' THEN 'expired' ELSE 'released' END, CASE WHEN ends THEN lines.remaining - lines.taken ELSE 0 END, 0)
+            (1, CASE ending WHEN 'expired' THEN 'expired' ELSE 'released' END,
+             CASE WHEN ends THEN lines.remaining - lines.taken ELSE 0 END, 0)
         ) part (ordinal, kind, amount, still_held)
         WHERE part.amount > 0
     )

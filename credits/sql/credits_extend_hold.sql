@@ -46,7 +46,8 @@ BEGIN
             tenant_id, id, hold_id, kind, amount, captured_after, expires_before, expires_at, is_final, reason, invoice_id, billing_run_id,
             idempotency_key, facts_digest, occurred_at, created_at, actor, request_id)
         VALUES (
-            tenant, ledger_new_id(), hold.id, 'extended', 0, hold.captured, end_before, hold.expires_at, false, '', '', '', item.idempotency_key,
+            tenant, ledger_new_id(), hold.id, 'extended', 0, hold.captured, end_before, hold.expires_at, false, '', '', '',
+            item.idempotency_key,
             item.facts_digest, moment, moment, item.actor, item.request_id);
         IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
             PERFORM credits_write_hold_event(tenant, item.request_id, hold.id, hold.customer_id, 'extended', moment);

@@ -13,7 +13,7 @@ DECLARE
     again credits_posting;
 BEGIN
     IF entry.type = 'CREDIT' AND credits_available(account) > 0
-        AND (account.status = 'voided' OR credits_is_over(account, credits_day(item.as_of))) THEN
+        AND (account.status = 'voided' OR credits_is_over(account, ledger_day(item.as_of))) THEN
         again.id := ledger_new_id();
         again.grant_id := account.id;
         again.kind := CASE account.status WHEN 'voided' THEN 'void' ELSE 'expiry' END;

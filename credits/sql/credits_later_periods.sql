@@ -9,13 +9,13 @@ BEGIN
             SELECT account.schedule_id, account.period
             FROM credits_grant account
             WHERE account.tenant_id = tenant AND account.id = ANY (grants) AND account.schedule_id IS NOT NULL
-              AND credits_is_over(account, credits_day(ledger_now()))
+              AND credits_is_over(account, ledger_day(ledger_now()))
             UNION
             SELECT later.schedule_id, later.period
             FROM ended
             JOIN credits_grant later
                 ON later.tenant_id = tenant AND later.schedule_id = ended.schedule_id AND later.period = ended.period + 1
-                AND credits_is_over(later, credits_day(ledger_now()))
+                AND credits_is_over(later, ledger_day(ledger_now()))
         )
         SELECT coalesce(array_agg(DISTINCT later.id), '{}')
         FROM ended

@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION credits_lock_customer_grants(
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    today date := credits_day(ledger_now());
+    today date := ledger_day(ledger_now());
     locked uuid[];
     missing uuid[];
 BEGIN
@@ -24,7 +24,7 @@ BEGIN
     );
     LOOP
         moment := ledger_now();
-        today := credits_day(moment);
+        today := ledger_day(moment);
         SELECT coalesce(array_agg(account ORDER BY account.id), '{}'),
                array_agg(account.id ORDER BY account.id) FILTER (WHERE account.id <> ALL (locked))
         INTO accounts, missing

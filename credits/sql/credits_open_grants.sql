@@ -20,13 +20,13 @@ BEGIN
     WITH present AS MATERIALIZED (SELECT ledger_now() AS moment), fresh_items AS (
         SELECT item.*, present.moment, dated.first_day, CASE
                    -- A grant that took effect before it was booked counts by the world's clock from that day.
-                   WHEN dated.first_day < credits_day(dated.happened) THEN dated.first_day::timestamp AT TIME ZONE 'UTC'
+                   WHEN dated.first_day < ledger_day(dated.happened) THEN dated.first_day::timestamp AT TIME ZONE 'UTC'
                    ELSE dated.happened
                END AS occurred_at
         FROM present
         CROSS JOIN unnest(items) item
         CROSS JOIN LATERAL (
-            SELECT coalesce(item.effective_date, credits_day(present.moment)) AS first_day,
+            SELECT coalesce(item.effective_date, ledger_day(present.moment)) AS first_day,
                    coalesce(item.as_of, present.moment) AS happened
         ) dated
         WHERE item.id = ANY (fresh)

@@ -4,7 +4,7 @@
 -- first call's), nothing_left, closed_before, not_due, or an outcome of credits_refusal or credits_closing_refusal. Each posting is decided
 -- for itself: one that is refused leaves nothing behind and doesn't touch the others.
 -- Steps:
---   credits_lock_posting_grants      locks the grants of all postings; skipped for one posting that can't roll over: it locks its own grant.
+--   credits_lock_posting_grants      locks the grants of all postings; not for one posting that can't roll over: it locks its own grant.
 --   credits_post_single      posts one: locks the grant, decides, updates the grant.
 --     credits_write_entry    inserts the transaction.
 --     credits_follow_up      posts what follows from it: credit given back to a closed grant is debited again at once.

@@ -36,7 +36,7 @@ BEGIN
     entry.created_at := greatest(item.now, account.last_entry_at + interval '1 microsecond');
     entry.occurred_at := coalesce(item.occurred_at, entry.created_at);
     IF is_closing THEN
-        decided := credits_closing_refusal(item.kind, account, credits_day(item.as_of));
+        decided := credits_closing_refusal(item.kind, account, ledger_day(item.as_of));
         item.amount := credits_available(account);
         IF item.kind = 'expiry' THEN
             -- An expiry counts from the day after the grant's last one, or from when the credit was given back, if that is later.
@@ -44,7 +44,7 @@ BEGIN
         END IF;
     ELSE
         decided := credits_refusal(
-            item.kind, item.type, item.amount, item.invoice_id, account, account.balance, credits_day(entry.occurred_at), taken,
+            item.kind, item.type, item.amount, item.invoice_id, account, account.balance, ledger_day(entry.occurred_at), taken,
             left_to_reverse
         );
     END IF;

@@ -12,7 +12,7 @@ AS $$
         )) AS accounts
         FROM present, credits_grant account
         WHERE account.tenant_id = tenant AND account.customer_id = customer
-          AND credits_has_unit(account, wanted_currency, wanted_metric) AND credits_is_usable(account, credits_day(present.moment))
+          AND credits_has_unit(account, wanted_currency, wanted_metric) AND credits_is_usable(account, ledger_day(present.moment))
     )
     SELECT part.rank, part.grant_id, part.name, part.available, part.taken, part.chosen_by
     FROM payers

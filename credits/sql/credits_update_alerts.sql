@@ -25,7 +25,7 @@ BEGIN
     LOOP
         moment := ledger_now();
         SELECT * INTO now_in FROM credits_unit_balance(
-            tenant, alert.customer_id, nullif(alert.currency, ''), nullif(alert.metric_id, ''), credits_day(moment)
+            tenant, alert.customer_id, nullif(alert.currency, ''), nullif(alert.metric_id, ''), ledger_day(moment)
         );
         CONTINUE WHEN (now_in.balance < alert.alert_below) = alert.is_low;
         UPDATE credits_balancealert watched SET is_low = NOT alert.is_low WHERE watched.tenant_id = tenant AND watched.id = alert.id;

@@ -13,7 +13,7 @@ BEGIN
     IF events_wanted(events_patterns(tenant, ''), 'credits.grant.expiring') IS NOT TRUE THEN
         RETURN 0;
     END IF;
-    today := credits_day(ledger_now());
+    today := ledger_day(ledger_now());
     due := ARRAY(
         SELECT account.id FROM credits_grant account
         WHERE account.tenant_id = tenant AND account.id IN (

@@ -4,7 +4,7 @@ Every entry point checks it: fields of the API, columns of files (kernel.backfil
 near the limits of the calendar can't be shown in every time zone, so accepting one would break each list that it appears in.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 
 from kernel.ledger.errors import InvalidValue
 
@@ -19,6 +19,11 @@ def is_in_range(value: date | datetime) -> bool:
     if isinstance(value, datetime):
         return FIRST_MOMENT <= value < END_OF_MOMENTS
     return FIRST_DAY <= value <= LAST_DAY
+
+
+def midnight(day: date) -> datetime:
+    """The first moment of a day in UTC."""
+    return datetime.combine(day, time(), tzinfo=UTC)
 
 
 def check_moment(field: str, value: date | datetime | None) -> None:

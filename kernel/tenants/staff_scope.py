@@ -35,6 +35,11 @@ class VisibleTenants:
         return rows.filter(**{f"{path}__in": self.tenant_ids})
 
 
+def query_tenant_ids(scope: VisibleTenants) -> QuerySet[Any]:
+    """The ids of the tenants, for a query of their rows: it must name them, because every index begins with the tenant."""
+    return scope.limit(Tenant.objects.all()).order_by().values("id")
+
+
 def tenant_path(model: type[Model]) -> str | None:
     """The column that holds a row's tenant; None for a table that belongs to no tenant."""
     if model is Tenant:

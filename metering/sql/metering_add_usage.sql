@@ -75,7 +75,8 @@ BEGIN
         transactions, repeated, amount, estimated, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, input_audio_tokens,
         output_audio_tokens, reasoning_tokens
     )
-    SELECT gen_random_uuid(), tenant, a, b, grain, clock, starts_at, digest, first, second, currency, outcome, transactions, repeated, amount,
+    SELECT gen_random_uuid(), tenant, a, b, grain, clock, starts_at, digest, first, second, currency, outcome, transactions, repeated,
+    amount,
         estimated, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, input_audio_tokens, output_audio_tokens,
         reasoning_tokens
     FROM summed

@@ -1,8 +1,8 @@
 -- Adds one item to its transaction, which the caller (metering_amend) has locked.
 -- Takes: the tenant, the item, whose key is new, and the tenant's policy: has_rules and holds_estimates are never null.
 -- Returns: the outcome, as metering_amend says, and the changes to the sums.
--- Locks: the counters of the tenant's rules, where it authorizes; the money of payments (paying_hold_all_or_none, metering_follow_payments); the costs
--- that it supersedes, which nobody else can hold, because their transaction is locked.
+-- Locks: the counters of the tenant's rules, where it authorizes; the money of payments (paying_hold_all_or_none,
+-- metering_follow_payments); the costs that it supersedes, which nobody else can hold, because their transaction is locked.
 -- Never: writes anything unless the outcome is `posted`.
 CREATE OR REPLACE FUNCTION metering_amend_single(tenant uuid, item metering_amendment, policy metering_policy)
 RETURNS metering_amended
@@ -39,7 +39,8 @@ BEGIN
         done.outcome := CASE decision.status WHEN 'preparing' THEN 'needs_person' END;
         done.created_at := GREATEST(clock_timestamp(), done.created_at);
     END IF;
-    IF done.outcome IS NULL AND (policy.holds_estimates OR owner.round > 1) AND (item.move).to_status = 'authorized' AND (item.move).asks_rules
+    IF done.outcome IS NULL AND (policy.holds_estimates OR owner.round > 1) AND (item.move).to_status = 'authorized'
+        AND (item.move).asks_rules
     THEN
         placed := paying_hold_at_authorization(tenant, policy.holds_estimates, owner, item.actor, item.request_id);
         IF placed.reason IS NOT NULL THEN

@@ -10,7 +10,8 @@ LANGUAGE sql STABLE
 AS $$
     SELECT grain.name, date_trunc(grain.name, owner.occurred_at, 'UTC'), owner.service_id, owner.agent_id, '',
         count(*), count(*) FILTER (WHERE owner.outcome = 'success'), count(*) FILTER (WHERE owner.outcome = 'error'),
-        count(*) FILTER (WHERE owner.status = 'denied'), count(*) FILTER (WHERE owner.status = 'cancelled'), 0::bigint, 0::numeric, 0::numeric
+        count(*) FILTER (WHERE owner.status = 'denied'), count(*) FILTER (WHERE owner.status = 'cancelled'), 0::bigint, 0::numeric,
+        0::numeric
     FROM metering_transaction owner CROSS JOIN (VALUES ('day'), ('hour')) AS grain (name)
     WHERE owner.tenant_id = tenant
     GROUP BY 1, 2, 3, 4

@@ -1,6 +1,7 @@
 -- Pays for what was just added to a transaction: what it cost is captured when it is completed, and costs that become known later are
 -- debited. What is cancelled or denied releases what it holds.
--- Takes: the tenant, the transaction's row before the item, the item, whose rows are written, the moment, and whether the tenant holds estimates.
+-- Takes: the tenant, the transaction's row before the item, the item, whose rows are written, the moment, and whether the tenant holds
+-- estimates.
 -- Returns: the changes to the sums.
 -- Locks: the transaction's payments by id; then as paying_end_payment. The caller has locked the transaction, and called paying_lock.
 -- Never: gives back what was captured.

@@ -1,5 +1,5 @@
--- Pays for a call that was recorded when it was over, of a tenant that holds estimates: what it cost is debited at once. It has been spent, so what
--- credits and the wallet don't cover denies nothing and stays unpaid.
+-- Pays for a call that was recorded when it was over, of a tenant that holds estimates: what it cost is debited at once. It has been spent,
+-- so what credits and the wallet don't cover denies nothing and stays unpaid.
 -- Takes: the tenant, the posting, whose rows are written, and its moment. Returns: the changes to the sums.
 -- Locks: as metering_follow_payments; the caller has locked the counters of the tenant's rules. Never: holds anything.
 CREATE OR REPLACE FUNCTION metering_pay_finished(tenant uuid, item metering_posting, moment timestamptz)

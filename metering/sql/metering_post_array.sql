@@ -41,10 +41,11 @@ BEGIN
             trace_id, status, outcome, decline_reason, requires_payment, qualifiers, metadata, request_facts, payment_data,
             customer_id, preparing_at, authorized_at, denied_at, cancelled_at, completed_at, idempotency_key, facts_digest
         )
-        SELECT id, tenant, transaction_occurred_at, created_at, created_at, actor, request_id, service_id, action_name, resource_name, (agent).id,
-            trace_id, begins_as, CASE begins_as WHEN 'completed' THEN call_outcome END, decline_reason, false, qualifiers::json, metadata::json,
-            request_facts::json, payment_data::json, customer_id,
-            CASE begins_as WHEN 'preparing' THEN status_occurred_at END, CASE WHEN begins_as IN ('authorized', 'completed') THEN status_occurred_at END,
+        SELECT id, tenant, transaction_occurred_at, created_at, created_at, actor, request_id, service_id, action_name, resource_name,
+            (agent).id, trace_id, begins_as, CASE begins_as WHEN 'completed' THEN call_outcome END, decline_reason, false,
+            qualifiers::json, metadata::json, request_facts::json, payment_data::json, customer_id,
+            CASE begins_as WHEN 'preparing' THEN status_occurred_at END,
+            CASE WHEN begins_as IN ('authorized', 'completed') THEN status_occurred_at END,
             CASE begins_as WHEN 'denied' THEN status_occurred_at END, CASE begins_as WHEN 'cancelled' THEN status_occurred_at END,
             CASE begins_as WHEN 'completed' THEN coalesce(completed_at, transaction_occurred_at) END,
             idempotency_key, decode(digest, 'hex')
@@ -58,13 +59,15 @@ BEGIN
             pricing, pricing_note, pricing_fields, facts_digest
         )
         SELECT (fact).id, tenant, transaction_occurred_at, created_at, actor, request_id, id, (fact).source, (fact).version, (fact).phase,
-            (fact).facts::json, (fact).integration::json, (fact).call_id, CASE begins_as WHEN 'denied' THEN 'not_asked' ELSE (fact).pricing END,
+            (fact).facts::json, (fact).integration::json, (fact).call_id,
+            CASE begins_as WHEN 'denied' THEN 'not_asked' ELSE (fact).pricing END,
             CASE begins_as WHEN 'denied' THEN '' ELSE (fact).pricing_note END,
             CASE WHEN begins_as <> 'denied' THEN (fact).pricing_fields::json END, decode((fact).digest, 'hex')
         FROM fresh WHERE (fact).id IS NOT NULL
     ), priced AS MATERIALIZED (
         -- A row for each cost, and one for a transaction without costs.
-        SELECT fresh.id, fresh.transaction_occurred_at, fresh.actor, fresh.request_id, fresh.service_id, (fresh.agent).id AS agent_id, fresh.call_outcome,
+        SELECT fresh.id, fresh.transaction_occurred_at, fresh.actor, fresh.request_id, fresh.service_id, (fresh.agent).id AS agent_id,
+            fresh.call_outcome,
             fresh.begins_as, (fresh.fact).digest AS fact_digest, coalesce(cost.ordinality, 1) = 1 AS is_first, cost.id AS cost_id,
             cost.amount, cost.currency, cost.is_estimate, cost.details, cost.superseded_by_id, cost.supersedes_ids, cost.inferred_from_id
         FROM fresh LEFT JOIN LATERAL unnest(fresh.inserted_costs) WITH ORDINALITY AS cost ON true
@@ -73,8 +76,9 @@ BEGIN
             id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, fiat_amount, fiat_asset_symbol, is_estimate,
             is_active, superseded_at, superseded_by_id, supersedes_id, inferred_from_id, cost_details, facts_digest
         )
-        SELECT cost_id, tenant, transaction_occurred_at, created_at, actor, request_id, id, amount, currency, is_estimate, superseded_by_id IS NULL,
-            CASE WHEN superseded_by_id IS NOT NULL THEN created_at END, superseded_by_id, supersedes_ids[1], inferred_from_id, details::json,
+        SELECT cost_id, tenant, transaction_occurred_at, created_at, actor, request_id, id, amount, currency, is_estimate,
+            superseded_by_id IS NULL, CASE WHEN superseded_by_id IS NOT NULL THEN created_at END, superseded_by_id, supersedes_ids[1],
+            inferred_from_id, details::json,
             CASE WHEN inferred_from_id IS NOT NULL THEN decode(fact_digest, 'hex') END
         FROM priced WHERE amount IS NOT NULL
     ), summed AS (

@@ -1,6 +1,6 @@
 -- Records one new transaction in short statements, without the arrays of metering_post_array.
--- Takes: the tenant, the posting, and `is_serial`: whether metering_post_in_order calls, which decides one posting after another, and adds to
--- the sums and writes events itself.
+-- Takes: the tenant, the posting, and `is_serial`: whether metering_post_in_order calls, which decides one posting after another, and adds
+-- to the sums and writes events itself.
 -- Returns: the outcome `posted`; `needs_serial_decision` where metering_post_in_order must take it; or a null outcome, with nothing
 -- written, where the posting names a service, agent or trace that doesn't exist yet, its time is out of bounds, or its key was used before.
 -- The caller then takes metering_post_array.
@@ -51,12 +51,12 @@ BEGIN
     END IF;
     -- By itself, because PL/pgSQL starts an executor for a condition with a query in it, whatever the rest of the condition says.
     IF policy.has_rules OR policy.holds_estimates THEN
-        is_used := EXISTS (SELECT FROM metering_transaction seen WHERE seen.tenant_id = tenant AND seen.idempotency_key = item.idempotency_key);
+        is_used := EXISTS (SELECT FROM metering_transaction seen
+            WHERE seen.tenant_id = tenant AND seen.idempotency_key = item.idempotency_key);
     END IF;
     IF is_used OR service IS NULL OR trace.id IS NULL OR (agent.id IS NULL AND (item.agent_id IS NOT NULL OR item.agent_name IS NOT NULL))
-        OR (item.checks_occurred_at AND metering_is_out_of_bounds(
-            item.occurred_at, clock_timestamp(), policy.backdating_limit, policy.postdating_limit
-        ))
+        OR item.checks_occurred_at
+            AND metering_is_out_of_bounds(item.occurred_at, clock_timestamp(), policy.backdating_limit, policy.postdating_limit)
     THEN
         RETURN NULL;
     END IF;
@@ -72,7 +72,8 @@ BEGIN
         posted.decline_reason := CASE posted.status WHEN 'denied' THEN coalesce(decision.reason, posted.decline_reason) END;
     END IF;
     IF policy.holds_estimates AND item.status IS NULL AND posted.status = 'authorized' THEN
-        placed := paying_hold_estimates(tenant, item.id, 1::smallint, item.customer_id, agent.customer_id, to_jsonb(item.costs), item.actor, item.request_id);
+        placed := paying_hold_estimates(tenant, item.id, 1::smallint, item.customer_id, agent.customer_id, to_jsonb(item.costs),
+            item.actor, item.request_id);
         posted.status := CASE WHEN placed.reason IS NULL THEN 'authorized' ELSE 'denied' END;
         posted.decline_reason := placed.reason;
         decision := rules_overrule(decision, placed.reason);
@@ -80,28 +81,26 @@ BEGIN
     posted.requires_payment := coalesce(cardinality(placed.payments) > 0, false);
     posted.created_at := clock_timestamp();
     occurred_at := coalesce(item.occurred_at, posted.created_at);
-    posted.status_occurred_at := metering_status_occurred_at(
-        posted.status, item.checks_occurred_at, item.decided_at, occurred_at, posted.created_at
-    );
+    posted.status_occurred_at := metering_status_occurred_at(posted.status, item.checks_occurred_at, item.decided_at,
+        occurred_at, posted.created_at);
     -- The unique index tells whether the key was used before, which saves a look-up.
     WITH inserted AS (
         INSERT INTO metering_transaction (
             id, tenant_id, occurred_at, created_at, updated_at, actor, request_id, service_id, action_name, resource_name, agent_id,
             trace_id, status, outcome, decline_reason, requires_payment, qualifiers, metadata, request_facts, payment_data,
             customer_id, preparing_at, authorized_at, denied_at, cancelled_at, completed_at, idempotency_key, facts_digest
-        )
-        VALUES (
+        ) VALUES (
             item.id, tenant, occurred_at, posted.created_at, posted.created_at, item.actor, item.request_id, service, item.action_name,
             item.resource_name, agent.id, trace.id, posted.status, CASE posted.status WHEN 'completed' THEN item.call_outcome END,
             posted.decline_reason, posted.requires_payment, item.qualifiers::json, item.metadata::json, item.request_facts::json,
             item.payment_data::json, item.customer_id, CASE posted.status WHEN 'preparing' THEN posted.status_occurred_at END,
             CASE WHEN posted.status IN ('authorized', 'completed') THEN posted.status_occurred_at END,
-            CASE posted.status WHEN 'denied' THEN posted.status_occurred_at END, CASE posted.status WHEN 'cancelled' THEN posted.status_occurred_at END,
+            CASE posted.status WHEN 'denied' THEN posted.status_occurred_at END,
+            CASE posted.status WHEN 'cancelled' THEN posted.status_occurred_at END,
             CASE posted.status WHEN 'completed' THEN coalesce(item.completed_at, occurred_at) END,
             item.idempotency_key, decode(item.digest, 'hex')
         )
-        ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-        RETURNING id
+        ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING id
     ), own_trace AS (
         INSERT INTO metering_trace (id, tenant_id, reference)
         SELECT trace.id, tenant, trace.id FROM inserted WHERE item.trace_reference IS NULL AND item.trace_external_id IS NULL
@@ -123,9 +122,11 @@ BEGIN
         PERFORM rules_record_new(tenant, posted.id, posted.status, decision, item.actor, item.request_id, posted.created_at, occurred_at);
     END IF;
     IF NOT is_serial THEN
-        is_written := metering_roll_up(tenant, metering_new_deltas(occurred_at, service, agent.id, posted.status, item.call_outcome, inserted_costs));
+        is_written := metering_roll_up(tenant,
+            metering_new_deltas(occurred_at, service, agent.id, posted.status, item.call_outcome, inserted_costs));
         IF has_listener THEN
-            PERFORM metering_write_events(tenant, item.request_id, ARRAY[(posted.id, posted.created_at, posted.status, false)::metering_change]);
+            PERFORM metering_write_events(tenant, item.request_id,
+                ARRAY[(posted.id, posted.created_at, posted.status, false)::metering_change]);
         END IF;
     END IF;
 

@@ -18,7 +18,8 @@ BEGIN
         )
         SELECT gen_random_uuid(), tenant, grain.name, date_trunc(grain.name, single.occurred_at, 'UTC'),
             single.service_id, single.agent_id, single.currency, pg_backend_pid() % 8,
-            single.transactions, single.succeeded, single.failed, single.denied, single.cancelled, single.costs, single.amount, single.estimated
+            single.transactions, single.succeeded, single.failed, single.denied, single.cancelled, single.costs, single.amount,
+            single.estimated
         FROM (VALUES ('day'), ('hour')) AS grain (name)
         ON CONFLICT (tenant_id, grain, starts_at, service_id, agent_id, currency, shard) DO UPDATE SET
             transactions = kept.transactions + excluded.transactions,

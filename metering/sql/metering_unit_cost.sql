@@ -21,6 +21,8 @@ AS $$
         (SELECT tier.amount, quantity FROM tier
         WHERE unit.tier_mode = 'volume' AND (tier.bound IS NULL OR quantity <= tier.bound) ORDER BY tier.ordinal LIMIT 1)
     )
-    SELECT coalesce(sum(CASE WHEN unit.is_package THEN ceil(part.counted / unit.per) * part.amount ELSE part.counted * part.amount / unit.per END), 0)
+    SELECT coalesce(sum(
+        CASE WHEN unit.is_package THEN ceil(part.counted / unit.per) * part.amount ELSE part.counted * part.amount / unit.per END
+    ), 0)
     FROM part
 $$;

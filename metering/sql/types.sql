@@ -9,7 +9,8 @@ CREATE TYPE metering_delta AS (
 
 -- A cost to write. `supersedes_ids`: the costs it replaces, the one to name in its row first. `is_from_report`: true for a cost computed
 -- from a report, which replaces what metering_choose_superseded_costs finds, stated estimates too. `superseded_by_id`: of a call that is
--- recorded finished, the cost of the same posting that takes this one's place. `payment_id`: the payment of a 402 that it is held or taken for.
+-- recorded finished, the cost of the same posting that takes this one's place. `payment_id`: the payment of a 402 that it is held or taken
+-- for.
 CREATE TYPE metering_new_cost AS (
     id uuid, amount numeric, currency text, is_estimate boolean, details text, supersedes_ids uuid[], is_from_report boolean,
     inferred_from_id uuid, repricing uuid, superseded_by_id uuid, payment_id uuid
@@ -34,7 +35,8 @@ CREATE TYPE metering_new_fact AS (
 -- What is added to a transaction by one call: a move, a fact, a cost, or several of these. `digest` is hexadecimal. `checks_occurred_at`:
 -- the tenant's policy says how far `occurred_at` may be from the present.
 CREATE TYPE metering_amendment AS (
-    transaction_id uuid, actor text, request_id text, occurred_at timestamptz, checks_occurred_at boolean, idempotency_key text, digest text,
+    transaction_id uuid, actor text, request_id text, occurred_at timestamptz, checks_occurred_at boolean, idempotency_key text,
+    digest text,
     move metering_new_move, fact metering_new_fact, cost metering_new_cost
 );
 
@@ -68,9 +70,10 @@ CREATE TYPE metering_supersession AS (
 );
 
 -- A new transaction. `digest` is hexadecimal; `new_trace_id` is used where the trace doesn't exist yet. `checks_occurred_at`:
--- the tenant's policy says how far `occurred_at` may be from the present. A posting with a `call_outcome` and no `status` is a call that is over:
--- it begins as completed where it would be authorized. `fact` is what was reported of it. `ending_digest`: that of the facts with which
--- a call of its own would have completed it; with a report, that has it. `decided_at`: when an imported transaction reached its first status, if not when it happened.
+-- the tenant's policy says how far `occurred_at` may be from the present. A posting with a `call_outcome` and no `status` is a call that is
+-- over: it begins as completed where it would be authorized. `fact` is what was reported of it. `ending_digest`: that of the facts with
+-- which a call of its own would have completed it; with a report, that has it. `decided_at`: when an imported transaction reached its first
+-- status, if not when it happened.
 CREATE TYPE metering_posting AS (
     id uuid, actor text, request_id text, occurred_at timestamptz, checks_occurred_at boolean, decided_at timestamptz,
     completed_at timestamptz, idempotency_key text, digest text, service_name text, agent_id uuid, agent_name text, trace_reference uuid,
@@ -89,7 +92,8 @@ CREATE TYPE metering_found_agent AS (
 -- trace must be inserted first; `begins_as` is the status it will have. No name is one of metering_posting's: the two are unnested side by
 -- side.
 CREATE TYPE metering_resolution AS (
-    posting_outcome text, first_id uuid, first_digest bytea, service_id uuid, agent metering_found_agent, trace_id uuid, known_reference uuid,
+    posting_outcome text, first_id uuid, first_digest bytea, service_id uuid, agent metering_found_agent, trace_id uuid,
+    known_reference uuid,
     known_external_id text, begins_as text, decline_reason text
 );
 

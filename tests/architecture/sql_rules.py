@@ -8,6 +8,7 @@ from functools import cached_property
 from tests.architecture.source_rules import PACKAGES, ROOT
 
 FUNCTION_LINES = 120
+LINE_LENGTH = 140
 HEAD_WORDS = ("takes", "returns", "locks", "never")
 CREATED = re.compile(r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+(\w+)", re.IGNORECASE)
 WRITE = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+\w+\s+(AS\s+)?(\w+\s+)?SET|DELETE\s+FROM|FOR\s+((NO\s+)?KEY\s+)?(UPDATE|SHARE))\b")
@@ -63,6 +64,15 @@ def sizes(files: Iterable[SqlFile]) -> list[str]:
         f"{file.name} has {lines} lines of code, {FUNCTION_LINES} are allowed: make functions of its steps, and name them."
         for file in files
         if (lines := sum(1 for line in file.code.splitlines() if line.strip())) > FUNCTION_LINES
+    ]
+
+
+def long_lines(files: Iterable[SqlFile]) -> list[str]:
+    return [
+        f"{file.name}, line {number}: {len(line)} characters, {LINE_LENGTH} are allowed as in Python."
+        for file in files
+        for number, line in enumerate(file.text.splitlines(), 1)
+        if len(line) > LINE_LENGTH
     ]
 
 

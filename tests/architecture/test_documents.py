@@ -1,10 +1,14 @@
-"""What the pages name exists: files, commands, settings and test folders."""
+"""What the pages, comments, docstrings and heads of SQL functions name exists: files, modules, commands, names of the database."""
 
 import re
 
 import pytest
+from django.apps import apps
 from django.core.management import get_commands
 
+from backoffice.integrity import LEDGERS, checks_of
+from kernel.events.registry import list_types
+from tests.architecture import mention_rules
 from tests.architecture.file_rules import ROOT, committed_files
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")] + sorted((ROOT / "docs").glob("*.md"))
@@ -24,6 +28,29 @@ def test_every_file_that_a_page_names_exists(document):
     assert missing == []
 
 
+def test_every_file_and_module_that_is_named_exists():
+    written = mention_rules.written()
+    names = mention_rules.dotted_words_of_code() | {each.name for each in list_types()}
+    assert mention_rules.paths(written) + mention_rules.modules(written, names) == []
+
+
+def test_every_name_of_the_database_that_is_named_exists():
+    """A function, type, table, column, constraint or index; and after the word check a check, not a table of that name."""
+    written = mention_rules.written()
+    checks = {name for ledger in LEDGERS for name, _, _ in checks_of(ledger)}
+    constraints = {constraint.name for model in apps.get_models() for constraint in model._meta.constraints}
+    assert mention_rules.database_names(written, mention_rules.words_of_code()) + mention_rules.checks(written, checks | constraints) == []
+
+
+def test_what_does_not_exist_is_found():
+    files = "kernel.events.registry.matches, tests/kernel/test_patterns.py, streaming.py"
+    written = [("here", f"{files}, billing_refuse(...) and the integrity check billing_wallet")]
+    assert mention_rules.paths(written) == ["here: streaming.py", "here: tests/kernel/test_patterns.py"]
+    assert mention_rules.modules(written, set()) == ["here: kernel.events.registry.matches"]
+    assert mention_rules.database_names(written, {"billing_wallet"}) == ["here: billing_refuse"]
+    assert mention_rules.checks(written, {"billing_wallet_floor_check"}) == ["here: billing_wallet"]
+
+
 @pytest.mark.parametrize("document", PAGES, ids=lambda document: document.name)
 def test_every_page_that_a_page_links_to_exists(document):
     assert sorted({link for link in LINK.findall(document.read_text()) if not (document.parent / link).exists()}) == []
@@ -35,7 +62,7 @@ def test_every_command_that_a_page_names_exists(document):
 
 
 def test_the_layout_in_the_readme_is_the_layout():
-    """Each folder and file of the picture exists, and no folder at the top is left out."""
+    """Each of the picture exists in each of the apps (a file that grew is a folder), and no folder at the top is left out."""
     [picture] = re.findall(r"## Where things are\n\n```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     named, parents = set(), []
     for line in picture.splitlines():
@@ -44,8 +71,8 @@ def test_the_layout_in_the_readme_is_the_layout():
         parents = parents[:depth] if depth else [names]
         tops = parents[0] if depth else [""]
         for name in names:
-            # Not every app has jobs of its own.
-            assert any((ROOT / top / name).exists() for top in tops), name
+            for path in [ROOT / top / name for top in tops]:
+                assert path.exists() or (path.suffix == ".py" and path.with_suffix("").is_dir()), path
         named.update(name.strip("/") for name in names if not depth)
     top_folders = {path.relative_to(ROOT).parts[0] for path in committed_files() if len(path.relative_to(ROOT).parts) > 1}
     assert {folder for folder in top_folders if not folder.startswith(".")} == named

@@ -19,6 +19,7 @@ def listed(violations):
     "rule",
     [
         "sizes",
+        "long_lines",
         "heads",
         "one_function_for_each_file",
         "rows_are_written_by_column_name",
@@ -94,6 +95,10 @@ def test_a_file_of_two_functions_or_another_name_is_found():
     assert sql_rules.one_function_for_each_file(sample("CREATE OR REPLACE FUNCTION credits_x() ...")) == []
     for text in ("CREATE FUNCTION credits_y() ...", "CREATE FUNCTION credits_x() ...; CREATE FUNCTION credits_y() ...", "SELECT 1"):
         assert sql_rules.one_function_for_each_file(sample(text))
+
+
+def test_a_long_line_is_found():
+    assert "line 2: 141 characters" in sql_rules.long_lines(sample("BEGIN\n" + "x" * 141))[0]
 
 
 def test_a_function_created_elsewhere_is_found():

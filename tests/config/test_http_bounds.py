@@ -178,7 +178,7 @@ def test_a_second_request_on_a_connection_has_a_time_limit_too(monkeypatch):
 
 
 def test_of_too_many_connections_without_a_head_the_oldest_are_closed(monkeypatch):
-    monkeypatch.setattr(http_protocol, "MAX_WAITING", 20)
+    monkeypatch.setattr(http_protocol, "MAX_WAITING_CONNECTIONS", 20)
     with serving(Echo()) as port:
         stalled = [connect(port) for _ in range(40)]
         time.sleep(0.2)
@@ -310,7 +310,7 @@ def test_callers_who_do_not_read_delay_no_other_call_and_are_disconnected(monkey
 )
 def test_a_caller_who_does_not_read_is_soon_refused_more_long_replies(monkeypatch, endless, path, kind):
     """Two are under way and two wait; the next one is refused at once, and those that wait are after TURN_SECONDS."""
-    monkeypatch.setattr(streamed_replies, "MAX_WAITING_OF_CALLER", 2)
+    monkeypatch.setattr(streamed_replies, "MAX_WAITING_STREAMS_OF_CALLER", 2)
     monkeypatch.setattr(streamed_replies, "TURN_SECONDS", 1.0)
     ask = f"GET {path} HTTP/1.1\r\nHost: testserver\r\nAuthorization: Bearer one\r\n\r\n".encode()
     with serving(asgi.application) as port, contextlib.ExitStack() as closing:

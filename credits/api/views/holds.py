@@ -7,8 +7,8 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 
 from credits import selectors, services
-from credits.api import serializers as shapes
 from credits.api.filters import HoldQuery
+from credits.api.serializers.holds import CaptureRequest, ExtensionRequest, HoldReply, HoldRequest, ReleaseRequest
 from credits.api.views.base import CreditsViewSet, without_blanks
 from credits.choices import HoldCallKind
 from kernel.api.schema import operation
@@ -23,8 +23,8 @@ def hold_rows(holds: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 class HoldViewSet(CreditsViewSet):
     @operation(
         summary="Reserve an amount across a customer's grants",
-        body=shapes.HoldRequest,
-        reply=shapes.HoldReply,
+        body=HoldRequest,
+        reply=HoldReply,
         status=201,
         refuses=("insufficient_credit", "idempotency_conflict", "invalid_value"),
         idempotent=True,
@@ -35,35 +35,35 @@ class HoldViewSet(CreditsViewSet):
 
         What is reserved can't be debited, drawn or reserved again until the hold is released or `expiresAt` is past.
         """
-        body = self.read(shapes.HoldRequest)
+        body = self.read(HoldRequest)
         row = services.place_hold(**self.audit_context(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
         if is_replayed(row):
             first = selectors.hold_as_placed(self._row(customer_id, row.id), expires_at=body["expires_at"])
             return self._reply(first, status=201, replayed=True)
         return self._hold(customer_id, row.id, status=201)
 
-    @operation(summary="List a customer's holds", query=HoldQuery, reply=shapes.HoldReply, paged=True)
+    @operation(summary="List a customer's holds", query=HoldQuery, reply=HoldReply, paged=True)
     def list(self, request: HttpRequest, customer_id: str) -> HttpResponse:
         """Returns the customer's holds, newest first. An overdue hold counts as expired."""
         query = self.query(HoldQuery)
         rows = selectors.list_holds(tenant_id=self.caller.tenant_id, customer_id=customer_id, status=query.pop("status"))
         return self.page(
-            shapes.HoldReply,
+            HoldReply,
             rows,
             key=("created_at", "id"),
             written=hold_rows,
             **query,
         )
 
-    @operation(summary="Get a hold", reply=shapes.HoldReply)
+    @operation(summary="Get a hold", reply=HoldReply)
     def retrieve(self, request: HttpRequest, customer_id: str, hold_id: UUID) -> HttpResponse:
         """Returns one hold, with what it reserves of each grant."""
         return self._hold(customer_id, hold_id)
 
     @operation(
         summary="Capture a hold",
-        body=shapes.CaptureRequest,
-        reply=shapes.HoldReply,
+        body=CaptureRequest,
+        reply=HoldReply,
         refuses=("hold_closed", "hold_exceeded", "idempotency_conflict"),
         idempotent=True,
         replays=True,
@@ -73,34 +73,34 @@ class HoldViewSet(CreditsViewSet):
 
         A final capture happens once, and repeating it changes nothing. One that isn't final needs an Idempotency-Key.
         """
-        body, key = self.read(shapes.CaptureRequest), self.idempotency_key()
+        body, key = self.read(CaptureRequest), self.idempotency_key()
         row = services.capture_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, idempotency_key=key, **body)
         return self._after(customer_id, hold_id, HoldCallKind.CAPTURED, key, replayed=is_replayed(row))
 
     @operation(
         summary="Extend a hold",
-        body=shapes.ExtensionRequest,
-        reply=shapes.HoldReply,
+        body=ExtensionRequest,
+        reply=HoldReply,
         refuses=("hold_closed", "idempotency_conflict", "invalid_value"),
         idempotent=True,
         replays=True,
     )
     def extend(self, request: HttpRequest, customer_id: str, hold_id: UUID) -> HttpResponse:
         """Gives the hold a later `expiresAt`, within the tenant's longest time for a hold. Needs an Idempotency-Key."""
-        body, key = self.read(shapes.ExtensionRequest), self.idempotency_key()
+        body, key = self.read(ExtensionRequest), self.idempotency_key()
         row = services.extend_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, idempotency_key=key, **body)
         return self._after(customer_id, hold_id, HoldCallKind.EXTENDED, key, replayed=is_replayed(row))
 
     @operation(
         summary="Release a hold",
-        body=shapes.ReleaseRequest,
-        reply=shapes.HoldReply,
+        body=ReleaseRequest,
+        reply=HoldReply,
         refuses=("hold_closed", "idempotency_conflict"),
         replays=True,
     )
     def release(self, request: HttpRequest, customer_id: str, hold_id: UUID) -> HttpResponse:
         """Releases what the hold reserves. Repeating the call changes nothing."""
-        body = self.read(shapes.ReleaseRequest)
+        body = self.read(ReleaseRequest)
         row = services.release_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, **body)
         return self._hold(customer_id, hold_id, replayed=is_replayed(row))
 
@@ -117,4 +117,4 @@ class HoldViewSet(CreditsViewSet):
         return selectors.with_lines([hold])[0]
 
     def _reply(self, row: dict[str, Any], *, status: int, replayed: bool) -> HttpResponse:
-        return self.reply(shapes.HoldReply, without_blanks(row), status=status, replayed=replayed)
+        return self.reply(HoldReply, without_blanks(row), status=status, replayed=replayed)

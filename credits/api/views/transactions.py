@@ -5,8 +5,8 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 
 from credits import selectors, services
-from credits.api import serializers as shapes
 from credits.api.filters import BatchQuery, TransactionQuery
+from credits.api.serializers.transactions import BatchReply, BatchRequest, ReversalRequest, TransactionReply, TransactionRequest
 from credits.api.views.base import CreditsViewSet, without_blanks
 from kernel.api.batches import post_batch, with_keys
 from kernel.api.problems import FieldProblem, Invalid
@@ -29,8 +29,8 @@ class TransactionViewSet(CreditsViewSet):
 
     @operation(
         summary="Create a credit transaction",
-        body=shapes.TransactionRequest,
-        reply=shapes.TransactionReply,
+        body=TransactionRequest,
+        reply=TransactionReply,
         status=201,
         refuses=POSTING_REFUSALS,
         idempotent=True,
@@ -38,29 +38,29 @@ class TransactionViewSet(CreditsViewSet):
     )
     def create(self, request: HttpRequest) -> HttpResponse:
         """Debits or credits one grant. Without an Idempotency-Key, the same request sent again is another transaction."""
-        body = self.read(shapes.TransactionRequest)
+        body = self.read(TransactionRequest)
         row = services.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
-        return self.reply(shapes.TransactionReply, without_blanks(row._asdict()), status=201, replayed=is_replayed(row))
+        return self.reply(TransactionReply, without_blanks(row._asdict()), status=201, replayed=is_replayed(row))
 
-    @operation(summary="List credit transactions", query=TransactionQuery, reply=shapes.TransactionReply, paged=True, reads_past=True)
+    @operation(summary="List credit transactions", query=TransactionQuery, reply=TransactionReply, paged=True, reads_past=True)
     def list(self, request: HttpRequest) -> HttpResponse:
         """Returns the tenant's transactions, newest first."""
         query = self.query(TransactionQuery)
         page = {name: query.pop(name) for name in ("limit", "after", "before")}
         query["until"] = self.wait_for_past(query["until"])
         rows = selectors.list_transactions(tenant_id=self.caller.tenant_id, **query)
-        return self.page(shapes.TransactionReply, rows, key=("created_at", "id"), written=lambda rows: map(without_blanks, rows), **page)
+        return self.page(TransactionReply, rows, key=("created_at", "id"), written=lambda rows: map(without_blanks, rows), **page)
 
-    @operation(summary="Get a credit transaction", reply=shapes.TransactionReply)
+    @operation(summary="Get a credit transaction", reply=TransactionReply)
     def retrieve(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Returns one transaction, with its number on its grant and the grant's balance after it."""
         row = selectors.get_transaction(tenant_id=self.caller.tenant_id, transaction_id=transaction_id)
-        return self.reply(shapes.TransactionReply, without_blanks(row))
+        return self.reply(TransactionReply, without_blanks(row))
 
     @operation(
         summary="Reverse a credit transaction",
-        body=shapes.ReversalRequest,
-        reply=shapes.TransactionReply,
+        body=ReversalRequest,
+        reply=TransactionReply,
         status=201,
         refuses=(*POSTING_REFUSALS, "already_reversed", "not_reversible", "exceeds_original"),
         idempotent=True,
@@ -68,17 +68,17 @@ class TransactionViewSet(CreditsViewSet):
     )
     def reverse(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Reverses a transaction, wholly or in parts, by other transactions that name it. The transaction itself never changes."""
-        body, key = self.read(shapes.ReversalRequest), self.idempotency_key()
+        body, key = self.read(ReversalRequest), self.idempotency_key()
         if body["amount"] is not None and key is None:
             raise Invalid([FieldProblem(("Idempotency-Key",), "missing")], place="header")
         row = services.reverse_transaction(**self.audit_context(), transaction_id=transaction_id, idempotency_key=key, **body)
-        return self.reply(shapes.TransactionReply, without_blanks(row._asdict()), status=201, replayed=is_replayed(row))
+        return self.reply(TransactionReply, without_blanks(row._asdict()), status=201, replayed=is_replayed(row))
 
     @operation(
         summary="Create many credit transactions",
-        body=shapes.BatchRequest,
+        body=BatchRequest,
         query=BatchQuery,
-        reply=shapes.BatchReply,
+        reply=BatchReply,
         idempotent=True,
     )
     def batch(self, request: HttpRequest) -> HttpResponse:
@@ -86,7 +86,7 @@ class TransactionViewSet(CreditsViewSet):
 
         An item without an idempotencyKey gets the one of the header with its index: `key:0`, `key:1`.
         """
-        body = self.read(shapes.BatchRequest)
+        body = self.read(BatchRequest)
         is_atomic = body["atomic"] or self.query(BatchQuery)["atomic"]
         outcome = post_batch(
             with_keys(body["items"], self.idempotency_key()),
@@ -94,4 +94,4 @@ class TransactionViewSet(CreditsViewSet):
             aborted="batch_aborted",
             is_atomic=is_atomic,
         )
-        return self.batch_reply(shapes.TransactionReply, outcome, prepare=lambda row: without_blanks(row._asdict()))
+        return self.batch_reply(TransactionReply, outcome, prepare=lambda row: without_blanks(row._asdict()))

@@ -30,7 +30,8 @@ BEGIN
     ) due WHERE due.is_due;
     SELECT array_agg(taken.id) INTO locked FROM (
         SELECT open.id FROM events_delivery open
-        WHERE open.tenant_id = tenant AND open.id = ANY (listed) AND open.next_at <= moment AND open.state IN ('pending', 'leased', 'waiting')
+        WHERE open.tenant_id = tenant AND open.id = ANY (listed) AND open.next_at <= moment
+            AND open.state IN ('pending', 'leased', 'waiting')
         FOR NO KEY UPDATE SKIP LOCKED
     ) taken;
     -- Up to the first that another transaction holds.

@@ -3,6 +3,7 @@
 CREATE OR REPLACE FUNCTION events_new_id(moment timestamp with time zone, ordinal bigint) RETURNS uuid LANGUAGE sql VOLATILE
 AS $$
     SELECT encode(
-        overlay(uuid_send(ledger_new_id(moment)) PLACING substring(int4send(28672 + least(ordinal, 4095)::integer) FROM 3) FROM 7 FOR 2), 'hex'
+        overlay(uuid_send(ledger_new_id(moment)) PLACING substring(int4send(28672 + least(ordinal, 4095)::integer) FROM 3) FROM 7 FOR 2),
+        'hex'
     )::uuid
 $$;

@@ -4,7 +4,8 @@ CREATE TYPE events_item AS (
 );
 -- What came of a leased delivery: see events_record.
 CREATE TYPE events_result AS (
-    ordinal integer, tenant_id uuid, delivery_id uuid, endpoint_id uuid, number integer, is_test boolean, outcome text, delay double precision,
+    ordinal integer, tenant_id uuid, delivery_id uuid, endpoint_id uuid, number integer, is_test boolean, outcome text,
+    delay double precision,
     attempt_id uuid, duration_ms integer, status_code integer, error text, request_headers jsonb, response_head text, ip text,
     pause double precision
 );

@@ -6,7 +6,7 @@ A page links a figure with `figure_url`; the list of the figure's model has the 
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,7 +20,7 @@ from django.urls import reverse
 
 from kernel.ledger.base_models import LedgerRow
 from kernel.ledger.clocks import Clock
-from kernel.ledger.moments import is_in_range
+from kernel.ledger.moments import is_in_range, midnight
 
 PARAMETER = "figure"
 CLOCKS = {Clock.WORLD: "by the time it happened", Clock.BOOK: "by the time it was booked"}
@@ -96,7 +96,7 @@ def rows_of_figure(label: str, value: str, queryset: QuerySet) -> QuerySet:
             rows = rows.filter(figure.unit(wanted["unit"]))
         for end, lookup, days in (("since", "gte", 0), ("until", "lt", 1)):
             if end in wanted:
-                rows = rows.filter(**{f"{figure.times[wanted['clock']]}__{lookup}": _midnight(wanted[end]) + timedelta(days=days)})
+                rows = rows.filter(**{f"{figure.times[wanted['clock']]}__{lookup}": _midnight_of(wanted[end]) + timedelta(days=days)})
         for name, of in figure.of.items():
             if name in wanted:
                 rows = rows.filter(of(wanted[name]) if callable(of) else Q(**{of: wanted[name]}))
@@ -105,12 +105,12 @@ def rows_of_figure(label: str, value: str, queryset: QuerySet) -> QuerySet:
         raise IncorrectLookupParameters from None
 
 
-def _midnight(text: str) -> datetime:
+def _midnight_of(text: str) -> datetime:
     """Raises ValueError for what is no day of the ledgers."""
     day = date.fromisoformat(text)
     if not is_in_range(day):
         raise ValueError(day)
-    return datetime.combine(day, time(), tzinfo=UTC)
+    return midnight(day)
 
 
 def describe_figure(label: str, value: str) -> str:

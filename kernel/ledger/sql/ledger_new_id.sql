@@ -1,4 +1,5 @@
--- A UUID of version 7, for a row that the caller doesn't name: ids sort by the time at which they were made. PostgreSQL has its own from 18 on.
+-- A UUID of version 7, for a row that the caller doesn't name: ids sort by the time at which they were made. PostgreSQL has its own from 18
+-- on.
 -- Takes: a moment. Returns: its milliseconds in 48 bits over a random UUID, with the bits of version and variant. Locks: nothing. Never:
 -- reads a table.
 -- Milliseconds are rounded down: an id that lay in the future would be larger than the first ids of the next millisecond.

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("paying", "0001_tables")]
 
-    operations = [InstallFunctions("paying", version=1, digest="b34c7d3785b8e5b6")]
+    operations = [InstallFunctions("paying", version=1, digest="865e2e466206880c")]

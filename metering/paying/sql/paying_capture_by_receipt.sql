@@ -5,7 +5,8 @@
 -- moment, and who asks. Returns: the changes to the sums. Locks: as paying_end_payment; the caller has locked the payment.
 -- Never: captures more than is held.
 CREATE OR REPLACE FUNCTION paying_capture_by_receipt(
-    tenant uuid, owner metering_transaction, payment paying_payment, facts text, has_failed boolean, moment timestamptz, who text, request text
+    tenant uuid, owner metering_transaction, payment paying_payment, facts text, has_failed boolean, moment timestamptz, who text,
+    request text
 )
 RETURNS metering_delta[]
 LANGUAGE plpgsql

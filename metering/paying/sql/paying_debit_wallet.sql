@@ -21,8 +21,8 @@ BEGIN
     IF wallet.held > 0 THEN
         wallet := billing_release_overdue(tenant, wallet, ledger_now(), actor, request);
     END IF;
-    -- A payment takes a wallet without a floor as one with a floor of zero, as a hold would have. billing_post decides again, by the wallet's
-    -- own floor, and would let it be overdrawn.
+    -- A payment takes a wallet without a floor as one with a floor of zero, as a hold would have. billing_post decides again, by the
+    -- wallet's own floor, and would let it be overdrawn.
     IF NOT billing_usage_is_debit(tenant)
         OR wallet.id IS NULL AND NOT overdraft
         OR NOT billing_floor_allows(wallet.balance - part, wallet.held, billing_hold_floor(wallet.floor, overdraft))

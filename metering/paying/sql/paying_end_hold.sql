@@ -28,7 +28,8 @@ BEGIN
         ));
     ELSE
         SELECT * INTO done FROM billing_end_hold(tenant, jsonb_build_array(
-            what || jsonb_build_object('id', ledger_new_id(), 'reference_id', CASE WHEN number IS NULL THEN 'payment:' || payment.id ELSE key END,
+            what || jsonb_build_object('id', ledger_new_id(),
+                'reference_id', CASE WHEN number IS NULL THEN 'payment:' || payment.id ELSE key END,
                 'facts_digest', CASE WHEN wanted > 0 THEN billing_no_facts_digest() ELSE '' END, 'debit_digest', billing_no_facts_digest())
         ));
     END IF;

@@ -10,7 +10,8 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     RETURN paying_hold_all_or_none(
-        tenant, paying_payments_for_costs(tenant, transaction, round, customer, agent_customer, costs, actor, request), paying_duration(tenant)
+        tenant, paying_payments_for_costs(tenant, transaction, round, customer, agent_customer, costs, actor, request),
+        paying_duration(tenant)
     );
 END
 $$;

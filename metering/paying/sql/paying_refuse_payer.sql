@@ -25,7 +25,8 @@ BEGIN
         WHEN setting.max_amount IS NOT NULL AND currency <> setting.max_currency THEN
             format('is in %s, and the most for one payment of the payer %s is in %s', currency, payer, setting.max_currency)
         WHEN amount > setting.max_amount THEN
-            format('asks for more than %s %s, the most for one payment of the payer %s', trim_scale(setting.max_amount), setting.max_currency, payer)
+            format('asks for more than %s %s, the most for one payment of the payer %s',
+                trim_scale(setting.max_amount), setting.max_currency, payer)
     END;
 END
 $$;

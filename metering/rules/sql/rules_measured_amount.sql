@@ -25,7 +25,8 @@ BEGIN
     FROM unnest(subject.costs) AS cost
     WHERE cost.currency = rules_measured_amount.currency;
     IF payment IS NOT NULL THEN
-        RETURN coalesce(actual, 0) + payment + CASE WHEN include_estimates AND subject.status = 'completed' THEN coalesce(estimated, 0) ELSE 0 END;
+        RETURN coalesce(actual, 0) + payment
+            + CASE WHEN include_estimates AND subject.status = 'completed' THEN coalesce(estimated, 0) ELSE 0 END;
     END IF;
     IF include_estimates THEN
         RETURN CASE WHEN cardinality(subject.costs) > 0 THEN coalesce(actual, 0) + coalesce(estimated, 0) END;

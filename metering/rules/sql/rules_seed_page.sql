@@ -17,7 +17,8 @@ BEGIN
     FROM (
         SELECT past.id, past.dated, ROW(
             measure.id, key.written, sha256(convert_to(key.written, 'UTF8')),
-            rules_measured_amount(past.subject, measure.measurement_type, measure.currency, measure.include_estimates), NULL, NULL, NULL, NULL
+            rules_measured_amount(past.subject, measure.measurement_type, measure.currency, measure.include_estimates),
+            NULL, NULL, NULL, NULL
         )::rules_measured AS measured
         FROM rules_list_history(tenant, measure, transactions) AS past
         CROSS JOIN LATERAL (SELECT rules_group_key(past.subject, measure.group_by) AS written) AS key

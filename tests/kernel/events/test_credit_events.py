@@ -8,7 +8,9 @@ import pytest
 import time_machine
 
 from credits import selectors, services
-from credits.api.serializers import GrantReply, HoldReply, TransactionReply
+from credits.api.serializers.grants import GrantReply
+from credits.api.serializers.holds import HoldReply
+from credits.api.serializers.transactions import TransactionReply
 from credits.api.views.base import to_grant_reply, without_blanks
 from kernel.events.rendering import body_of
 

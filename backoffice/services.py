@@ -1,0 +1,21 @@
+"""What is written of the back office's own rows by its pages."""
+
+from collections.abc import Iterable
+
+from backoffice.models import Customer, KeptDuplicate
+from billing.models import Transaction
+from kernel.tenants.models import Tenant
+from kernel.tenants.setting_author import setting_author
+
+
+def keep_duplicates(rows: Iterable[Transaction], *, reason: str, actor: str) -> None:
+    """Decide that entries repeat none. Where one was decided before, the first decision stands."""
+    kept = [KeptDuplicate(tenant_id=row.tenant_id, transaction_id=row.pk, reason=reason, decided_by=actor) for row in rows]
+    KeptDuplicate.objects.bulk_create(kept, ignore_conflicts=True)
+
+
+def open_customer(tenant: Tenant, customer_id: str, *, actor: str, request_id: str) -> Customer:
+    """The customer's row, which a correction of it names; made without a name where there is none."""
+    with setting_author(actor=actor, request_id=request_id):
+        customer, _ = Customer.objects.get_or_create(tenant=tenant, customer_id=customer_id, defaults={"updated_by": actor})
+    return customer
