@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from backoffice.ledger_exports import EXPORTS
@@ -18,15 +18,15 @@ from kernel.backfills.progress_bar import Progress
 from kernel.ledger.exports.definitions import Export
 from kernel.ledger.exports.writing import CSV, FORMATS, PARQUET, NoParquet, new_file, one_snapshot, require_parquet, write_export
 from kernel.tenants import selectors
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand
 from kernel.tenants.models import Tenant
 
 ALL = "all"
 PACKED = ".gz"
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
+    refused_returncode = 3
     help = "Write a tenant's ledgers to files: CSV, JSON Lines or Parquet."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -55,8 +55,6 @@ class Command(BaseCommand):
                 self._write_all(tenant, format, output, visible=visible)
             else:
                 self._write(EXPORTS[name], tenant, format, output, visible=visible)
-        except DomainError as error:
-            raise CommandError(message_for_operator(error), returncode=3) from error
         except BrokenPipeError as error:
             # Python flushes standard output once more at exit, which would print a traceback.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

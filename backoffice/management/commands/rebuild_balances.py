@@ -4,15 +4,13 @@ from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from backoffice.integrity import CHECKS
 from billing.services.rebuild import rebuild_wallets
 from credits.services.rebuild import rebuild_grants
 from kernel.ledger.integrity.checks import Violation, find_violations
-from kernel.tenants import selectors
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
 
 # The checks of what this command recomputes. Every other violation is in the entries, which no command may change.
 RECOMPUTED = (
@@ -25,7 +23,8 @@ RECOMPUTED = (
 MAX_VIOLATIONS = 1000
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
+    refused_returncode = 3
     help = (
         "Recompute the balances of wallets and grants, held amounts and daily totals from the entries, where they differ."
         " The entries are never touched. Metering's sums: rebuild_rollups. Example: manage.py rebuild_balances --plan"
@@ -35,19 +34,16 @@ class Command(BaseCommand):
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument("--plan", action="store_true", help="report what differs and change nothing; exit code 1 if anything does")
         what.add_argument("--apply", action="store_true", help="recompute it, tenant by tenant; the tenant's postings wait meanwhile")
-        parser.add_argument("--tenant", help="slug or id of one tenant (default: all)")
+        add_tenant_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
-            violations = self._violations(tenant_id)
-            for violation in violations:
-                facts = ", ".join(f"{name}={value}" for name, value in violation.facts.items())
-                self.stdout.write(f"{violation.check.name}: {facts}")
-            if options["apply"]:
-                self._rebuild(sorted({violation.facts["tenant_id"] for violation in violations}))
-        except DomainError as error:
-            raise CommandError(message_for_operator(error), returncode=3) from error
+        tenant_id = chosen_tenant_id(options)
+        violations = self._violations(tenant_id)
+        for violation in violations:
+            facts = ", ".join(f"{name}={value}" for name, value in violation.facts.items())
+            self.stdout.write(f"{violation.check.name}: {facts}")
+        if options["apply"]:
+            self._rebuild(sorted({violation.facts["tenant_id"] for violation in violations}))
         if not violations:
             self.stdout.write(self.style.SUCCESS("Every balance and total is that of its entries."))
         elif options["plan"]:

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from backoffice.integrity import LEDGERS, Search, checks_of, count_rows
@@ -15,12 +15,11 @@ from backoffice.integrity_runs import save_integrity_run
 from kernel.backfills.database_errors import reason
 from kernel.backfills.output import discard_stdout
 from kernel.ledger.integrity.checks import Violation
-from kernel.tenants import selectors
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
+from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
+    refused_returncode = 3
     help = (
         "Recompute every ledger from its entries and report the first rows that are wrong."
         " Exit codes: 0 no violations; 1 violations; 3 or 4 not everything was checked, the text says why; 130 stopped on request."
@@ -28,18 +27,16 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--tenant", help="slug or id of one tenant (default: all)")
+        add_tenant_option(parser)
         parser.add_argument("--ledger", action="append", choices=LEDGERS, help="one ledger, repeatable (default: all)")
         parser.add_argument("--at-most", type=_positive, default=1, metavar="ROWS", help="wrong rows reported for each check (default: 1)")
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output instead of text")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+            tenant_id = chosen_tenant_id(options)
             violations = self._verify(tenant_id, options["ledger"] or LEDGERS, options["at_most"], as_json=options["json"])
             self.stdout.flush()
-        except DomainError as error:
-            raise CommandError(message_for_operator(error), returncode=3) from error
         except BrokenPipeError as error:
             discard_stdout()
             raise CommandError("Standard output was closed before everything was checked.", returncode=3) from error

@@ -8,18 +8,17 @@ from tqdm import tqdm
 from billing import selectors, services
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.outcomes import EXISTS, POSTED
-from kernel.tenants.commands import DomainCommand
-from kernel.tenants.selectors import get_tenant
+from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
 
 
 class Command(DomainCommand):
     help = "End overdue holds on wallets. They reserve nothing, even before they are ended. Example: manage.py expire_wallet_holds"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--tenant", help="slug or id; every tenant by default")
+        add_tenant_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> str:
-        tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+        tenant_id = chosen_tenant_id(options)
         overdue = len(selectors.overdue_holds(tenant_id=tenant_id))
         run = str(new_id())
         outcomes = services.expire_holds(actor=f"command:expire_wallet_holds:{run}", request_id=run, tenant_id=tenant_id)

@@ -10,19 +10,18 @@ from tqdm import tqdm
 from credits import selectors, services
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import trimmed_digits
-from kernel.tenants.commands import DomainCommand
-from kernel.tenants.selectors import get_tenant
+from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
 
 
 class Command(DomainCommand):
     help = "Debit what is left of grants past their last day. May be run again at any time. Example: manage.py expire_credits --dry-run"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--tenant", help="slug or id; every tenant by default")
+        add_tenant_option(parser)
         parser.add_argument("--dry-run", action="store_true", help="write nothing; print for each tenant how much would expire")
 
     def handle(self, *args: Any, **options: Any) -> str:
-        tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+        tenant_id = chosen_tenant_id(options)
         return self.report_due(tenant_id) if options["dry_run"] else self.expire(tenant_id, quiet=not options["verbosity"])
 
     def report_due(self, tenant_id: UUID | None) -> str:

@@ -7,18 +7,17 @@ from tqdm import tqdm
 
 from credits import selectors, services
 from kernel.ledger.identifiers import new_id
-from kernel.tenants.commands import DomainCommand
-from kernel.tenants.selectors import get_tenant
+from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
 
 
 class Command(DomainCommand):
     help = "Issue the grants of schedules that are due, each exactly once, however late. Example: manage.py issue_recurring_credits"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--tenant", help="slug or id; every tenant by default")
+        add_tenant_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> str:
-        tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+        tenant_id = chosen_tenant_id(options)
         due = len(selectors.due_schedules(tenant_id=tenant_id))
         run = str(new_id())
         batches = services.issue_due_grants(actor=f"command:issue_recurring_credits:{run}", request_id=run, tenant_id=tenant_id)

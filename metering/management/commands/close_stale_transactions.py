@@ -4,8 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from kernel.ledger.identifiers import new_id
-from kernel.tenants import selectors
-from kernel.tenants.commands import DomainCommand
+from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
 from metering.services.lifecycle import close_stale_transactions
 
 
@@ -13,11 +12,11 @@ class Command(DomainCommand):
     help = "Cancel transactions that stayed authorized beyond their tenant's limit; tenants without a limit are left alone."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--tenant", help="slug or id of one tenant (default: all with a limit)")
+        add_tenant_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> str:
         run = new_id()
-        tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+        tenant_id = chosen_tenant_id(options)
         actor = f"command:close_stale_transactions:{run}"
         closed = close_stale_transactions(actor=actor, request_id=str(run), tenant_id=tenant_id)
         for tenant, count in closed.items():

@@ -5,8 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from kernel.tenants import selectors
-from kernel.tenants.commands import DomainCommand
+from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
 from metering.services import usage_counting, usage_keys
 
 
@@ -17,13 +16,13 @@ class Command(DomainCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--tenant", help="slug or id of one tenant (default: all)")
+        add_tenant_option(parser)
         parser.add_argument("--again", action="store_true", help="delete the tenant's sums first and count everything anew")
 
     def handle(self, *args: Any, **options: Any) -> str:
         if options["again"] and not options["tenant"]:
             raise CommandError("--again needs --tenant: questions about usage wait while everything is counted anew.")
-        tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+        tenant_id = chosen_tenant_id(options)
         if tenant_id is None:
             counted = usage_counting.count_all_usage()
         else:

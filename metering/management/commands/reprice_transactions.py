@@ -10,8 +10,7 @@ from django.core.management.base import CommandError
 from kernel.ledger.errors import NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import trimmed_digits
-from kernel.tenants import selectors
-from kernel.tenants.commands import DomainCommand
+from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
 from metering.services.repricing import Report, reprice_transactions, undo_repricing
 
 
@@ -25,7 +24,7 @@ class Command(DomainCommand):
     help = "Compute costs that came from facts again by the prices known now; shows what would change, and with --apply posts it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--tenant", help="slug or id of one tenant (default: all)")
+        add_tenant_option(parser)
         parser.add_argument("--service", help="only transactions of this service")
         parser.add_argument("--model", help="only this model")
         parser.add_argument("--from", dest="since", type=moment, help="only transactions from this moment on (ISO 8601)")
@@ -36,7 +35,7 @@ class Command(DomainCommand):
     def handle(self, *args: Any, **options: Any) -> str:
         run = new_id()
         try:
-            tenant_id = selectors.get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+            tenant_id = chosen_tenant_id(options)
             if options["undo"]:
                 report = undo_repricing(undone=options["undo"], run=run, apply=options["apply"])
             else:

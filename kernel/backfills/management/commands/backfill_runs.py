@@ -4,19 +4,18 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from kernel.backfills import reports, selectors, services
 from kernel.backfills.choices import RunState
 from kernel.backfills.locks import is_worked_on
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.output import discard_stdout
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
-from kernel.tenants.selectors import get_tenant
+from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
 
 
-class Command(BaseCommand):
+class Command(DomainCommand):
+    refused_returncode = 3
     help = (
         "List backfill runs, newest first; show one with its plan; pause or resume one that is running."
         " Example: manage.py backfill_runs --tenant acme --state interrupted"
@@ -24,7 +23,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("run", nargs="?", help="a run's id, or enough of its beginning or end: show it whole")
-        parser.add_argument("--tenant", help="slug or id of one tenant (default: all)")
+        add_tenant_option(parser)
         parser.add_argument("--state", choices=RunState.values, default="", help="only runs in this state")
         parser.add_argument("--limit", type=int, default=20, help="how many to list (default: 20)")
         change = parser.add_mutually_exclusive_group()
@@ -40,8 +39,6 @@ class Command(BaseCommand):
         except BrokenPipeError as error:
             discard_stdout()
             raise CommandError("Standard output was closed.", returncode=3) from error
-        except DomainError as error:
-            raise CommandError(message_for_operator(error), returncode=3) from error
 
     def _runs(self, options: dict[str, Any]) -> list[BackfillRun]:
         if named := options["pause"] or options["resume"]:
@@ -50,7 +47,7 @@ class Command(BaseCommand):
             return [change(tenant_id=run.tenant_id, run_id=run.id, actor="command:backfill_runs")]
         if options["run"]:
             return [selectors.get_run(run=options["run"])]
-        tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+        tenant_id = chosen_tenant_id(options)
         return list(selectors.list_runs(tenant_id=tenant_id, state=options["state"])[: options["limit"]])
 
     def _print(self, run: BackfillRun, options: dict[str, Any]) -> None:

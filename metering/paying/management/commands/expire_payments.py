@@ -4,8 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from kernel.ledger.identifiers import new_id
-from kernel.tenants.commands import DomainCommand
-from kernel.tenants.selectors import get_tenant
+from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
 from metering.paying import services
 
 
@@ -15,10 +14,10 @@ class Command(DomainCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--tenant", help="slug or id; every tenant by default")
+        add_tenant_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> str:
-        tenant_id = get_tenant(tenant=options["tenant"]).id if options["tenant"] else None
+        tenant_id = chosen_tenant_id(options)
         run = str(new_id())
         closed = services.expire_payments(actor=f"command:expire_payments:{run}", request_id=run, tenant_id=tenant_id)
         return f"{closed} payments expired."
