@@ -10,6 +10,7 @@ from tqdm import tqdm
 from credits import selectors, services
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import trimmed_digits
+from kernel.ledger.outcomes import POSTED
 from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
 
 
@@ -40,4 +41,4 @@ class Command(DomainCommand):
             for batch in services.expire_grants(actor=f"command:expire_credits:{run}", request_id=run, tenant_id=tenant_id):
                 outcomes.update(row.outcome for row in batch)
                 bar.update(len(batch))
-        return f"{outcomes['posted']} grants expired, {outcomes['nothing_left']} had nothing left."
+        return f"{outcomes[POSTED]} grants expired, {outcomes['nothing_left']} had nothing left."
