@@ -13,7 +13,18 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.text import capfirst
 
 # These register admin classes and panels.
-from backoffice import customer_admin, customer_links, figures, history, links, near_duplicate_admin, search_names, tenant_admin, user_admin  # noqa: F401
+from backoffice import (  # noqa: F401
+    customer_admin,
+    customer_links,
+    event_objects,
+    figures,
+    history,
+    links,
+    near_duplicate_admin,
+    search_names,
+    tenant_admin,
+    user_admin,
+)
 from backoffice.app_titles import list_title
 from backoffice.history import OPERATIONS, RECORDED, difference_of, model_of, operation_of
 from backoffice.models import Change, ClosedDay, DaySum, Export, IntegrityRun, SavedFilter, SignIn

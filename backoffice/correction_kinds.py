@@ -8,17 +8,22 @@ from uuid import UUID
 from django.utils import timezone
 
 from backoffice.models import Customer
+from backoffice.services import open_customer
 from credits import services
 from credits.choices import Category, UnitType
 from credits.correction_kinds import NEVER_EXPIRES, opened_entry
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.money import finer_than_currency, in_words
+from kernel.tenants.models import Tenant
+
+# The longest id of a customer.
+MAX_ID = 255
 
 FIELDS = (
     FormField("name", "Name of the grant", help="The customer's statement shows it."),
     FormField("amount", "Amount", type="positive_amount", help="In the currency, or in units of the metric."),
-    FormField("currency", "Currency", help="ISO 4217, like USD. Of a metric: what its units cost is in this currency."),
+    FormField("currency", "Currency", type="currency", help="ISO 4217, like USD. Of a metric: what its units cost is in this currency."),
     FormField("metric_id", "Metric", is_required=False, help="For units instead of money. Empty: money."),
     FormField("category", "Category", type="choice", choices=tuple(Category.choices)),
     FormField("cost_of_credit", "What the customer paid for it", type="amount_or_zero", is_required=False, help="Empty: not said."),
@@ -40,7 +45,7 @@ def grant(correction: CorrectionInput) -> list[PostedEntry]:
         customer_id=customer.customer_id,
         name=facts["name"],
         unit_type=UnitType.METRIC if "metric_id" in facts else UnitType.CURRENCY,
-        currency=facts["currency"].upper(),
+        currency=facts["currency"],
         metric_id=facts.get("metric_id"),
         amount=amount,
         cost_of_credit=Decimal(facts["cost_of_credit"]) if "cost_of_credit" in facts else None,
@@ -55,7 +60,7 @@ def grant(correction: CorrectionInput) -> list[PostedEntry]:
 
 def cautions(tenant_id: UUID, target_ids: Sequence[UUID], facts: Mapping[str, str]) -> list[str]:
     """What is unusual of the grant: its cost, its first day, its decimals."""
-    found, amount, currency = [], Decimal(facts["amount"]), facts["currency"].upper()
+    found, amount, currency = [], Decimal(facts["amount"]), facts["currency"]
     is_money = "metric_id" not in facts
     cost, first = Decimal(facts.get("cost_of_credit", "0")), _day(facts.get("effective_date"))
     if is_money and cost > amount:
@@ -64,6 +69,20 @@ def cautions(tenant_id: UUID, target_ids: Sequence[UUID], facts: Mapping[str, st
         found.append(f"It begins on {first}, which is over.")
     finer = [finer_than_currency(amount, currency) if is_money else "", finer_than_currency(cost, currency)]
     return [*found, *(sentence for sentence in finer if sentence)]
+
+
+def name_of_new(tenant_id: UUID, customer_id: str) -> str:
+    """What names the row of a customer that has none yet, for `make_customer`."""
+    return f"{tenant_id}:{customer_id}"
+
+
+def make_customer(name: str, actor: str, request_id: str) -> None:
+    """Makes the row of the customer, if it has none. Raises ValueError for what is no tenant and customer."""
+    tenant, _, customer_id = name.partition(":")
+    tenant_id = UUID(tenant)
+    if not customer_id or "\0" in customer_id or len(customer_id) > MAX_ID or not Tenant.objects.filter(pk=tenant_id).exists():
+        raise ValueError(name)
+    open_customer(tenant_id, customer_id, actor=actor, request_id=request_id)
 
 
 def _day(text: str | None) -> date | None:
@@ -82,5 +101,6 @@ register(
         takes_many=False,
         icon="add_card",
         phrase="give a new grant to {rows}",
+        make_row=make_customer,
     )
 )

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from backoffice.models import Customer
+from backoffice.models import Customer, id_of_customer
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.tenants.setting_author import setting_author
@@ -43,7 +43,8 @@ class ChangeCustomerForm(SettingForm):
         notes = dict(line.split("=", 1) for line in values["notes_text"].splitlines())
         facts = {"name": values["name"], "metadata": notes, "updated_by": actor, "updated_at": timezone.now()}
         with setting_author(actor=actor, request_id=request_id):
-            Customer.objects.update_or_create(tenant=self.tenant, customer_id=customer_id, defaults=facts)
+            made = facts | {"id": id_of_customer(self.tenant.pk, customer_id)}
+            Customer.objects.update_or_create(tenant=self.tenant, customer_id=customer_id, defaults=facts, create_defaults=made)
 
 
 class CustomerForm(ChangeCustomerForm):

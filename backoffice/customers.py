@@ -20,11 +20,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from backoffice.correction_kinds import MAX_ID, name_of_new
 from backoffice.customer_links import customer_url
 from backoffice.figures import SOON
-from backoffice.models import Customer
+from backoffice.models import Customer, id_of_customer
 from backoffice.search_names import with_grants
-from backoffice.services import open_customer
 from backoffice.timeline import timeline
 from credits import selectors as credits
 from credits.admin import unit_of
@@ -38,7 +38,7 @@ from kernel.corrections.kinds import list_kinds
 from kernel.corrections.models import CorrectionEntry, CorrectionRequest
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.figures import figure_url
-from kernel.ledger.admin.formatting import action_link, actor_names, actor_of, label, link, money, row_link
+from kernel.ledger.admin.formatting import action_link, actor_names, label, link, money, row_link
 from kernel.ledger.admin.text_conditions import has
 from kernel.ledger.clocks import Clock
 from kernel.ledger.holds import HoldStatus, set_live_held
@@ -49,7 +49,7 @@ from metering.models import Transaction as MeteredTransaction
 
 PERMISSION = "credits.view_grant"
 # Customers on a page of the list, and rows of each part of a customer's page.
-LISTED, SHOWN, MAX_ID = 50, 50, 255
+LISTED, SHOWN = 50, 50
 OPEN_FIRST = Case(When(Q(status=GrantStatus.OPEN) & ~Q(expiry_date__lt=TODAY), then=0), default=1)
 STATE_COLOURS = {GrantStatus.OPEN: "good", GrantStatus.EXPIRED: "wait"}
 # One look-up in the index for each customer, however many grants a customer has.
@@ -151,9 +151,13 @@ def new_grant(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm(REQUEST_PERMISSION):
         raise PermissionDenied
     tenant, customer_id = find_customer(request)
-    customer = open_customer(tenant, customer_id, actor=actor_of(request), request_id=getattr(request, "request_id", ""))
+    known = Customer.objects.filter(tenant=tenant, customer_id=customer_id).first()
     newest = Grant.objects.filter(tenant=tenant, customer_id=customer_id).order_by("-created_at", "-id").first()
-    wanted = {"kind": "backoffice.grant", "row": customer.pk, "back": customer_url(tenant.pk, customer_id)}
+    row_id = known.pk if known else id_of_customer(tenant.pk, customer_id)
+    wanted = {"kind": "backoffice.grant", "row": row_id, "back": customer_url(tenant.pk, customer_id)}
+    if known is None:
+        # The row is made together with the request.
+        wanted["new_row"] = name_of_new(tenant.pk, customer_id)
     wanted["currency"] = newest.currency if newest else tenant.currency
     return HttpResponseRedirect(f"{reverse(REQUEST_PAGE)}?{urlencode(wanted)}")
 

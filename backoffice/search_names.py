@@ -1,9 +1,14 @@
 """What a part of a name means in a search: `agent:writ` is every agent with it in its name, `customer:lovel` every such customer."""
 
+import re
+
 from django.db.models import Q
 
 from backoffice.models import Customer
+from billing.choices import SHIPPED_TYPES
+from billing.models import TransactionType
 from credits.models import Grant
+from kernel.ledger.admin.search_terms import folded
 from kernel.ledger.admin.searching import register_name
 from kernel.ledger.admin.text_conditions import begins, has
 from kernel.tenants.models import Tenant
@@ -33,5 +38,25 @@ def with_grants(text: str, scope: VisibleTenants, tenants: Q | None = None) -> l
     return list(found.order_by("tenant_id", "customer_id").values_list("tenant_id", "customer_id").distinct()[:MAX_NAMES])
 
 
+def types(text: str, scope: VisibleTenants) -> list[str]:
+    """Codes of billing's types that have the text in their label, by a tenant of its own or by everybody; or whose code is that."""
+    return [code for code, _ in _types(text, scope)]
+
+
+def types_called(text: str, scope: VisibleTenants) -> list[str]:
+    """The same for a whole label: `service fee` is `service_fee`."""
+    return [code for code, label in _types(text, scope) if folded(text) in (folded(label), folded(code))]
+
+
+def _types(text: str, scope: VisibleTenants) -> list[tuple[str, str]]:
+    own = scope.limit(TransactionType.objects.filter(has(("label",), text), is_catalogued=True))
+    shipped = [(code, label) for code, (label, _) in SHIPPED_TYPES.items() if folded(text) in folded(label) or folded(text) == code]
+    # A code that has no label is shown as its words.
+    code = re.sub(r"[\s-]+", "_", text.strip().lower())
+    return [*shipped, (code, text), *own.values_list("code", "label").order_by("code").distinct()[:MAX_NAMES]]
+
+
+register_name("type", types)
+register_name("type_is", types_called)
 register_name("agent", agents)
 register_name("customer", customers)

@@ -1,10 +1,10 @@
 """What is written of the back office's own rows by its pages."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
-from backoffice.models import Customer, KeptDuplicate
+from backoffice.models import Customer, KeptDuplicate, id_of_customer
 from billing.models import Transaction
-from kernel.tenants.models import Tenant
 from kernel.tenants.setting_author import setting_author
 
 
@@ -14,8 +14,9 @@ def keep_duplicates(rows: Iterable[Transaction], *, reason: str, actor: str) -> 
     KeptDuplicate.objects.bulk_create(kept, ignore_conflicts=True)
 
 
-def open_customer(tenant: Tenant, customer_id: str, *, actor: str, request_id: str) -> Customer:
+def open_customer(tenant_id: UUID, customer_id: str, *, actor: str, request_id: str) -> Customer:
     """The customer's row, which a correction of it names; made without a name where there is none."""
+    made = {"id": id_of_customer(tenant_id, customer_id), "updated_by": actor}
     with setting_author(actor=actor, request_id=request_id):
-        customer, _ = Customer.objects.get_or_create(tenant=tenant, customer_id=customer_id, defaults={"updated_by": actor})
+        customer, _ = Customer.objects.get_or_create(tenant_id=tenant_id, customer_id=customer_id, defaults=made)
     return customer

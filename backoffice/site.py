@@ -53,6 +53,7 @@ class OfficeSite(UnfoldAdminSite):
 
         page = self.admin_view
         return [
+            path("backoffice/sums/", page(views.list_sums), name="backoffice_list_sums"),
             path("backoffice/export/start/", page(views.export), name="backoffice_export_start"),
             path("backoffice/export/<uuid:export_id>/progress/", page(views.progress), name="backoffice_export_progress"),
             path("backoffice/export/<uuid:export_id>/file/", page(views.download), name="backoffice_export_download"),

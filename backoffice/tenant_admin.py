@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminS
 from kernel.corrections.admin.correction_actions import request_url
 from kernel.corrections.choices import REQUEST_PERMISSION
 from kernel.ledger.admin import LedgerAdmin
+from kernel.ledger.admin.fields import CurrencyField
 from kernel.ledger.admin.formatting import page_of
 from kernel.ledger.admin.settings import DATETIME_LOCAL, MomentField, SettingForm, form_id_of, setting_action, switch_field, text_field
 from kernel.tenants import services
@@ -34,7 +35,7 @@ class NewTenantForm(SettingForm):
     has_tenant = False
     name = text_field("Name")
     slug = text_field("Short name", help="Lower-case letters, digits and hyphens. It can't be changed.", max_length=80)
-    currency = text_field("Currency", help="ISO 4217, like USD: the currency of amounts that name none.", max_length=3)
+    currency = CurrencyField(label="Currency", help_text="ISO 4217, like USD: the currency of amounts that name none.")
     parent = forms.ModelChoiceField(
         queryset=Tenant.objects.none(),
         label="Parent",

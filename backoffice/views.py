@@ -24,6 +24,8 @@ from backoffice.list_downloads import jobs
 from backoffice.list_downloads.spreadsheets import write_excel
 from backoffice.models import Export, SavedFilter
 from kernel.ledger.admin.formatting import actor_of
+from kernel.ledger.admin.lists import LedgerChangeList
+from kernel.ledger.admin.sums import late_foot
 from kernel.tenants.models import StaffProfile, check_time_zone
 from kernel.tenants.setting_author import setting_author
 
@@ -49,8 +51,20 @@ def export(request: HttpRequest) -> HttpResponseBase:
         started = jobs.begin(request, found, address=address)
         return HttpResponseRedirect(reverse("admin:backoffice_export_progress", args=(started.pk,)))
     file = NamedTemporaryFile(suffix=".xlsx")  # noqa: SIM115 - the response closes it
-    write_excel(Path(file.name), found.words, found.stream_in_words(), moved=lambda rows: None)
+    rows = found.stream_in_words()
+    write_excel(Path(file.name), found.words, rows, moved=lambda rows: None, title=found.title, units=found.units)
     return FileResponse(open(file.name, "rb"), as_attachment=True, filename=f"{name}.xlsx", content_type=EXCEL)
+
+
+@require_safe
+def list_sums(request: HttpRequest) -> HttpResponse:
+    """The sums below the list at `from`, as a part of its page: see kernel.ledger.admin.sums."""
+    address = _address(request.GET.get("from", ""))
+    _, changelist = jobs.listed(request, address)
+    if not isinstance(changelist, LedgerChangeList):
+        raise Http404
+    foot = late_foot(changelist)
+    return TemplateResponse(request, "ledger/sums.html", {"foot": foot, "path": urlsplit(address).path})
 
 
 @require_safe

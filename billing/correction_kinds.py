@@ -8,7 +8,7 @@ from billing import selectors, services
 from billing.choices import ADJUSTMENT, REASON_LENGTH, ReversalReason, type_in_words
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from kernel.ledger.errors import InvalidValue
-from kernel.ledger.money import finer_than_currency, is_currency, with_thousands
+from kernel.ledger.money import finer_than_currency, with_thousands
 
 AMOUNT = FormField(
     "amount", "Amount to reverse", type="positive_amount", help="In the transaction's currency; less than what is left of it."
@@ -110,9 +110,7 @@ def _adjust(correction: CorrectionInput, currency: str) -> list[PostedEntry]:
 
 def open_wallet(correction: CorrectionInput) -> list[PostedEntry]:
     """Open the tenant's wallet in a currency, by its first entry. Raises InvalidValue for a currency that it has a wallet in."""
-    currency = correction.facts["currency"].upper()
-    if not is_currency(currency):
-        raise InvalidValue(field="currency", reason="unknown_currency", value=currency)
+    currency = correction.facts["currency"]
     if any(wallet["currency"] == currency for wallet in selectors.list_wallets(tenant_id=correction.tenant_id)):
         raise InvalidValue(field="currency", reason="taken", value=currency)
     row = services.record_transaction(
@@ -164,7 +162,7 @@ register(
         description="Opens a wallet of the tenant in a currency that it has none in yet, by its first top-up.",
         post=open_wallet,
         fields=(
-            FormField("currency", "Currency", help="ISO 4217, like EUR."),
+            FormField("currency", "Currency", type="currency", help="ISO 4217, like EUR."),
             FormField("amount", "First top-up", type="positive_amount", help="What was paid in."),
             FormField("reference_id", "Reference of the payment", is_required=False, help="Empty: that of this correction."),
         ),

@@ -23,7 +23,9 @@ from django.utils.text import capfirst
 
 from backoffice.list_downloads.spreadsheets import CHUNK, csv_lines, write_excel
 from backoffice.models import Export
+from kernel.ledger.admin.searching import NEWEST
 from kernel.ledger.identifiers import code_in_words
+from kernel.ledger.money import PLACES
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +49,8 @@ class Extract:
     # What people call each column, and its values where they are codes: for a workbook, which people read. Programs read CSV.
     words: list[str]
     values: Sequence[Mapping[Any, Any]]
+    # Of each column of amounts, the places of those that may have its unit, the likeliest first; None for other columns.
+    units: Sequence[Sequence[int] | None] = ()
 
     def stream_in_words(self) -> Iterator[tuple[Any, ...]]:
         """The rows with the words of codes."""
@@ -64,8 +68,11 @@ class Extract:
         return len(self.rows.order_by().values_list("pk", flat=True)[: MAX_DIRECT_ROWS + 1])
 
 
-def extract(request: HttpRequest, address: str) -> Extract:
-    """The rows of the list at `address` (a path with its query). Raises Http404, PermissionDenied."""
+def listed(request: HttpRequest, address: str) -> tuple[Any, Any]:
+    """The admin of the list at `address` (a path with its query), and its change list with every row that it filters, read by no page.
+
+    Raises Http404, PermissionDenied.
+    """
     parts = urlsplit(address)
     try:
         match = resolve(parts.path)
@@ -74,20 +81,31 @@ def extract(request: HttpRequest, address: str) -> Extract:
     page = next((page for page in admin.site._registry.values() if match.view_name == _list_name(page)), None)
     if page is None:
         raise Http404
-    label = page.model._meta
-    if not page.has_view_permission(request) or not request.user.has_perm(f"{label.app_label}.export_{label.model_name}"):
+    if not page.has_view_permission(request):
         raise PermissionDenied
     # The changelist itself selects the rows, with its own filters, search and tenant limits.
-    list_request = RequestFactory().get(parts.path)
-    list_request.GET, list_request.user = QueryDict(parts.query), request.user
-    columns = _columns(page)
+    list_request: Any = RequestFactory().get(parts.path)
+    list_request.GET, list_request.user, list_request.reads_every_row = QueryDict(parts.query), request.user, True
     try:
-        rows = page.get_changelist_instance(list_request).queryset.values_list(*columns.values())
+        return page, page.get_changelist_instance(list_request)
     except (IncorrectLookupParameters, OverflowError, DataError):
         raise Http404 from None
+
+
+def extract(request: HttpRequest, address: str) -> Extract:
+    """The rows of the list at `address`. Raises Http404, PermissionDenied."""
+    page, changelist = listed(request, address)
+    label = page.model._meta
+    if not request.user.has_perm(f"{label.app_label}.export_{label.model_name}"):
+        raise PermissionDenied
+    columns = _columns(page)
+    rows = changelist.queryset.values_list(*columns.values())
     fields = {field.attname: field for field in page.model._meta.concrete_fields}
     values = [dict(fields[name].flatchoices or ()) if name in fields else {} for name in columns]
-    return Extract(title=str(label.verbose_name_plural), headers=list(columns), rows=rows, words=_words(page, columns), values=values)
+    title, words = str(label.verbose_name_plural), _words(page, columns)
+    if getattr(changelist.request, "is_search_of_newest", False):
+        title += f" found in the newest {NEWEST}"
+    return Extract(title=title, headers=list(columns), rows=rows, words=words, values=values, units=_units(page, columns))
 
 
 def _words(page: Any, columns: Iterable[str]) -> list[str]:
@@ -116,6 +134,19 @@ def _columns(page: Any) -> dict[str, Any]:
         if name is not None:
             columns[f"{field.name}_{name}"] = F(f"{field.name}__{name}")
     return columns | dict(getattr(page, "export_columns", {}))
+
+
+def _units(page: Any, columns: Mapping[str, Any]) -> list[tuple[int, ...] | None]:
+    """Where each amount's unit is. What a customer paid for credit is money, also for credit in units of a metric."""
+    names = list(columns)
+    fields = {field.attname: field for field in page.model._meta.concrete_fields}
+    amounts = {name for name, field in fields.items() if isinstance(field, models.DecimalField) and field.decimal_places == PLACES}
+    amounts |= {name for name in ("effect", "cost", "cost_estimated") if name in columns}
+    found: list[tuple[int, ...] | None] = []
+    for name in names:
+        own = ("currency",) if name in {"cost_of_credit", "cost_basis"} else ("unit", "metric_id", page.currency_path, "cost_currency")
+        found.append(tuple(names.index(unit) for unit in own if unit in columns) if name in amounts else None)
+    return found
 
 
 def _list_name(page: Any) -> str:
@@ -157,7 +188,7 @@ def write(export: Export, found: Extract) -> None:
 
     progress = [0]
     try:
-        count = write_excel(unfinished, found.words, found.stream_in_words(), moved=moved)
+        count = write_excel(unfinished, found.words, found.stream_in_words(), moved=moved, title=found.title, units=found.units)
         unfinished.rename(path)
         _finish(export, state=Export.State.READY, rows=count, bytes=path.stat().st_size)
     except Exception as error:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -11,7 +12,7 @@ from typing import Any
 import xlsxwriter
 
 from kernel.ledger.exports.formulas import escape_formula
-from kernel.ledger.money import trimmed_digits
+from kernel.ledger.money import trimmed_digits, with_thousands
 
 # Excel stores a double and shows fifteen digits of it.
 EXCEL_DIGITS = 15
@@ -19,6 +20,8 @@ EXCEL_ROWS = 1_048_576
 EXCEL_TEXT = 32_767
 # Excel knows no earlier dates; they are text.
 FIRST_EXCEL_YEAR = 1901
+# Of columns, in characters: a moment has nineteen.
+LEAST_WIDTH, MOST_WIDTH = 20, 40
 # Rows that are written together.
 CHUNK = 1000
 
@@ -71,45 +74,87 @@ def _csv_cell(value: Any) -> str:
     return trimmed_digits(shown) if isinstance(shown, Decimal) else str(shown)
 
 
-def write_excel(path: Path, headers: Sequence[str], rows: Iterable[Sequence[Any]], *, moved: Callable[[int], None]) -> int:
-    """Write a workbook, row by row to the disk; `moved` is called with the number of rows written. Returns how many there were."""
+def write_excel(
+    path: Path,
+    headers: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    moved: Callable[[int], None],
+    title: str = "",
+    units: Sequence[Sequence[int] | None] = (),
+) -> int:
+    """Write a workbook, row by row to the disk; `moved` is called with the number of rows written. Returns how many there were.
+
+    `title`: of the sheet. `units`: of each column of amounts, the places of the columns that may have the row's unit; None for others.
+    """
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     count = 0
     with xlsxwriter.Workbook(str(path), options) as book:
-        bold, moments = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        formats, units = Formats(book), [*units, *[None] * (len(headers) - len(units))]
         sheet, line = None, EXCEL_ROWS
         for row in rows:
             if sheet is None or line >= EXCEL_ROWS:
-                sheet, line = _new_sheet(book, headers, bold), 1
-            _write_row(sheet, line, row, moments)
+                sheet, line = _new_sheet(book, headers, formats, title), 1
+            _write_row(sheet, line, row, formats, units)
             line, count = line + 1, count + 1
             if count % CHUNK == 0:
                 moved(count)
         if sheet is None:
-            _new_sheet(book, headers, bold)
+            _new_sheet(book, headers, formats, title)
     return count
 
 
-def _new_sheet(book: Any, headers: Sequence[str], bold: Any) -> Any:
-    sheet = book.add_worksheet()
+class Formats:
+    """The formats of cells: an amount has at least the decimals of its currency, and all that it has."""
+
+    def __init__(self, book: Any) -> None:
+        self.book = book
+        self.bold = book.add_format({"bold": True})
+        self.moments = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        self.days = book.add_format({"num_format": "yyyy-mm-dd"})
+        self.amounts: dict[str, Any] = {}
+
+    def of_amount(self, amount: Decimal, unit: str) -> Any:
+        places = len(with_thousands(amount, unit).partition(".")[2])
+        pattern = f"#,##0.{'0' * places}" if places else "#,##0"
+        if pattern not in self.amounts:
+            self.amounts[pattern] = self.book.add_format({"num_format": pattern})
+        return self.amounts[pattern]
+
+
+def _new_sheet(book: Any, headers: Sequence[str], formats: Formats, title: str) -> Any:
+    # Excel's names have at most 31 characters, without these, and no apostrophe at their ends.
+    name = re.sub(r"[\[\]:*?/\\]", " ", title).strip(" '")[:26].strip(" '")
+    number = len(book.worksheets()) + 1
+    sheet = book.add_worksheet((f"{name[:1].upper()}{name[1:]}" + (f" {number}" if number > 1 else "")) if name else None)
     sheet.freeze_panes(1, 0)
-    sheet.write_row(0, 0, headers, bold)
+    for column, header in enumerate(headers):
+        sheet.set_column(column, column, min(max(len(header) + 2, LEAST_WIDTH), MOST_WIDTH))
+    sheet.write_row(0, 0, headers, formats.bold)
     return sheet
 
 
-def _write_row(sheet: Any, line: int, row: Sequence[Any], moments: Any) -> None:
+def _write_row(sheet: Any, line: int, row: Sequence[Any], formats: Formats, units: Sequence[Sequence[int] | None]) -> None:
     for column, value in enumerate(row):
-        if isinstance(value, datetime) and value.year >= FIRST_EXCEL_YEAR:
-            sheet.write_datetime(line, column, value.astimezone(UTC).replace(tzinfo=None), moments)
-            continue
-        shown = cell(value)
-        if isinstance(shown, bool):
-            sheet.write_boolean(line, column, shown)
-        elif isinstance(shown, str):
-            # A cell of text is never run as a formula, whatever it begins with: it needs no apostrophe.
-            sheet.write_string(line, column, shown[:EXCEL_TEXT])
-        elif is_exact_in_excel(Decimal(shown)):
-            sheet.write_number(line, column, float(shown))
-        else:
-            # As text: a double would lose digits.
-            sheet.write_string(line, column, trimmed_digits(Decimal(shown)))
+        places = units[column]
+        unit = None if places is None else next((str(row[place]) for place in places if row[place]), "")
+        _write_cell(sheet, (line, column), value, formats, unit)
+
+
+def _write_cell(sheet: Any, place: tuple[int, int], value: Any, formats: Formats, unit: str | None) -> None:
+    """`unit`: of an amount, empty where it isn't known; None for other values."""
+    shown = cell(value)
+    if isinstance(value, datetime) and value.year >= FIRST_EXCEL_YEAR:
+        sheet.write_datetime(*place, value.astimezone(UTC).replace(tzinfo=None), formats.moments)
+    elif isinstance(value, date) and value.year >= FIRST_EXCEL_YEAR:
+        sheet.write_datetime(*place, value, formats.days)
+    elif isinstance(shown, bool):
+        sheet.write_boolean(*place, shown)
+    elif isinstance(shown, str):
+        # A cell of text is never run as a formula, whatever it begins with: it needs no apostrophe.
+        sheet.write_string(*place, shown[:EXCEL_TEXT])
+    elif not is_exact_in_excel(Decimal(shown)):
+        # As text: a double would lose digits.
+        sheet.write_string(*place, trimmed_digits(Decimal(shown)))
+    else:
+        sheet.write_number(*place, float(shown), formats.of_amount(Decimal(shown), unit) if unit is not None else None)

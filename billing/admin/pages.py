@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from billing import selectors, services
 from billing.admin.filters import FlagFilter, ReversalFilter
+from billing.admin.kept_sums import kept_sums
 from billing.admin.statements import statement_page
 from billing.admin.wallet_opening import WalletOpening
 from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, REASON_LENGTH, TYPE_LENGTH, Direction
@@ -23,11 +24,12 @@ from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wal
 from billing.selectors.holds import HELD_NOW, OPEN
 from kernel.corrections.admin.correction_actions import CorrectionActions, how_to_undo
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.fields import BalanceField, longest_hold_field
+from kernel.ledger.admin.fields import BalanceField, WholeNumberField, longest_hold_field
 from kernel.ledger.admin.figures import FigureFilter, figure_url
 from kernel.ledger.admin.formatting import action_link, actor_names, effect, id_link, label, link, money, page_of, row_link
 from kernel.ledger.admin.holds import HoldAdmin, ReleaseHoldForm
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
+from kernel.ledger.admin.sums import KeptSums
 from kernel.ledger.holds import set_live_held
 from kernel.ledger.money import in_words, trimmed_digits
 from kernel.tenants.admin import local_time
@@ -84,7 +86,7 @@ class PolicyForm(SettingForm):
     title = "Set the policy"
     description = "How the tenant's billing ledger treats types, duplicates and new wallets."
     strict_types = switch_field("Only types of the catalogue", help="Refuse a transaction of a type that nobody defined.")
-    near_duplicate_seconds = forms.IntegerField(
+    near_duplicate_seconds = WholeNumberField(
         label="Near-duplicates within (seconds)",
         min_value=0,
         max_value=NEAR_DUPLICATE_LIMIT_SECONDS,
@@ -216,6 +218,9 @@ class TransactionAdmin(WithTypes, CorrectionActions):
     sum_of, has_signed_amounts, has_amount_index = "effect", True, True
     sortable_in_a_tenant = ("occurred_at", "amount")
     icon = "receipt_long"
+
+    def kept_sums(self, request: HttpRequest) -> KeptSums | None:
+        return kept_sums(request)
 
     def title_of(self, row: Transaction) -> str:
         return f"{row.get_direction_display()} of {in_words(row.amount, row.currency)}: {row}"

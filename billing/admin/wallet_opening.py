@@ -17,7 +17,6 @@ class WalletOpening(LedgerAdmin):
     """Base class of the list of wallets, with its action "Open a wallet"."""
 
     actions_list = ("open_wallet",)
-    next_step = "A tenant's first entry in a currency opens its wallet: “Open a wallet” records a first top-up, or the API any entry."
 
     @action(  # type: ignore[untyped-decorator] # Unfold's own has no types
         description="Open a wallet", icon="add", permissions=["request"], url_path="open-wallet"

@@ -3,13 +3,12 @@
 from decimal import Decimal
 from typing import Any
 
-from django import forms
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from credits import services
 from credits.models import Policy
 from credits.services.settings import MAX_EXPIRING_DAYS
-from kernel.ledger.admin.fields import AmountOrZeroField, longest_hold_field
+from kernel.ledger.admin.fields import AmountOrZeroField, CurrencyField, WholeNumberField, longest_hold_field
 from kernel.ledger.admin.holds import ReleaseHoldForm
 from kernel.ledger.admin.settings import SettingForm, text_field
 from kernel.ledger.money import trimmed_digits
@@ -23,7 +22,7 @@ class AlertForm(SettingForm):
     )
     icon = "notification_add"
     customer_id = text_field("Customer", max_length=255)
-    currency = text_field("Currency", required=False, max_length=3, help="ISO 4217; or a metric, not both.")
+    currency = CurrencyField(label="Currency", required=False, help_text="ISO 4217; or a metric, not both.")
     metric_id = text_field("Metric", required=False, max_length=255)
     alert_below = AmountOrZeroField(label="Alert below", required=False, help_text="Empty: no alert.")
 
@@ -52,7 +51,7 @@ class PolicyForm(SettingForm):
     title = "Set the policy"
     description = "How early a grant that expires with a balance is announced, by an event credits.grant.expiring; how long holds last."
     icon = "tune"
-    expiring_days = forms.IntegerField(
+    expiring_days = WholeNumberField(
         label="Announce so many days before", min_value=0, max_value=MAX_EXPIRING_DAYS, widget=UnfoldAdminTextInputWidget()
     )
     longest_hold_seconds = longest_hold_field()

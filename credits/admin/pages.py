@@ -251,6 +251,8 @@ class HoldLineAdmin(UnitAdmin):
 
 @admin.register(HoldEntry)
 class HoldEntryAdmin(UnitAdmin):
+    # Amounts of several kinds of changes.
+    sum_of = ""
     list_display = ("id", "hold", "grant", "kind", "amount", "held_after", "created_at", "actor")
     list_filter = ("kind",)
     search_fields = ("id", "hold__id", "grant__id")

@@ -36,7 +36,9 @@ class PostedEntry:
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """A value that a kind needs besides the rows. `type`: amount (signed), positive_amount, amount_or_zero, date, text, choice, tick or id.
+    """A value that a kind needs besides the rows.
+
+    `type`: amount (signed), positive_amount, amount_or_zero, currency, date, text, choice, tick or id.
 
     `unless`: the tick that is set instead of giving a value; one of the two must be. `model_label`: of an id, the model whose row it names.
     """
@@ -87,6 +89,8 @@ class Kind:
     `takes_what_is_left`: it moves the rest of an account, which other postings make smaller; less than what was seen may be
     posted, never more.
     `cautions`: what the requester and the approver may not expect of it, as sentences, from the tenant, the rows and the facts.
+    `make_row`: makes the row that a request is for, if it doesn't exist yet, of a name for it, as this actor, by this HTTP request. Its
+    form calls it within a transaction that is rolled back until the request is made. Raises ValueError for what names no row.
     """
 
     code: str
@@ -101,6 +105,7 @@ class Kind:
     takes_what_is_left: bool = False
     icon: str = "undo"
     phrase: str = ""
+    make_row: Callable[[str, str, str], None] | None = None
 
 
 _KINDS: dict[str, Kind] = {}

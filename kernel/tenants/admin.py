@@ -73,6 +73,8 @@ class ReadOnly:
     sortable_by = ()
     # The list has buttons for exports and for saved filters.
     can_export = True
+    # What an empty list says.
+    next_step = "They appear here as soon as the API or a command records one."
     # Labels of fields that differ from those of kernel.tenants.field_labels.
     field_labels: Mapping[str, str] = {}
 

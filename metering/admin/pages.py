@@ -3,44 +3,35 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
+from django.db.models import F
 from django.http import HttpRequest
 from django.utils.html import format_html
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from kernel.corrections.admin.correction_actions import CorrectionActions
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import PlainDecimalField
 from kernel.ledger.admin.figures import FigureFilter
 from kernel.ledger.admin.formatting import actor_names, id_link, joined, json_block, label, money, row_link
-from kernel.ledger.admin.settings import MomentField, SettingForm, setting_action, switch_field, text_field
+from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
+from kernel.ledger.admin.sums import KeptSums
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.admin import local_time
+from metering.admin.cost_columns import COST_COLUMNS
 from metering.admin.decisions import rounds_of
 from metering.admin.filters import EstimateFilter, StaleFilter
+from metering.admin.kept_sums import kept_sums
 from metering.choices import ReportedCosts
-from metering.models import Cost, Fact, Policy, Price, Rollup, StatusChange, Trace, Transaction, UnitPrice
-from metering.services import prices, settings
+from metering.models import Cost, Fact, Policy, Rollup, StatusChange, Trace, Transaction
+from metering.services import settings
 from metering.services.settings import UNCHANGED
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 # Rows shown in one panel.
 MAX_ROWS = 50
-
-
-def amount_field(label: str, *, help: str = "") -> PlainDecimalField:
-    return PlainDecimalField(
-        label=label,
-        required=False,
-        min_value=Decimal(0),
-        max_digits=36,
-        decimal_places=18,
-        widget=UnfoldAdminTextInputWidget(),
-        help_text=f"{help} Empty: nothing.".strip(),
-    )
 
 
 def limit_field(label: str, *, unit: str, at_most: int) -> PlainDecimalField:
@@ -132,74 +123,6 @@ class PolicyForm(SettingForm):
         return UNCHANGED if values[name] == self.standing[name] else float(values[name]) * unit
 
 
-class PriceForm(SettingForm):
-    is_tried_first = True
-    title = "New price"
-    description = "A new price ends the one with the same names at the moment it begins. A price is never edited."
-    icon = "add"
-    service_name = text_field("Service", required=False, help="Empty: every service.", max_length=255)
-    action_name = text_field("Action", required=False, help="Empty: every action.", max_length=255)
-    resource_name = text_field("Resource or model", required=False, help="Empty: every resource.", max_length=255)
-    currency = text_field("Currency", max_length=3)
-    units = forms.CharField(
-        label="Quantities",
-        max_length=5000,
-        required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
-        help_text="All quantities of the price, one per line as NAME=AMOUNT/PER, like usage.input_tokens=3/1000000. "
-        "A question mark at the end: the quantity may be absent. An exclamation mark: begun packages are billed. "
-        "Tiers: pages=0.10@1000,0.05 costs 0.10 up to 1000 and 0.05 beyond.",
-    )
-    flat_amount = amount_field("Each call costs", help="Whatever it used.")
-    minimum = amount_field("A call costs at least")
-    markup = PlainDecimalField(
-        label="Markup on the public price (%)",
-        required=False,
-        min_value=Decimal(-100),
-        max_value=Decimal(100_000),
-        decimal_places=4,
-        widget=UnfoldAdminTextInputWidget(),
-        help_text="Instead of quantities: 20 for 20 % more than the public price of the model.",
-    )
-    valid_from = MomentField("From")
-
-    def clean_units(self) -> str:
-        lines = [line.strip() for line in self.cleaned_data["units"].splitlines() if line.strip()]
-        for line in lines:
-            try:
-                prices.parse_unit(line)
-            except ValueError as error:
-                raise forms.ValidationError(str(error)) from None
-        return "\n".join(lines)
-
-    def notes(self) -> list[str]:
-        names = {name: self.cleaned_data[name] for name in ("service_name", "action_name", "resource_name")}
-        ended = Price.objects.filter(tenant=self.tenant, **names, valid_to__isnull=True, valid_from__lt=self.cleaned_data["valid_from"])
-        quantities = UnitPrice.objects.filter(tenant=self.tenant, price__in=ended).order_by("fact_key").values_list("fact_key", flat=True)
-        return [f"Ends the current price with these names, which has: {', '.join(quantities)}."] if quantities else []
-
-    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        units = [prices.parse_unit(line) for line in values.pop("units").splitlines()]
-        amounts: dict[str, Any] = {name: values.pop(name) or Decimal(0) for name in ("flat_amount", "minimum")}
-        percent = values.pop("markup")
-        markup = None if percent is None else percent / 100
-        prices.set_price(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, units=units, **amounts, markup=markup, **values)
-
-
-class EndPriceForm(SettingForm):
-    title = "End the price"
-    description = "Transactions from that moment on don't have this price."
-    icon = "event_busy"
-    is_destructive = True
-    valid_to = MomentField("Ends")
-
-    def current(self) -> dict[str, Any]:
-        return {"valid_to": self.row.valid_to}
-
-    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        prices.end_price(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, price_id=self.row.pk, **values)
-
-
 def cost_timeline(transaction: Transaction) -> Panel:
     """Every cost of a transaction, from the first estimate to the actual cost."""
     rows = list(Cost.objects.filter(tenant_id=transaction.tenant_id, transaction_id=transaction.pk).order_by("created_at", "id")[:MAX_ROWS])
@@ -271,6 +194,7 @@ class TransactionAdmin(CorrectionActions):
     search_fields = ("id", "idempotency_key", "trace__reference", "trace__external_id", "agent__name", "customer_id")
     search_parts = ("customer_id", "action_name", "resource_name")
     sortable_in_a_tenant = ("occurred_at",)
+    export_columns: ClassVar[Mapping[str, Any]] = COST_COLUMNS
     icon = "bolt"
 
     def page_fields(self, row: Transaction) -> dict[str, list[tuple[str, Any, bool]]]:
@@ -297,6 +221,18 @@ class CostAdmin(CorrectionActions):
     links = {"payment_id": "paying.payment"}
     currency_path = "fiat_asset_symbol"
     icon = "payments"
+
+    # Of the call: what finance groups costs by.
+    export_columns: ClassVar[Mapping[str, Any]] = {
+        "customer_id": F("transaction__customer_id"),
+        "agent_name": F("transaction__agent__name"),
+        "service_name": F("transaction__service__name"),
+        "action_name": F("transaction__action_name"),
+        "resource_name": F("transaction__resource_name"),
+    }
+
+    def kept_sums(self, request: HttpRequest) -> KeptSums | None:
+        return kept_sums(request)
 
     def panels(self, request: HttpRequest, row: Cost) -> list[Panel]:
         return [cost_timeline(row.transaction)]
@@ -329,28 +265,6 @@ class TraceAdmin(LedgerAdmin):
     search_fields = ("id", "reference", "external_id")
     search_parts = ("external_id",)
     icon = "account_tree"
-
-
-@admin.register(Price)
-class PriceAdmin(LedgerAdmin):
-    list_display = ("id", "tenant", "service_name", "action_name", "resource_name", "currency", "valid_from", "valid_to")
-    list_select_related = ("tenant",)
-    search_fields = ("id", "resource_name")
-    icon = "sell"
-    actions_list = ("new_price",)
-    actions_detail = ("end_price",)
-    new_price = setting_action(PriceForm, name="new-price")
-    end_price = setting_action(EndPriceForm, name="end-price")
-
-
-@admin.register(UnitPrice)
-class UnitPriceAdmin(LedgerAdmin):
-    list_display = ("fact_key", "tenant", "price", "amount", "per", "is_optional")
-    list_select_related = ("tenant", "price")
-    search_fields = ("id", "fact_key")
-    sum_of = ""
-    currency_path = "price.currency"
-    icon = "price_change"
 
 
 @admin.register(Policy)

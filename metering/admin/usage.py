@@ -25,6 +25,7 @@ register_messages(
 
 
 class DeclareKeyForm(SettingForm):
+    is_tried_first = True
     title = "Declare a key"
     description = (
         f"Questions about usage can group and filter by the key. What is recorded already is counted by it within some minutes. At most "

@@ -13,7 +13,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.fields import PlainDecimalField
+from kernel.ledger.admin.fields import CurrencyField, PlainDecimalField
 from kernel.ledger.admin.formatting import actor_names, id_link, money, register_origin
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.money import in_words, trimmed_digits
@@ -48,6 +48,7 @@ def names_field(label: str, *, help: str) -> forms.CharField:
 
 
 class ReleaseForm(SettingForm):
+    is_tried_first = True
     title = "Release the payment"
     description = "What it holds is free again. Its transaction stays open; what that costs in the end is debited when it is completed."
     icon = "lock_open"
@@ -162,6 +163,8 @@ class PaymentCallAdmin(LedgerAdmin):
     list_select_related = ("payment",)
     exclude = ("facts_digest",)
     search_fields = ("id", "payment", "idempotency_key")
+    # Amounts of several kinds of calls.
+    sum_of = ""
     currency_path = "payment.currency"
     in_sidebar = False
     icon = "price_check"
@@ -218,7 +221,7 @@ class PayerForm(SettingForm):
         widget=UnfoldAdminTextInputWidget(),
         help_text="Empty: none.",
     )
-    max_currency = text_field("Currency of the most", required=False, help="Payments in another currency are refused then.", max_length=3)
+    max_currency = CurrencyField(label="Currency of the most", required=False, help_text="Payments in another currency are refused then.")
     networks = names_field("Networks", help="One on each line. Empty: all that the payer knows.")
     pay_to = names_field("May be paid", help="One on each line. Empty: everybody.")
 

@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from backoffice.models import Customer, id_of_customer
 from billing import services as billing
 from billing.models import Wallet, WalletHold
 from credits import services as credits
@@ -177,7 +178,15 @@ def test_a_grant_is_given_extended_and_voided_from_the_customers_page_each_once_
         "can&#x27;t be negative"
         in browser.post(REQUEST_FORM, {**parsed(form), **REASON, **facts, "amount": "-5", "step": "preview"}).content.decode()
     )
+    assert browser.get(form).status_code == 200
+    assert browser.post(REQUEST_FORM, {**parsed(form), **REASON, **facts, "amount": "5", "step": "preview"}).status_code == 200
+    stolen = {**parsed(form), "new_row": f"{foreign.id}:x", "row": id_of_customer(foreign.id, "x")}
+    assert browser.post(REQUEST_FORM, {**stolen, **REASON, **facts, "amount": "5", "step": "confirm"}).status_code == 302
+    assert browser.get(REQUEST_FORM, {**stolen, "new_row": "nothing"}).status_code == 404
+    # Nothing is written before a request is made.
+    assert not Customer.objects.exists()
     small = asked(browser, form, **facts, amount="40")
+    assert Customer.objects.get().customer_id == "fresh & new"
     large = asked(browser, form, **facts, amount="60.5")
     assert (small.state, large.state, Grant.objects.get().original_amount) == ("posted", "waiting", Decimal(40))
     seen = text_of(log_in(approver).get(f"/admin/corrections/correctionrequest/{large.pk}/change/"))
@@ -212,7 +221,7 @@ def test_a_new_tenants_wallet_is_opened_by_a_first_top_up_above_the_threshold_by
     assert form in links(browser.get(f"/admin/tenants/tenant/{tenant.id}/change/").content.decode())
     facts = {"currency": "eur", "amount": "49.90", "reference_id": "PAY-1"}
     preview = {**parsed(form), **REASON, **facts, "step": "preview"}
-    assert "code of ISO 4217" in text_of(browser.post(REQUEST_FORM, {**preview, "currency": "ABC"}))
+    assert "letters of ISO 4217" in text_of(browser.post(REQUEST_FORM, {**preview, "currency": "ABC"}))
     assert asked(browser, form, **facts).state == "posted"
     wallet = Wallet.objects.get(tenant=tenant)
     assert (wallet.currency, wallet.balance) == ("EUR", Decimal("49.90"))

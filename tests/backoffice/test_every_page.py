@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,7 +10,9 @@ from django.apps import apps
 from django.contrib import admin
 from django.db import connection
 from django.utils import timezone
+from django.utils.html import escape
 
+from billing.services import record_transaction
 from kernel.ledger.admin.base import PEOPLE
 from kernel.ledger.admin.settings import SettingForm
 from kernel.ledger.base_models import LedgerRow
@@ -96,6 +99,25 @@ def test_every_page_writes_dates_in_one_form_people_by_name_and_labels_in_words(
             if found := DATE_IN_WORDS.findall(text) + re.findall(rf"staff:{boss.pk}\b", text) + raw:
                 wrong[f"{model._meta.label} {path}"] = found[:3]
     assert wrong == {}
+
+
+def test_every_empty_list_says_why_and_what_makes_a_row(office):
+    wrong = {}
+    for model, page in admin.site._registry.items():
+        html = office.get(list_of(model)).content.decode()
+        if model._meta.app_label != "auth" and ("No " not in html or len(page.next_step) < 20 or escape(page.next_step) not in html):
+            wrong[model._meta.label] = page.next_step
+    # These have rows from the migrations, or of the reader.
+    assert wrong.keys() <= {"backoffice.Change"}
+    tenant = TenantFactory()
+    record_transaction(tenant_id=tenant.id, actor="command:test", request_id="", amount=Decimal(1), type="topup", reference_id="a")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE billing_transaction DISABLE TRIGGER USER")
+        old = "created_at - interval '40 days', id = overlay(id::text PLACING '01900000-0000' FROM 1 FOR 13)::uuid"
+        cursor.execute(f"UPDATE billing_transaction SET created_at = {old}")
+    html = office.get("/admin/billing/transaction/").content.decode()
+    assert "Nothing booked in the last 30 days" in html
+    assert "?window=all" in html
 
 
 def test_any_text_can_be_searched_for_in_every_list(office):

@@ -2,8 +2,9 @@
 
 import csv
 import io
+import re
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zipfile import ZipFile
 
@@ -18,6 +19,7 @@ from billing import services as billing
 from credits import services as credits
 from kernel.ledger.exports.formulas import escape_formula
 from kernel.tenants.models import StaffProfile, StaffTenant
+from metering.services.transactions import record_transaction as record_metered
 from tests.backoffice.staff_members import employ
 from tests.factories import TenantFactory
 
@@ -78,6 +80,25 @@ def test_a_file_of_credit_has_signs_and_units_and_every_file_has_names(reader, t
     assert sorted(found) == [("-2", "tokens", "Prepaid", tenant.name), ("9", "tokens", "Prepaid", tenant.name)]
 
 
+def test_a_file_of_calls_has_what_they_cost_and_one_of_costs_whose_they_are(reader, tenant):
+    context = {"tenant_id": tenant.id, "actor": "command:test", "request_id": ""}
+
+    def call(name, *costs):
+        facts = {"service_name": "models", "action_name": "chat", "resource_name": "large", "agent_name": "writer", "customer_id": "acme"}
+        rows = [{"fiat_amount": Decimal(amount), "fiat_asset_symbol": unit, "is_estimate": is_early} for amount, unit, is_early in costs]
+        record_metered(**context, **facts, costs=rows, idempotency_key=name)
+
+    call("one", ("1.5", "USD", False), ("2", "USD", True))
+    call("two", ("1", "USD", False), ("2", "EUR", False))
+    call("none")
+    calls = rows_of(reader.get(START, {"format": "csv", "from": "/admin/metering/transaction/"}))
+    found = {row["idempotency_key"]: (row["cost"], row["cost_estimated"], row["cost_currency"]) for row in calls}
+    assert found == {"one": ("3.5", "2", "USD"), "two": ("", "", "EUR, USD"), "none": ("", "", "")}
+    costs = rows_of(reader.get(START, {"format": "csv", "from": "/admin/metering/cost/"}))
+    names = ("customer_id", "agent_name", "service_name", "action_name", "resource_name")
+    assert [[row[name] for name in names] for row in costs] == [["acme", "writer", "models", "chat", "large"]] * 4
+
+
 def test_the_window_of_the_list_is_the_window_of_the_file(reader, tenant):
     charge(tenant, "1", "a")
     tomorrow = (timezone.now() + timedelta(days=1)).date()
@@ -130,6 +151,26 @@ def test_a_workbook_keeps_every_digit(tmp_path):
     # A date and time of Excel, not text.
     assert "<v>46355.5</v>" in sheet
     assert "<f>" not in sheet
+
+
+def test_a_workbook_has_amounts_with_their_decimals_days_as_days_and_the_title_of_its_list(tmp_path):
+    path = tmp_path / "book.xlsx"
+    rows = [
+        (Decimal("1234.5"), "USD", date(2026, 11, 29), 7),
+        (Decimal(1234), "JPY", None, 8),
+        (Decimal("0.000031"), "USD", None, 9),
+        (Decimal("12.5"), "", None, 10),
+    ]
+    units = [(1,), None, None, None]
+    write_excel(path, ["amount", "currency", "day", "number"], rows, moved=lambda count: None, title="daily totals: [a/b]", units=units)
+    with ZipFile(path) as archive:
+        sheet, styles, book = (archive.read(f"xl/{name}.xml").decode() for name in ("worksheets/sheet1", "styles", "workbook"))
+    assert 'name="Daily totals   a b"' in book
+    patterns = dict(re.findall(r'numFmtId="(\d+)" formatCode="([^"]+)"', styles)) | {"3": "#,##0", "4": "#,##0.00"}
+    used = [patterns.get(number, "") for number in re.findall(r'numFmtId="(\d+)"', styles[styles.index("<cellXfs") :])]
+    shown = {cell: used[int(style)] for cell, style in re.findall(r'<c r="(\w+)" s="(\d+)"><v>', sheet)}
+    assert shown == {"A2": "#,##0.00", "A3": "#,##0", "A4": "#,##0.000000", "A5": "#,##0.0", "C2": "yyyy-mm-dd"}
+    assert "<v>46355</v>" in sheet
 
 
 def test_a_workbook_of_a_list_is_a_workbook(reader, tenant):

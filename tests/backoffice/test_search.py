@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -296,3 +297,20 @@ def test_a_search_for_amounts_without_an_index_says_what_it_did_not_read(office,
     monkeypatch.setattr(searching, "time_limit", stopped)
     for path, query in (("/admin/metering/cost/", {"q": "amount:0.75"}), ("/admin/search/", {"s": "amount:0.75", "extended": "1"})):
         assert "Amounts were looked for in the newest 50,000 rows only." in office.get(path, query).content.decode()
+
+
+@pytest.mark.django_db
+def test_a_type_is_found_and_filtered_by_what_it_is_called(viewer, acme):
+    context = {"tenant_id": acme.id, **WHO}
+    billing.define_type(**context, code="svc", label="Gebühr (Service)", direction="debit")
+    for number, code in enumerate(("svc", "refund", "late_fee")):
+        billing.record_transaction(**context, amount=Decimal(1), type=code, reference_id=f"T-{number}")
+    for typed in ("type:gebuhr", 'type:"gebühr (service)"', "type:svc", "type:SVC"):
+        assert any("T-0" in title for title in search_for(viewer, typed)[1]), typed
+    listed = "/admin/billing/transaction/"
+    for typed, reference in (("Gebühr (Service)", "T-0"), ("svc", "T-0"), ("Refund", "T-1"), ("late fee", "T-2")):
+        found = viewer.get(listed, {"window": "all", "type_is": typed})
+        assert [row.reference_id for row in found.context["cl"].result_list] == [reference], typed
+        sums = viewer.get("/admin/backoffice/sums/", {"from": f"{listed}?{urlencode({'window': 'all', 'type_is': typed})}"})
+        assert "1.00" in sums.content.decode(), typed
+    assert "Credits: credit transactions" in search_for(viewer, "type:credit")[0]

@@ -201,6 +201,9 @@ def test_a_rows_page_shows_what_was_sent_about_it(browser, tenant, endpoint):
     shown = page(browser, f"billing/transaction/{entry.id}/change")
     assert "Webhooks: what was sent about this" in shown
     assert "https://example.com/hooks" in shown
+    event = page(browser, f"events/event/{Event.objects.get(object_id=str(entry.id)).pk}/change")
+    assert f'href="/admin/billing/transaction/{entry.id}/change/"' in event
+    assert f'href="/admin/billing/wallet/?tenant={tenant.id}&amp;currency=USD"' in event
     services.delete_endpoint(**context, endpoint_id=endpoint.id)
     other = billing.record_transaction(**context, amount=Decimal(5), type="topup", reference_id="u").row
     assert "Webhooks: what was sent" not in page(browser, f"billing/transaction/{other.id}/change")

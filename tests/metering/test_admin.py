@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from kernel.corrections.kinds import CorrectionInput, get_kind
+from kernel.ledger.admin.formatting import money
 from kernel.ledger.errors import LedgerError
 from metering.integrity import checks
 from metering.models import Cost
@@ -71,6 +72,31 @@ def test_filters_choose(admin_client, caller, query):
     assert len(admin_client.get(f"/admin/metering/{query}").context["cl"].result_list) == 1
     page = query.split("/")[0]
     assert len(admin_client.get(f"/admin/metering/{page}/?q=nothing").context["cl"].result_list) == 0
+
+
+def test_costs_are_summed_from_the_sums_of_usage_where_the_filters_allow(admin_client, caller, outsider):
+    for each in (caller, caller, outsider):
+        fill(each, 0)
+        each.create(serviceName="s1", costs=[COST | {"fiatAmount": "2", "fiatAssetSymbol": "EUR", "isEstimate": False}])
+    own = f"&tenant={caller.tenant.id}&window=all"
+    expected = {
+        f"is_active__exact=1{own}": True,
+        f"is_active__exact=1&is_estimate__exact=1{own}": True,
+        f"is_active__exact=1&is_estimate__exact=0&currency=eur{own}": True,
+        f"is_active__exact=0{own}": False,
+        "is_active__exact=1": False,
+    }
+    for query, is_kept in expected.items():
+        address = f"/admin/metering/cost/?{query}"
+        with CaptureQueriesContext(connection) as captured:
+            html = admin_client.get("/admin/backoffice/sums/", {"from": address}).content.decode()
+            assert any("metering_rollup" in each["sql"] for each in captured) == is_kept, query
+        sums = {}
+        for row in admin_client.get(address).context["cl"].result_list:
+            sums[row.fiat_asset_symbol] = sums.get(row.fiat_asset_symbol, 0) + row.fiat_amount
+        assert sums
+        for unit, total in sums.items():
+            assert str(money(total, unit)) in html, query
 
 
 def test_a_row_shows_all_it_holds(admin_client, caller):

@@ -104,7 +104,9 @@ def test_only_the_fields_that_fit_count(operator, caller):
         ({"limit": "ten"}, "limit"),
         ({"limit": ""}, "limit"),
         ({"currency": "XXXX"}, "currency"),
-        ({"currency": "usd"}, "currency"),
+        # What only the service refuses is said before anything is confirmed, too.
+        ({"notify": "20000000"}, "notify"),
+        ({"what_1": "service", "how_1": "greater_than", "value_1": "x"}, "__all__"),
         ({"interval_value": "1001"}, "interval_value"),
         ({"per": "qualifier", "qualifier": ""}, "qualifier"),
         ({"what_1": "qualifier", "how_1": "equals", "value_1": "x"}, "key_1"),

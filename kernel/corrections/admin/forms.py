@@ -9,7 +9,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 from kernel.corrections.choices import MAX_EVIDENCE_BYTES, MAX_EVIDENCE_FILES, ReasonCode
 from kernel.corrections.kinds import FormField, Kind
 from kernel.corrections.services import EvidenceFile
-from kernel.ledger.admin.fields import AmountField, AmountOrZeroField, PositiveAmountField
+from kernel.ledger.admin.fields import AmountField, AmountOrZeroField, CurrencyField, PositiveAmountField
 from kernel.ledger.errors import LedgerError
 from kernel.ledger.moments import FIRST_DAY, LAST_DAY, check_moment
 
@@ -97,14 +97,19 @@ class ReasonForm(forms.Form):
         return {name: value for name, value in values.items() if value != ""}
 
 
-AMOUNT_FIELDS = {"amount": AmountField, "positive_amount": PositiveAmountField, "amount_or_zero": AmountOrZeroField}
+MONEY_FIELDS = {
+    "amount": AmountField,
+    "positive_amount": PositiveAmountField,
+    "amount_or_zero": AmountOrZeroField,
+    "currency": CurrencyField,
+}
 
 
 def build_field(field: FormField) -> forms.Field:
     """The Django form field for a field of a kind."""
     options: dict[str, Any] = {"label": field.label, "help_text": field.help, "required": field.is_required}
-    if field.type in AMOUNT_FIELDS:
-        return AMOUNT_FIELDS[field.type](**options)
+    if field.type in MONEY_FIELDS:
+        return MONEY_FIELDS[field.type](**options)
     match field.type:
         case "date":
             return DayField(widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}), **options)

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.apps import apps
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -34,6 +35,8 @@ from kernel.tenants.messages import message_for
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
 
+# Names the row that the request is for, where it doesn't exist yet.
+NEW_ROW = "new_row"
 # Rows that the page lists one by one, and posted entries that a message names.
 MAX_LISTED, MAX_NAMED = 100, 3
 
@@ -62,6 +65,24 @@ def request_page(request: HttpRequest) -> HttpResponse:
         kind, ids = get_kind(parameters.get("kind", "")), tuple(dict.fromkeys(UUID(row) for row in parameters.getlist("row")))
     except (KeyError, ValueError):
         raise Http404 from None
+    new_row = parameters.get(NEW_ROW, "")
+    if not new_row or kind.make_row is None:
+        return _step(request, kind=kind, ids=ids)
+    with transaction.atomic():
+        try:
+            kind.make_row(new_row, actor_of(request), getattr(request, "request_id", ""))
+        except ValueError:
+            raise Http404 from None
+        response = _step(request, kind=kind, ids=ids)
+        if isinstance(response, TemplateResponse):
+            response.render()
+        # Nothing is written before the request is.
+        transaction.set_rollback(not getattr(request, "has_made_correction", False))
+    return response
+
+
+def _step(request: HttpRequest, *, kind: Kind, ids: tuple[UUID, ...]) -> HttpResponse:
+    parameters = request.POST if request.method == "POST" else request.GET
     step = parameters.get("step", "") if request.method == "POST" else ""
     if step not in {"preview", "confirm"}:
         return _first_page(request, kind=kind, ids=ids)
@@ -146,6 +167,7 @@ def _confirm(request: HttpRequest, subject: Subject, form: ReasonForm) -> HttpRe
         return _page(request, subject, form, preview=moved.facts["preview"], evidence=EvidenceForm())
     except LedgerError as error:
         return _page(request, subject, form, refusal=error)
+    request.has_made_correction = True  # type: ignore[attr-defined]
     outcome = "It waits for a colleague's approval." if correction.needs_approval else posted_in_words(correction)
     messages.success(request, f"{subject.kind.title}: {outcome}")
     return HttpResponseRedirect(page_of("corrections.correctionrequest", correction.pk))
@@ -181,6 +203,7 @@ def _page(
         "kind": kind,
         "tenant": subject.tenant,
         "ids": subject.ids,
+        "new_row": request.POST.get(NEW_ROW) or request.GET.get(NEW_ROW, ""),
         "rows": [row_link(row) for row in rows] if count > 1 else [],
         "cards": fact_cards(rows) if count == 1 else [],
         "unlisted": max(count - MAX_LISTED, 0),

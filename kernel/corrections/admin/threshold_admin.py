@@ -10,20 +10,29 @@ from kernel.corrections.models import CorrectionThreshold
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
-from kernel.ledger.money import trimmed_digits
+from kernel.ledger.money import is_currency, trimmed_digits
 
 
 class ThresholdForm(SettingForm):
     is_tried_first = True
     title = "Set a threshold"
     description = "The largest amount that one person may correct without approval."
-    unit = text_field("Currency or metric", max_length=255)
+    unit = text_field("Currency or metric", max_length=255, help="A currency by its three letters (ISO 4217), like USD.")
     amount = AmountOrZeroField(label="Up to", help_text="0: every correction needs approval.")
     daily_amount = AmountOrZeroField(
         label="Within a day up to",
         required=False,
         help_text="What one person may correct alone within 24 hours, and how much of one account. Empty: the amount above.",
     )
+
+    def clean_unit(self) -> str:
+        """A currency in capitals, whatever the case: a threshold for `eur` would be one for a metric of that name."""
+        unit: str = self.cleaned_data["unit"]
+        return unit.upper() if is_currency(unit.upper()) else unit
+
+    def cautions(self) -> list[str]:
+        unit = self.cleaned_data["unit"]
+        return [] if is_currency(unit) else [f"“{unit}” is no currency of ISO 4217: the threshold is for a metric of this name."]
 
     def notes(self) -> list[str]:
         threshold = CorrectionThreshold.objects.filter(tenant=self.tenant, unit=self.cleaned_data["unit"]).first()
@@ -46,6 +55,9 @@ class ChangeThresholdForm(ThresholdForm):
     def notes(self) -> list[str]:
         return []
 
+    def cautions(self) -> list[str]:
+        return []
+
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         super().apply(actor=actor, request_id=request_id, unit=self.row.unit, **values)
 
@@ -59,4 +71,5 @@ class CorrectionThresholdAdmin(LedgerAdmin):
     list_display = ("tenant", "unit", "amount", "daily_amount", "updated_by", "updated_at")
     list_select_related = ("tenant",)
     currency_path = "unit"
+    sum_of = ""
     icon = "speed"

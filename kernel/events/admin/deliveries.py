@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.html import format_html
 
-from kernel.events.admin.labels import account_in_words, delivery_state, event_link
+from kernel.events.admin.labels import account_in_words, delivery_state, event_link, object_in_words
 from kernel.events.admin.panels import answer_of
 from kernel.events.choices import DeliveryState, EndpointStatus
 from kernel.events.models import Attempt, Delivery, Event
@@ -45,7 +46,7 @@ class ReplayForm(SettingForm):
 
 
 def _of_account(row: Any) -> Any:
-    return account_in_words(row.account)
+    return account_in_words(row.tenant_id, row.account)
 
 
 def to_replay(rows: QuerySet) -> QuerySet:
@@ -162,7 +163,9 @@ class EventAdmin(LedgerAdmin):
         return code_in_words(row.type)
 
     def formatter_for(self, field: Field) -> Callable[[Any], Any] | None:
-        return _of_account if field.name == "account" else super().formatter_for(field)
+        # A partial, because the base class notes the column's name at what formats it.
+        own: dict[str, Callable[[Any], Any]] = {"account": _of_account, "object_id": partial(object_in_words)}
+        return own.get(field.name) or super().formatter_for(field)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).defer("body", "snapshot")

@@ -24,6 +24,7 @@ from kernel.events.services.endpoint_tests import TEST_TYPE, send_test
 from kernel.events.services.endpoints import DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS, recover_since
 from kernel.events.services.replays import recover_deliveries
 from kernel.events.url_safety import check_url
+from kernel.ledger.admin.fields import WholeNumberField
 from kernel.ledger.admin.formatting import page_of
 from kernel.ledger.admin.settings import DATETIME_LOCAL, MomentField, SettingForm, form_id_of, switch_field, text_field
 from kernel.ledger.errors import InvalidValue
@@ -110,6 +111,8 @@ class EndpointForm(SettingForm):
         help_text="Thin: only the object's id, for receivers that should not see amounts.",
     )
     headers = HeadersField()
+    is_tried_first = True
+    names_of_facts = {"description": "description_text"}
 
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"]
@@ -140,6 +143,9 @@ class NewEndpointForm(EndpointForm):
         self.fields["enabled_events"].initial = chosen_at_first()
         self.fields["enabled_events"].help_text = " ".join(registry.volume_notes(self.tenant.pk)) if self.tenant else ""
         self.fields["ordering"].initial, self.fields["payload"].initial = Ordering.NONE, Payload.FULL
+
+    def try_out(self, *, actor: str, request_id: str, **values: Any) -> None:
+        services.create_endpoint(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **self.values(values))
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> HttpResponse:
         audit = {"tenant_id": self.tenant.pk, "actor": actor, "request_id": request_id}
@@ -238,7 +244,8 @@ class RotateForm(EndpointAction):
     title = "Rotate the secret"
     description = "A new secret signs from now on. The old one signs as well until the time is over."
     icon = "autorenew"
-    grace_hours = forms.IntegerField(
+    is_tried_first = True
+    grace_hours = WholeNumberField(
         label="Old secret signs for (hours)", min_value=0, max_value=MAX_GRACE_SECONDS // 3600, widget=UnfoldAdminTextInputWidget()
     )
     force = switch_field("Even if an older secret still signs", help="That one stops at once.")

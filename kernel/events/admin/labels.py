@@ -1,12 +1,14 @@
 """Coloured labels for the state of endpoints and deliveries, and words for the codes of events."""
 
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.utils.html import format_html
 
 from kernel.events.choices import DeliveryState, EndpointStatus
 from kernel.events.models import Delivery, Endpoint, Event
-from kernel.ledger.admin.formatting import coded, id_link, label
+from kernel.ledger.admin.formatting import coded, id_link, label, link, shortened
 from kernel.ledger.identifiers import with_short_ids
 from kernel.tenants.admin import local_time
 
@@ -23,10 +25,27 @@ def event_link(event: Event) -> Any:
     return id_link("events.event", event.pk, coded(event.type))
 
 
-def account_in_words(account: str) -> Any:
-    """`Grant …8db77b99` of `grant:` and the id of a grant."""
+# Where an object of events has its page, by the first words of the type: (tenant, object's id) -> address, empty for none.
+_PAGES: dict[str, Callable[[UUID, str], str]] = {}
+
+
+def register_object_page(words: str, page: Callable[[UUID, str], str]) -> None:
+    """`words`: of a type, such as `billing.hold`; or of an account, such as `grant`."""
+    _PAGES[words] = page
+
+
+def account_in_words(tenant_id: UUID, account: str) -> Any:
+    """`Grant …8db77b99` of `grant:` and the id of a grant, as a link to its page."""
     kind, _, identifier = account.partition(":")
-    return coded(account, f"{kind.capitalize()} {with_short_ids(identifier)}")
+    text = coded(account, f"{kind.capitalize()} {with_short_ids(identifier)}")
+    return link(_PAGES[kind](tenant_id, identifier), text) if account and kind in _PAGES else text
+
+
+def object_in_words(event: Event) -> Any:
+    """What the event is about, as a link to its page."""
+    words, text = event.type.split("."), shortened(event.object_id) or "-"
+    page = next((_PAGES[found] for count in (2, 1) if (found := ".".join(words[:count])) in _PAGES), None)
+    return link(page(event.tenant_id, event.object_id), text) if page is not None and event.object_id else text
 
 
 def delivery_state(delivery: Delivery) -> Any:

@@ -139,6 +139,9 @@ class ValueFilter(FormFilter):
         if not value:
             return queryset
         value = value.upper() if self.is_upper and len(value) == 3 else value
+        if self.column == "type":
+            # By its code, or as it is shown.
+            return queryset.filter(type__in=self.page.types_called(request, queryset, value))
         return queryset.filter(self.page.equal_to(self.page.get_queryset(request).order_by(), self.column, value))
 
 

@@ -36,7 +36,7 @@ class WindowFilter(admin.SimpleListFilter):
     parameter_name = PARAMETER
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        self.fallback = "all" if _is_narrowed(request) else DEFAULT
+        self.fallback = "all" if is_narrowed_by_time(request) else DEFAULT
         return list(WINDOWS.items())
 
     def choices(self, changelist: Any) -> Iterator[Any]:
@@ -64,9 +64,13 @@ class MomentRangeFilter(RangeDateTimeFilter):
         super().__init__(*args, **kwargs)
         self.title = self.title_of_clock
 
+    def moments(self) -> tuple[datetime | None, datetime | None]:
+        """The first and the last moment; None: no end. Raises ValueError, OverflowError, InvalidValue."""
+        return self._moment("from", "00:00:00"), self._moment("to", "23:59:59.999999")
+
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         try:
-            since, until = self._moment("from", "00:00:00"), self._moment("to", "23:59:59.999999")
+            since, until = self.moments()
         except (ValueError, OverflowError, InvalidValue):
             text = f"The filter was removed: write days like 2026-11-30, from {FIRST_DAY} to {LAST_DAY}."
             messages.error(request, text, fail_silently=True)
@@ -97,7 +101,8 @@ class WorldTimeFilter(MomentRangeFilter):
     title_of_clock = "time it happened"
 
 
-def _is_narrowed(request: HttpRequest) -> bool:
+def is_narrowed_by_time(request: HttpRequest) -> bool:
+    """Whether the list covers all time unless its window is chosen: it has a search, or a range of days."""
     return bool(request.GET.get("q")) or any(name.startswith(("created_at_", "occurred_at_")) for name in request.GET)
 
 

@@ -30,6 +30,7 @@ class HoldAdmin(LedgerAdmin):
 class ReleaseHoldForm(SettingForm):
     """A subclass has the reason's field, and calls its ledger's service."""
 
+    is_tried_first = True
     title = "Release the hold"
     description = "Frees what the hold still reserves. What it captured stays. Who placed it can't capture it any more."
     icon = "lock_open"

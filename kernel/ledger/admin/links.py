@@ -28,14 +28,20 @@ class Panel:
 
     @property
     def headings(self) -> list[tuple[str, bool]]:
-        """Each header, and whether its column holds amounts: those headers are aligned right, like the digits below them."""
-        amounts = [any('class="money' in str(row[place]) for row in self.rows) for place in range(len(self.headers))]
+        """Each header, and whether its column holds amounts alone: those headers are aligned right, like the digits below them."""
+        columns = [[cell for row in self.rows if (cell := str(row[place])) not in {"", "-"}] for place in range(len(self.headers))]
+        amounts = [bool(cells) and all('class="money' in cell for cell in cells) for cells in columns]
         return list(zip(self.headers, amounts, strict=True))
 
     @property
-    def labelled_rows(self) -> list[list[tuple[str, Any]]]:
-        """Each cell with its header: on a narrow screen the cells stand below each other, each beside its header."""
-        return [list(zip(self.headers, row, strict=True)) for row in self.rows]
+    def labelled_rows(self) -> list[list[tuple[str, Any, bool]]]:
+        """Each cell with its header, because on a narrow screen the cells stand below each other, each beside its header; and whether it is
+        an amount in a column of other values, which is aligned left as they are."""
+        headings = self.headings
+        return [
+            [(title, cell, not is_right and 'class="money' in str(cell)) for (title, is_right), cell in zip(headings, row, strict=True)]
+            for row in self.rows
+        ]
 
 
 # Takes the row, the user and the tenants that the user may see. Returns None when it has nothing to show or the user may not see it.

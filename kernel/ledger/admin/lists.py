@@ -1,25 +1,22 @@
 """The list of a ledger table: its filters, its search, its columns, and the sums of what is filtered."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.utils import get_fields_from_path
-from django.core.exceptions import EmptyResultSet
-from django.db import connection, models
+from django.db import models
 from django.db.models.functions import Coalesce, NullIf
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.html import format_html_join
 
 from kernel.ledger.admin.field_filters import ColumnsFilter, TenantFilter, amount_filter, chosen_columns, text_filter, value_filter
 from kernel.ledger.admin.filters import MomentRangeFilter, WindowFilter, WorldTimeFilter
 from kernel.ledger.admin.formatting import actor_names, money
-from kernel.ledger.admin.paging import MAX_COUNTED, EstimatingPaginator
 from kernel.ledger.admin.search_terms import read_terms
-from kernel.ledger.admin.searching import MAX_MATCHES, NEWEST, Found, equal_to, find_rows, newest_of, note_of_newest
+from kernel.ledger.admin.searching import MAX_MATCHES, NEWEST, Found, equal_to, find_rows, newest_of, note_of_newest, values_of
+from kernel.ledger.admin.sums import KeptSums, SummingPaginator
 from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.ledger.base_models import LedgerRow, TenantOwned
 from kernel.ledger.json_field import DocumentField
@@ -55,10 +52,16 @@ TEXTS = ("description",)
 class LedgerChangeList(PlainChangeList):
     """Reads the names of the people of all rows on the page in two queries, and sets each row's `people`. `foot`: what stands below."""
 
-    foot: Mapping[str, Any] | None = None
+    foot: dict[str, Any] | None = None
     queryset: Any
+    # Whether the list is empty only because it shows the newest days.
+    is_outside_window = False
 
     def get_results(self, request: HttpRequest) -> None:
+        self.request = request
+        if getattr(request, "reads_every_row", False):
+            # A file, or the sums: they take `queryset` itself, without a page of it.
+            return
         if self._is_narrowed(request):
             try:
                 with time_limit(LIMIT_MS):
@@ -69,9 +72,12 @@ class LedgerChangeList(PlainChangeList):
                 messages.info(request, text, fail_silently=True)
                 self.queryset = self.queryset & self._newest(request)
                 self._read(request)
+                # The sums are of all that is filtered, not of what was looked at.
+                self.foot = self.foot and {"is_late": True, "address": request.get_full_path()}
         else:
             self._read(request)
         rows = self.result_list
+        self.is_outside_window = not rows and not self._is_narrowed(request) and self.root_queryset.exists()
         columns = PEOPLE & {field.name for field in self.model._meta.concrete_fields}
         names = actor_names(getattr(row, column) for row in rows for column in columns)
         for row in rows:
@@ -85,6 +91,10 @@ class LedgerChangeList(PlainChangeList):
     def _read(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.foot = self.paginator.foot()
+        if self.foot is not None:
+            self.foot |= {"address": request.get_full_path()}
+            if getattr(request, "is_search_of_newest", False) and "sums" in self.foot:
+                self.foot["note"] = f"Sum of what was found in the newest {NEWEST:,} rows:"
 
     def _is_narrowed(self, request: HttpRequest) -> bool:
         return bool(self.query or self.has_active_filters or scope_of(request.user).tenant_ids is not None)
@@ -96,44 +106,6 @@ class LedgerChangeList(PlainChangeList):
             if isinstance(spec, WindowFilter | TenantFilter) or type(spec) is MomentRangeFilter:
                 rows = spec.queryset(request, rows)
         return newest_of(rows.order_by(), self.model_admin.ordering)
-
-
-class SummingPaginator(EstimatingPaginator):
-    """Counts what is filtered and sums it up in one query, over MAX_COUNTED rows at most. `amount` and `unit`: the columns."""
-
-    amount: Any = ""
-    unit: Any = None
-
-    @cached_property
-    def _counted(self) -> int:
-        return sum(count for _, count, _ in self._by_unit) if self.amount else super()._counted
-
-    @cached_property
-    def _by_unit(self) -> list[tuple[str, int, Decimal]]:
-        rows = self._rows.order_by().values_list(self.unit, models.F(self.amount) if isinstance(self.amount, str) else self.amount)[
-            : MAX_COUNTED + 1
-        ]
-        try:
-            inner, parameters = rows.query.sql_with_params()
-        except EmptyResultSet:
-            return []
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT unit, count(*), sum(amount) FROM ({inner}) AS filtered (unit, amount) GROUP BY unit ORDER BY unit",  # noqa: S608
-                parameters,
-            )
-            return cursor.fetchall()
-
-    def foot(self) -> dict[str, Any] | None:
-        """What stands below the list: the sum in each unit, or why there is none."""
-        if not self.amount:
-            return None
-        if self._estimate or self._counted > MAX_COUNTED:
-            return {"note": f"More than {MAX_COUNTED:,} rows: narrow down to see their sums."}
-        return {
-            "note": "Sum:" if len(self._by_unit) == 1 else "Sums:",
-            "sums": [money(total, unit or "") for unit, _, total in self._by_unit],
-        }
 
 
 class LedgerList:
@@ -275,6 +247,14 @@ class LedgerList:
         matches = list(rows.filter(condition).values_list("pk", flat=True)[: MAX_MATCHES + 1])
         return condition if len(matches) > MAX_MATCHES else models.Q(pk__in=matches)
 
+    def kept_sums(self, request: HttpRequest) -> KeptSums | None:
+        """Sums that the ledger keeps of exactly what the address chooses, beside its tenant and days; None: it keeps none."""
+        return None
+
+    def types_called(self, request: HttpRequest, rows: models.QuerySet, text: str) -> list[str]:
+        """The codes of types that are shown so, and the text itself."""
+        return values_of(request, rows, "type_is", "type", text)
+
     # ---- columns and order
 
     def columns_to_choose(self) -> dict[str, str]:
@@ -314,6 +294,7 @@ class LedgerList:
             found = Found()
         elif not found.is_complete:
             messages.info(request, note_of_newest(terms), fail_silently=True)
+            request.is_search_of_newest = True  # type: ignore[attr-defined]
         return queryset.filter(found.rows), False
 
     def search_line(self, row: Any) -> Any:

@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
 from kernel.ledger.admin.field_filters import in_range
-from kernel.ledger.admin.search_terms import SearchTerms, whole_amounts
+from kernel.ledger.admin.search_terms import SearchTerms, folded, whole_amounts
 from kernel.ledger.admin.text_conditions import begins, has
 from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.ledger.base_models import TenantOwned
@@ -168,7 +168,6 @@ def _narrowed(page: Any, request: Any, rows: QuerySet[Any], terms: SearchTerms) 
 
 
 def _named(page: Any, request: Any, rows: QuerySet[Any], name: str, value: str) -> Q | None:
-    scope = scope_of(request.user)
     if name == "tenant":
         return _of_tenant(request, value) if issubclass(page.model, TenantOwned) else None
     columns = page.search_names().get(name, ())
@@ -177,14 +176,19 @@ def _named(page: Any, request: Any, rows: QuerySet[Any], name: str, value: str) 
     condition = Q(pk__in=[])
     for column in columns:
         if name in _NAMED:
-            condition |= Q(**{f"{column}__in": list(dict.fromkeys([value, *_meant(request, name, value, scope)]))})
+            condition |= Q(**{f"{column}__in": values_of(request, rows, name, column, value)})
         elif name == "currency":
             condition |= Q(**{column: value.upper() if len(value) == 3 else value})
-        elif name == "type":
-            condition |= Q(**{f"{column}__iexact": value})
         else:
             condition |= begins(column, value) | has((column,), value)
     return condition
+
+
+def values_of(request: Any, rows: QuerySet[Any], name: str, column: str, text: str) -> list[str]:
+    """The values that a name may mean in a column: the text itself, its choices that are called so, and what a part of a name means."""
+    choices = getattr(get_fields_from_path(rows.model, column)[-1], "flatchoices", ())
+    called = [str(code) for code, label in choices if folded(text) in (folded(str(label)), folded(str(code)))]
+    return list(dict.fromkeys([text, *called, *(_meant(request, name, text, scope_of(request.user)) if name in _NAMED else ())]))
 
 
 def _meant(request: Any, name: str, text: str, scope: VisibleTenants) -> list[str]:
@@ -243,8 +247,9 @@ def _has_name(page: Any, request: Any, word: str) -> Q:
     """Rows whose agent or customer has the word in its name, or whose type it is: what `agent:`, `customer:` and `type:` find."""
     condition, scope = Q(pk__in=[]), scope_of(request.user)
     for name, column in ((name, column) for name, columns in page.search_names().items() for column in columns):
-        if name in _NAMED and (values := _meant(request, name, word, scope)):
+        if name == "type":
+            # Its whole label: a part of one, such as an a, is in many.
+            condition |= Q(**{f"{column}__in": values_of(request, page.get_queryset(request), "type_is", column, word)})
+        elif name in _NAMED and (values := _meant(request, name, word, scope)):
             condition |= Q(**{f"{column}__in": values})
-        elif name == "type":
-            condition |= Q(**{f"{column}__iexact": word})
     return condition

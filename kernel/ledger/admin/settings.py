@@ -21,6 +21,7 @@ from unfold.dataclasses import Action
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
+from kernel.ledger.admin.fields import AmountField, PlainDecimalField, doubt_of_thousands
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import actor_of, page_of
 from kernel.ledger.admin.links import own_path
@@ -80,9 +81,11 @@ class SettingForm(forms.Form):
     is_destructive = False
     # Whether an action of the list first shows a form to choose the tenant.
     has_tenant = True
-    # Whether the change is tried and rolled back before it is shown for confirmation, to show what the service refuses. Only for forms
-    # whose `apply` writes to the database and does nothing else: no call to another server, no message to the reader.
+    # Whether the change is tried and rolled back before it is shown for confirmation, to show what the service refuses. What is tried
+    # (`try_out`) writes to the database and does nothing else: no call to another server, no message to the reader.
     is_tried_first = False
+    # Of facts that a service names: the form's fields for them.
+    names_of_facts: ClassVar[Mapping[str, str]] = {}
     # Fields that fit only some values of another field, which stands before them: their name, the other's, its values. Where one doesn't
     # fit, its page hides it and whatever was entered is left out.
     fits: ClassVar[Mapping[str, tuple[str, frozenset[str]]]] = {}
@@ -132,6 +135,15 @@ class SettingForm(forms.Form):
     def apply(self, *, actor: str, request_id: str, **values: Any) -> HttpResponse | None:
         """Call the app's service with the cleaned values. Returns a page of its own, or None to go back. Raises the service's errors."""
         raise NotImplementedError
+
+    def try_out(self, *, actor: str, request_id: str, **values: Any) -> None:
+        """What `apply` writes, without anything that a rollback doesn't undo. Raises the service's errors."""
+        self.apply(actor=actor, request_id=request_id, **values)
+
+    def doubts(self) -> list[str]:
+        """Amounts that may not be what was meant, as sentences for the confirmation page."""
+        amounts = [name for name, field in self.fields.items() if isinstance(field, AmountField | PlainDecimalField)]
+        return [found for name in amounts if (found := doubt_of_thousands(str(self.cleaned_data.get(name) or "")))]
 
     def changes(self) -> list[tuple[str, str, str]]:
         """What the change would do: each field's label with its current and its new value as text, for those that differ."""
@@ -200,7 +212,7 @@ def _confirmation(request: HttpRequest, form: SettingForm) -> dict[str, Any]:
     return {
         "changes": form.changes(),
         "notes": form.notes(),
-        "cautions": form.cautions(),
+        "cautions": [*form.cautions(), *form.doubts()],
         "standing": form.digest(),
         "form_id": new_form_id(request),
         "is_preview": True,
@@ -214,26 +226,29 @@ def _try_out(form: SettingForm) -> bool:
     trial.is_valid()
     try:
         with transaction.atomic():
-            _call_service(trial)
+            trial.try_out(**_values(trial))
             transaction.set_rollback(True)
     except DomainError as error:
         _add_error(form, error)
     return not form.errors
 
 
-def _call_service(form: SettingForm) -> HttpResponse | None:
+def _values(form: SettingForm) -> dict[str, Any]:
+    """The arguments of `apply`."""
     request_id: str = getattr(form.request, "request_id", "")
-    return form.apply(actor=actor_of(form.request), request_id=request_id, **getattr(form, "cleaned_data", {}))
+    return {"actor": actor_of(form.request), "request_id": request_id, **getattr(form, "cleaned_data", {})}
 
 
 def _add_error(form: SettingForm, error: DomainError) -> None:
-    field = error.facts.get("field")
+    # Of a part of a fact, such as `headers.X-Name`, the field of the fact.
+    name = str(error.facts.get("field") or "").partition(".")[0]
+    field = form.names_of_facts.get(name, name)
     form.add_error(field if field in form.fields else None, message_for(error))
 
 
 def _apply(request: HttpRequest, page: Any, form: SettingForm, context: Mapping[str, Any]) -> HttpResponse:
     try:
-        response = _call_service(form)
+        response = form.apply(**_values(form))
     except DomainError as error:
         _add_error(form, error)
         return _render(request, page, "ledger/setting.html", context)

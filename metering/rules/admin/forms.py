@@ -20,7 +20,6 @@ from metering.rules.admin.limit_fields import (
     LIMITS,
     OF_COSTS,
     PLACES,
-    check_limit,
     choice_field,
     condition_fits,
     condition_form_fields,
@@ -74,6 +73,9 @@ def notify_text(parts: Any) -> str:
 
 class RuleForm(SettingForm):
     """What the forms of whole rules share: the agents of the tenant, and the sentences of the rule that is about to be."""
+
+    is_tried_first = True
+    names_of_facts = {"notify_at": "notify", "agent_ids": "agents"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -140,11 +142,6 @@ class NewRuleForm(RuleForm):
             "notify": NotifyField(label="Send an event at (%)", initial="80, 100", help_text="Of the limit."),
             "status": choice_field("Status", STATUSES, initial=RuleStatus.ACTIVE.value),
         }
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or self.cleaned_data
-        check_limit(self, values)
-        return values
 
     def cautions(self) -> list[str]:
         return [*super().cautions(), *self.unknown_currency()]
@@ -285,11 +282,6 @@ class NewLimitForm(ExistingRuleForm):
 
     def further_fields(self) -> dict[str, forms.Field]:
         return limit_form_fields(self.tenant.currency)
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or self.cleaned_data
-        check_limit(self, values)
-        return values
 
     def cautions(self) -> list[str]:
         return [*super().cautions(), *self.unknown_currency()]

@@ -9,8 +9,7 @@ from zoneinfo import available_timezones
 from django import forms
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from kernel.ledger.admin.fields import AmountOrZeroField
-from kernel.ledger.money import is_currency
+from kernel.ledger.admin.fields import AmountOrZeroField, CurrencyField, WholeNumberField
 from metering.rules.choices import (
     GROUP_WORDS,
     MAX_INTERVAL_VALUE,
@@ -78,14 +77,8 @@ def limit_form_fields(currency: str = "USD") -> dict[str, forms.Field]:
     """The fields of one limit in this currency, in the order of the page; LIMIT_FITS says which fit together."""
     return {
         "limit": AmountOrZeroField(label="Limit", help_text="In digits with a point, like 10.00."),
-        "currency": forms.CharField(
-            label="Currency",
-            max_length=3,
-            initial=currency,
-            widget=UnfoldAdminTextInputWidget(),
-            help_text="No others count.",
-        ),
-        "interval_value": forms.IntegerField(
+        "currency": CurrencyField(label="Currency", initial=currency, help_text="No others count."),
+        "interval_value": WholeNumberField(
             label="In how many", initial=24, min_value=1, max_value=MAX_INTERVAL_VALUE, widget=UnfoldAdminIntegerFieldWidget()
         ),
         "interval_unit": forms.ChoiceField(label="Of which unit", choices=UNITS, initial="hours", widget=UnfoldAdminSelectWidget()),
@@ -119,13 +112,6 @@ LIMIT_FITS: dict[str, tuple[str, frozenset[str]]] = {
     "scope": ("kind", OVER_TIME),
     "estimates": ("kind", OF_COSTS),
 }
-
-
-def check_limit(form: forms.Form, values: Mapping[str, Any]) -> None:
-    """Adds the form's errors for fields that are no good together."""
-    currency = values.get("currency")
-    if currency and not is_currency(currency):
-        form.add_error("currency", "It is no currency of ISO 4217, as USD.")
 
 
 def read_limit(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,3 +26,14 @@ document.addEventListener("change", (event) => {
         field.reportValidity();
     }
 });
+
+// The sums of a long list: they are asked for once the list is shown, which doesn't wait for them.
+document.addEventListener("DOMContentLoaded", () => {
+    for (const foot of document.querySelectorAll("[data-sums]")) {
+        const fail = () => foot.replaceChildren("The sums couldn't be read. Reload the page to try again.");
+        fetch(foot.dataset.sums)
+            .then((reply) => (reply.ok && !reply.redirected ? reply.text() : Promise.reject()))
+            .then((html) => { foot.innerHTML = html; })
+            .catch(fail);
+    }
+});
