@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.text import capfirst
 
 from backoffice.models import KeptDuplicate
 from backoffice.selectors import kept, undecided
@@ -18,17 +19,18 @@ from backoffice.services import keep_duplicates
 from billing.admin.filters import FlagFilter
 from billing.admin.pages import TransactionAdmin
 from billing.choices import Flag
-from billing.models import Transaction
+from billing.models import Transaction, type_label
 from billing.selectors import set_type_labels
 from kernel.corrections.admin.summary import register_comparison
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_names, actor_of, effect, label, money, page_of, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from kernel.tenants.admin import local_time
+from kernel.tenants.field_labels import label_of
 from kernel.tenants.staff_scope import VisibleTenants, scope_of
 
 # What is compared of an entry and the one that it resembles.
-COMPARED = ("type", "reference_id", "agent_id", "description", "metadata", "currency")
+COMPARED = ("reference_id", "agent_id", "description", "metadata", "currency")
 
 
 def pair_panel(row: Transaction, user: Any, scope: VisibleTenants) -> Panel | None:
@@ -45,7 +47,10 @@ def pair_panel(row: Transaction, user: Any, scope: VisibleTenants) -> Panel | No
     lines: list[tuple[Any, ...]] = [("Entry", row_link(first), row_link(second), "")]
     lines += [_compared("Change", *(effect(each.effect, each.currency) for each in (first, second)))]
     lines += [_compared("Balance after", *(money(each.balance_after, each.currency) for each in (first, second)))]
-    lines += [_compared(name.replace("_", " ").capitalize(), getattr(first, name), getattr(second, name)) for name in COMPARED]
+    set_type_labels([first, second])
+    lines += [_compared("Type", type_label(first), type_label(second))]
+    titles = {name: capfirst(label_of(Transaction._meta.get_field(name))) for name in COMPARED}
+    lines += [_compared(title, getattr(first, name), getattr(second, name)) for name, title in titles.items()]
     lines += [_compared(title, *(local_time(getattr(each, name)) for each in (first, second))) for title, name in TIMES]
     lines += [_compared("By", names[first.actor], names[second.actor])]
     apart = (second.occurred_at - first.occurred_at).total_seconds()

@@ -256,7 +256,7 @@ def test_the_columns_that_the_address_names_are_shown_and_only_sorted_by_an_inde
 
 
 def test_a_list_costs_the_same_with_one_row_and_with_many(office, posted, django_assert_num_queries):
-    queries = 7
+    queries = 14
     with django_assert_num_queries(queries):
         office.get(ALL)
     post(20)

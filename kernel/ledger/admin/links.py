@@ -16,6 +16,10 @@ def own_path(path: str | None) -> str:
     return text if is_own else ""
 
 
+# Cells that say that there is nothing.
+NOTHING = {"", "-", "–", "None"}
+
+
 @dataclass(frozen=True, slots=True)
 class Panel:
     """A titled table on a row's page. `empty` is the text shown when there are no rows; `note` is a paragraph above the table."""
@@ -29,7 +33,9 @@ class Panel:
     @property
     def headings(self) -> list[tuple[str, bool]]:
         """Each header, and whether its column holds amounts alone: those headers are aligned right, like the digits below them."""
-        columns = [[cell for row in self.rows if (cell := str(row[place])) not in {"", "-"}] for place in range(len(self.headers))]
+        columns = [
+            [cell for row in self.rows if (cell := str(row[place])) not in {"", "-", "–", "None"}] for place in range(len(self.headers))
+        ]
         amounts = [bool(cells) and all('class="money' in cell for cell in cells) for cells in columns]
         return list(zip(self.headers, amounts, strict=True))
 
