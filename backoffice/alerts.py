@@ -62,14 +62,14 @@ def _alert(title: str, rows: QuerySet[Any], *, advice: str, page: str, query: st
 
 
 def _uploads(request: HttpRequest, scope: VisibleTenants) -> Alert:
-    rows = scope.limit(list_waiting_uploads()).exclude(asked_by=f"staff:{request.user.pk}")
+    rows = scope.limit(list_waiting_uploads()).exclude(requested_by=f"staff:{request.user.pk}")
     advice = "Look at the plan, then approve or reject."
     query = "box=to_approve"
     return _alert("Uploaded files waiting for approval", rows, advice=advice, page="backfills_backfillupload", query=query)
 
 
 def _corrections(request: HttpRequest, scope: VisibleTenants) -> Alert:
-    rows = scope.limit(list_waiting_requests()).exclude(asked_by=f"staff:{request.user.pk}")
+    rows = scope.limit(list_waiting_requests()).exclude(requested_by=f"staff:{request.user.pk}")
     advice = "Look at the preview, then approve or reject."
     return _alert("Corrections waiting for approval", rows, advice=advice, page="corrections_correctionrequest", query="box=to_approve")
 

@@ -85,7 +85,7 @@ def customer_list(request: HttpRequest) -> HttpResponse:
         "tenants": tenants,
         "tenant": chosen,
         "term": term,
-        "may_ask": request.user.has_perm(REQUEST_PERMISSION),
+        "may_request": request.user.has_perm(REQUEST_PERMISSION),
         "customers": _with_balances(chosen, ids[:LISTED]) if chosen is not None else [],
         "next": f"?{urlencode({'tenant': chosen.pk, 'after': ids[LISTED - 1]})}" if chosen is not None and len(ids) > LISTED else "",
     }
@@ -188,7 +188,7 @@ def customer_page(request: HttpRequest) -> HttpResponse:
         "grants": [_grant(request, grant, back=here) for grant in grants],
         "timeline": timeline(request, clock, **its),
         "panels": [panel for panel in (*_open(request, back=here, **its), _corrections(tenant, grants, known)) if panel],
-        "may_ask": request.user.has_perm(REQUEST_PERMISSION),
+        "may_request": request.user.has_perm(REQUEST_PERMISSION),
         "clock": str(clock),
         "clocks": [(title, f"?{urlencode(own | {'clock': str(each)})}", each == clock) for each, title in CLOCKS],
         "statement_url": f"{reverse('admin:backoffice_customer_statement')}?{urlencode(own)}",
@@ -197,11 +197,11 @@ def customer_page(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "backoffice/customer.html", context)
 
 
-CLOCKS = ((Clock.BOOK, "When it was booked"), (Clock.WORLD, "When it happened"))
+CLOCKS = ((Clock.RECORDED, "When it was booked"), (Clock.OCCURRED, "When it happened"))
 
 
 def chosen_clock(request: HttpRequest) -> Clock:
-    return Clock.WORLD if request.GET.get("clock") == Clock.WORLD else Clock.BOOK
+    return Clock.OCCURRED if request.GET.get("clock") == Clock.OCCURRED else Clock.RECORDED
 
 
 def find_customer(request: HttpRequest) -> tuple[Tenant, str]:
@@ -305,6 +305,6 @@ def _corrections(tenant: Tenant, grants: list[Grant], known: Customer | None) ->
     accounts = [*(grant.pk for grant in grants), *([known.pk] if known else [])]
     entries = CorrectionEntry.objects.filter(tenant=tenant, account_id__in=accounts)
     requests = list(CorrectionRequest.objects.filter(tenant=tenant, id__in=entries.values("request_id")).order_by("-id")[:SHOWN])
-    names = actor_names(row.asked_by for row in requests)
-    lines = [(row_link(row), row.get_state_display(), row.reason, names[row.asked_by], local_time(row.created_at)) for row in requests]
+    names = actor_names(row.requested_by for row in requests)
+    lines = [(row_link(row), row.get_state_display(), row.reason, names[row.requested_by], local_time(row.created_at)) for row in requests]
     return Panel("Corrections and new grants", ("Request", "State", "Reason", "Requested by", "Requested"), lines) if lines else None

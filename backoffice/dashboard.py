@@ -47,7 +47,7 @@ MAX_LEADERS = 8
 # Seconds for which figures are cached. Alerts are always read anew.
 CACHE_SECONDS = 30
 
-CLOCK_TITLES = {Clock.WORLD: "By the time it happened", Clock.BOOK: "By the time it was booked"}
+CLOCK_TITLES = {Clock.OCCURRED: "By the time it happened", Clock.RECORDED: "By the time it was booked"}
 # What somebody must be allowed to read for the figures of each ledger.
 PERMISSIONS = {
     "billing": "billing.view_dailytotal",
@@ -63,7 +63,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     """The template context, for the tenants and the ledgers that the user may see."""
     scope = scope_of(request.user)
     today = timezone.now().astimezone(UTC).date()
-    clock = Clock.BOOK if request.GET.get("clock") == Clock.BOOK else Clock.WORLD
+    clock = Clock.RECORDED if request.GET.get("clock") == Clock.RECORDED else Clock.OCCURRED
     key = f"dashboard:{today}:{clock}:{'all' if scope.tenant_ids is None else sorted(map(str, scope.tenant_ids))}"
     figures = cache.get(key)
     if figures is None:
@@ -78,7 +78,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
         "rules": figures["rules"] if may["rules"] else None,
         "charts": [each for ledger, each in figures["charts"] if may[ledger]],
         "clock": str(clock),
-        "clocks": [(each.value, CLOCK_TITLES[each]) for each in (Clock.WORLD, Clock.BOOK)],
+        "clocks": [(each.value, CLOCK_TITLES[each]) for each in (Clock.OCCURRED, Clock.RECORDED)],
         "clock_title": CLOCK_TITLES[clock].lower(),
         "lacks": _what_is_missing(may, scope),
         "alerts": alerts.list_alerts(request, scope),
@@ -96,8 +96,8 @@ def _figures(scope: VisibleTenants, today: date, clock: Clock) -> dict[str, Any]
     since = today - timedelta(days=day_sums.DAYS - 1)
     tenants = query_tenant_ids(scope)
     sums, unsummed = day_sums.by_day(since=since, today=today, tenant_ids=scope.tenant_ids)
-    costs = _costs(tenants, since=since) if clock == Clock.WORLD else _recorded_costs(tenants, since=since)
-    if clock == Clock.WORLD:
+    costs = _costs(tenants, since=since) if clock == Clock.OCCURRED else _recorded_costs(tenants, since=since)
+    if clock == Clock.OCCURRED:
         billed, adjusted = _billed(tenants, since=since), _adjusted(tenants, since=since)
     else:
         billed, adjusted = (_of_measure(sums, measure) for measure in (Measure.BILLED, Measure.WALLET_ADJUSTED))
@@ -236,7 +236,7 @@ def _rules(tenants: Any, today: date) -> dict[str, Any] | None:
             "bar": used_bar(tightest["used"], tightest["limit_value"]),
         }
     denied = days.aggregate(total=Sum("denied"))["total"] or 0
-    rows = figure_url("metering.transaction", "denied", clock=Clock.WORLD, since=today, until=today)
+    rows = figure_url("metering.transaction", "denied", clock=Clock.OCCURRED, since=today, until=today)
     return {"denied": link(rows, denied), "tightest": tightest}
 
 
@@ -272,10 +272,10 @@ def _charts(
     consumed = [row | {"day": row[day_sums.DAY_OF[clock]]} for row in map(dict, sums) if row["measure"] == Measure.CONSUMED]
     totals = [row for row in consumed if not row["customer_id"]]
     customers = [row for row in consumed if row["customer_id"]]
-    happened = _costs(tenants, since=since) if clock == Clock.BOOK else costs
+    happened = _costs(tenants, since=since) if clock == Clock.RECORDED else costs
     agents = _agents(tenants, since=since)
     measured = {"unit": "unit", "amount": "amount"}
-    chosen, world, book = (CLOCK_TITLES[each].lower() for each in (clock, Clock.WORLD, Clock.BOOK))
+    chosen, world, book = (CLOCK_TITLES[each].lower() for each in (clock, Clock.OCCURRED, Clock.RECORDED))
     cost, consumer = {"unit": "currency", "amount": "amount", "clock": world}, {**measured, "clock": book}
     return [
         ("billing", _by_day("Billed by day", billed, days, unit="currency", amount="total", clock=chosen, figure=(*BILLED, clock))),
@@ -302,7 +302,7 @@ def _linked(bars: dict[str, Any], rows: Iterable[Mapping[str, Any]], kind: str, 
         identifier, *others = owners[bar["label"]]
         if not others:
             bar["url"] = page_of(f"metering.{kind}", identifier)
-            bar["rows"] = figure_url(*COST, unit=bars["unit"], clock=Clock.WORLD, since=since, **{f"{kind}_id": identifier})
+            bar["rows"] = figure_url(*COST, unit=bars["unit"], clock=Clock.OCCURRED, since=since, **{f"{kind}_id": identifier})
     return bars
 
 

@@ -38,7 +38,7 @@ from metering.models import Transaction as MeteredTransaction
 SHOWN, GROUPED, KNOWN = 50, 5_000, 1_000
 # How long the search for entries that name the customer may take, in milliseconds.
 NAMED_MS = 150
-TIMES = {Clock.BOOK: "created_at", Clock.WORLD: "occurred_at"}
+TIMES = {Clock.RECORDED: "created_at", Clock.OCCURRED: "occurred_at"}
 TITLES = {"all": "All", "money": "Money", "usage": "Usage", "credits": "Credits"}
 RIGHTS = {"money": "billing.view_transaction", "usage": "metering.view_transaction", "credits": "credits.view_credittransaction"}
 LISTS = {"money": "billing_transaction", "usage": "metering_transaction", "credits": "credits_credittransaction"}
@@ -117,7 +117,7 @@ def timeline(request: HttpRequest, clock: Clock, *, tenant_id: UUID, customer_id
 def _panel(items: list[Item], clock: Clock, *, note: str) -> Panel:
     names = actor_names(item.actor for item in items if item.actor)
     lines = [(*item.cells, names.get(item.actor, "")) for item in items]
-    headers = ("Booked" if clock == Clock.BOOK else "Happened", "Ledger", "What", "Of", "Amount", "By")
+    headers = ("Booked" if clock == Clock.RECORDED else "Happened", "Ledger", "What", "Of", "Amount", "By")
     return Panel("What happened, newest first", headers, lines, empty="Nothing has happened yet.", note=note)
 
 

@@ -85,8 +85,8 @@ class Grain(TextChoices):
     DAY = "day"
 
 
-class Clock(TextChoices):
-    """The time of a transaction that a question about usage goes by."""
+class UsageClock(TextChoices):
+    """The time of a transaction that a question about usage goes by: those of kernel.ledger.clocks.Clock, as the API of usage says them."""
 
     OCCURRED = "occurred"
     RECORDED = "recorded"

@@ -22,7 +22,8 @@ MAY_UNDO = (RunState.FINISHED, RunState.INTERRUPTED, RunState.PAUSED, RunState.R
 
 
 class UploadState(models.TextChoices):
-    """planning -> planned or refused; planned -> (asked ->) applying <-> paused -> applied; applied -> (undo_asked ->) undoing -> undone.
+    """planning -> planned or refused; planned -> (requested ->) applying <-> paused -> applied;
+    applied -> (undo_requested ->) undoing -> undone.
 
     stopped: the work ended before its end, and a person must look.
     """
@@ -30,12 +31,12 @@ class UploadState(models.TextChoices):
     PLANNING = "planning", "Being planned"
     REFUSED = "refused", "Not planned"
     PLANNED = "planned", "Planned"
-    ASKED = "asked", "Waits for approval"
+    REQUESTED = "requested", "Waits for approval"
     APPLYING = "applying", "Being posted"
     PAUSED = "paused", "Paused"
     STOPPED = "stopped", "Stopped"
     APPLIED = "applied", "Posted"
-    UNDO_ASKED = "undo_asked", "Undo waits for approval"
+    UNDO_REQUESTED = "undo_requested", "Undo waits for approval"
     UNDOING = "undoing", "Being taken back"
     UNDONE = "undone", "Taken back"
 
@@ -44,8 +45,8 @@ class UploadState(models.TextChoices):
 WORKING = (UploadState.PLANNING, UploadState.APPLYING, UploadState.UNDOING)
 # Those in which a file may be planned (again): nothing of it stands in the ledger.
 MAY_PLAN = (UploadState.REFUSED, UploadState.PLANNED, UploadState.UNDONE)
-MAY_ASK_UNDO = (UploadState.APPLIED, UploadState.PAUSED, UploadState.STOPPED)
-WAITING_STATES = (UploadState.ASKED, UploadState.UNDO_ASKED)
+MAY_REQUEST_UNDO = (UploadState.APPLIED, UploadState.PAUSED, UploadState.STOPPED)
+WAITING_STATES = (UploadState.REQUESTED, UploadState.UNDO_REQUESTED)
 # The file is of no more use to the work.
 ENDED = (UploadState.REFUSED, UploadState.PLANNED, UploadState.APPLIED, UploadState.UNDONE)
 
@@ -54,11 +55,11 @@ class StepName(models.TextChoices):
     """What happened to an uploaded file, for the record."""
 
     UPLOADED = "uploaded", "uploaded the file"
-    PLANNED = "planned", "asked for a plan"
+    PLANNED = "planned", "requested a plan"
     APPLY = "apply", "posted it"
-    ASK_APPLY = "ask_apply", "asked for approval to post it"
+    REQUEST_APPLY = "request_apply", "requested approval to post it"
     UNDO = "undo", "took it back"
-    ASK_UNDO = "ask_undo", "asked for approval to take it back"
+    REQUEST_UNDO = "request_undo", "requested approval to take it back"
     APPROVED = "approved", "approved"
     REJECTED = "rejected", "rejected"
     WITHDRAWN = "withdrawn", "withdrew the request"

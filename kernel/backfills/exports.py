@@ -58,7 +58,7 @@ EXPORTS = (
             *fields("run_id", "state", "problem"),
             *fields("done", "tries", kind=Kind.WHOLE),
             Field("moves", kind=Kind.JSON),
-            *fields("actor", "asked_by", "decided_by"),
+            *fields("actor", "requested_by", "decided_by"),
             *fields("created_at", "moved_at", "file_deleted_at", kind=Kind.MOMENT),
         ),
         source="backfills_upload AS upload WHERE upload.tenant_id = %(tenant)s ORDER BY upload.id",

@@ -143,7 +143,7 @@ class BackfillUpload(TenantOwned):
     tries = models.IntegerField(default=0)
     moves = models.JSONField(default=dict)
     actor = models.CharField("uploaded by", max_length=128)
-    asked_by = models.CharField(max_length=128, blank=True, default="")
+    requested_by = models.CharField(max_length=128, blank=True, default="")
     decided_by = models.CharField(max_length=128, blank=True, default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     moved_at = models.DateTimeField(db_default=Now())
@@ -154,14 +154,14 @@ class BackfillUpload(TenantOwned):
         verbose_name = "uploaded file"
         ordering = ["-id"]
         permissions = [
-            ("ask_backfillupload", "Can upload files, plan them and ask for them to be posted"),
-            ("decide_backfillupload", "Can approve and reject what others ask for"),
+            ("request_backfillupload", "Can upload files, plan them and request their posting"),
+            ("decide_backfillupload", "Can approve and reject what others request"),
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(state__in=UploadState.values), name="backfills_upload_state_check"),
             # Nobody decides what they asked for, even if the application has a fault.
             models.CheckConstraint(
-                condition=models.Q(decided_by="") | ~models.Q(decided_by=models.F("asked_by")), name="backfills_upload_other_decides"
+                condition=models.Q(decided_by="") | ~models.Q(decided_by=models.F("requested_by")), name="backfills_upload_other_decides"
             ),
         ]
         indexes = [

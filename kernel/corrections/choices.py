@@ -32,7 +32,7 @@ MAX_EVIDENCE_BYTES = 5_000_000
 MAX_EVIDENCE_FILES = 20
 
 # The permission to request corrections, and the page where it is done.
-REQUEST_PERMISSION = "corrections.ask_correctionrequest"
+REQUEST_PERMISSION = "corrections.request_correctionrequest"
 REQUEST_PAGE = "admin:corrections_correctionrequest_new"
 # The colour of a state's label: see kernel.ledger.admin.formatting.label.
 STATE_COLOURS = {State.WAITING: "wait", State.POSTED: "good", State.REJECTED: "bad", State.WITHDRAWN: ""}

@@ -28,7 +28,7 @@ EXPORTS = (
             Field("size", kind=Kind.JSON),
             Field("needs_approval", kind=Kind.FLAG),
             Field("preview", kind=Kind.WHOLE),
-            *fields("state", "asked_by", "request_id", "decided_by"),
+            *fields("state", "requested_by", "request_id", "decided_by"),
             *fields("created_at", "decided_at", kind=Kind.MOMENT),
             *map(_rows_of, PARTS),
         ),

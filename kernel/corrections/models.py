@@ -27,7 +27,7 @@ class CorrectionRequest(TenantOwned):
     needs_approval = models.BooleanField()
     preview = models.PositiveIntegerField(default=1)
     state = models.CharField(max_length=16, choices=State.choices, default=State.WAITING)
-    asked_by = models.CharField(max_length=128)
+    requested_by = models.CharField(max_length=128)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     # The id of the HTTP request that created it.
     request_id = models.CharField(max_length=128, blank=True, default="")
@@ -38,14 +38,14 @@ class CorrectionRequest(TenantOwned):
         db_table = "corrections_request"
         ordering = ["-id"]
         permissions = [
-            ("ask_correctionrequest", "Can ask for corrections"),
+            ("request_correctionrequest", "Can request corrections"),
             ("decide_correctionrequest", "Can approve and reject corrections"),
             ("comment_correctionrequest", "Can comment on corrections"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=State.values), name="corrections_request_state_check"),
             # The requester never decides, even if the application has a fault.
-            models.CheckConstraint(condition=~Q(decided_by=F("asked_by")), name="corrections_request_other_decides"),
+            models.CheckConstraint(condition=~Q(decided_by=F("requested_by")), name="corrections_request_other_decides"),
             models.CheckConstraint(
                 condition=Q(state=State.WAITING, decided_at__isnull=True) | (~Q(state=State.WAITING) & Q(decided_at__isnull=False)),
                 name="corrections_request_decided_check",
@@ -60,7 +60,7 @@ class CorrectionRequest(TenantOwned):
         ]
         indexes = [
             models.Index(fields=["id"], name="corrections_request_waiting", condition=Q(state="waiting")),
-            models.Index(fields=["asked_by", "id"], name="corrections_request_asked_by"),
+            models.Index(fields=["requested_by", "id"], name="corrections_request_requested_by"),
         ]
 
     def __str__(self) -> str:

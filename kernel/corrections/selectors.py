@@ -66,7 +66,7 @@ def is_within_day(*, tenant_id: UUID, actor: str, size: Mapping[str, Decimal], e
         tenant_id=tenant_id, needs_approval=False, id__gte=first_id(timezone.now() - DAY), created_at__gt=Now() - DAY
     )
     by_person = dict(size)
-    for earlier in alone.filter(asked_by=actor).values_list("size", flat=True):
+    for earlier in alone.filter(requested_by=actor).values_list("size", flat=True):
         by_person |= {unit: by_person.get(unit, Decimal(0)) + Decimal(amount) for unit, amount in earlier.items()}
     now = list(effects)
     entries = CorrectionEntry.objects.filter(
@@ -98,9 +98,9 @@ def list_related_requests(*, tenant_id: UUID, target_ids: Iterable[UUID], accoun
 def list_requests_of_day(*, tenant_id: UUID, actor: str) -> QuerySet[CorrectionRequest]:
     """What one person asked for within the last 24 hours, and wasn't rejected or withdrawn; newest first."""
     since = {"id__gte": first_id(timezone.now() - DAY), "created_at__gt": Now() - DAY}
-    return CorrectionRequest.objects.filter(tenant_id=tenant_id, asked_by=actor, state__in=[State.POSTED, State.WAITING], **since).order_by(
-        "-id"
-    )
+    return CorrectionRequest.objects.filter(
+        tenant_id=tenant_id, requested_by=actor, state__in=[State.POSTED, State.WAITING], **since
+    ).order_by("-id")
 
 
 def get_same_waiting(*, tenant_id: UUID, kind: str, facts: Mapping[str, str], target_ids: Iterable[UUID]) -> CorrectionRequest | None:

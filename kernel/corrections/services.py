@@ -70,7 +70,7 @@ def preview_request(*, tenant_id: UUID, correction_id: UUID) -> tuple[Preview, l
     """
     correction = get_request(tenant_id=tenant_id, correction_id=correction_id)
     with transaction.atomic():
-        preview = post_all(draft_of(correction), correction_id=correction.id, actor=correction.asked_by)
+        preview = post_all(draft_of(correction), correction_id=correction.id, actor=correction.requested_by)
         transaction.set_rollback(True)
     entries = entry_rows(correction, preview.entries, version=correction.preview, are_posted=False)
     return preview, entries, is_covered(stored_digest(correction, version=correction.preview), now=preview.digest)
@@ -101,7 +101,7 @@ def request_correction(
         reason_code=draft.reason_code,
         reason=draft.reason,
         evidence_link=evidence_link,
-        asked_by=actor,
+        requested_by=actor,
         request_id=request_id,
     )
     with transaction.atomic():
@@ -133,7 +133,7 @@ def _lock_corrections(tenant_id: UUID) -> None:
 
 def _submitted_before(correction: CorrectionRequest) -> CorrectionRequest | None:
     """The request that an earlier submit of the same form made."""
-    return CorrectionRequest.objects.filter(tenant_id=correction.tenant_id, id=correction.id, asked_by=correction.asked_by).first()
+    return CorrectionRequest.objects.filter(tenant_id=correction.tenant_id, id=correction.id, requested_by=correction.requested_by).first()
 
 
 def _store(correction: CorrectionRequest, draft: CorrectionDraft, preview: Preview, evidence: Sequence[EvidenceFile]) -> CorrectionRequest:
@@ -149,8 +149,8 @@ def _store(correction: CorrectionRequest, draft: CorrectionDraft, preview: Previ
         for position, target_id in enumerate(draft.target_ids, start=1)
     )
     _write_entries(correction, preview.entries, version=1, are_posted=not preview.needs_approval)
-    _write_evidence(correction, evidence, actor=correction.asked_by)
-    _write_change(correction, from_state="", actor=correction.asked_by, reason=draft.reason)
+    _write_evidence(correction, evidence, actor=correction.requested_by)
+    _write_change(correction, from_state="", actor=correction.requested_by, reason=draft.reason)
     return correction
 
 
@@ -167,7 +167,7 @@ def approve_request(
         correction = _lock_waiting(tenant_id=tenant_id, correction_id=correction_id, decider=actor)
         approved = stored_digest(correction, version=version)
         with transaction.atomic():
-            preview = post_all(draft_of(correction), correction_id=correction.id, actor=correction.asked_by)
+            preview = post_all(draft_of(correction), correction_id=correction.id, actor=correction.requested_by)
             is_unchanged = version == correction.preview and is_covered(approved, now=preview.digest)
             is_unchanged = is_unchanged and (not preview_digest or is_covered(preview_digest, now=preview.digest))
             transaction.set_rollback(not is_unchanged)
@@ -197,7 +197,7 @@ def withdraw_request(*, tenant_id: UUID, actor: str, correction_id: UUID, reason
     """The requester withdraws the request. Raises NotFound, NotTheRequester, NotWaiting."""
     with transaction.atomic():
         correction = _lock_waiting(tenant_id=tenant_id, correction_id=correction_id)
-        if correction.asked_by != actor:
+        if correction.requested_by != actor:
             raise NotTheRequester
         return _decide(correction, state=State.WITHDRAWN, actor=actor, reason=reason)
 
@@ -275,7 +275,7 @@ def _lock_waiting(*, tenant_id: UUID, correction_id: UUID, decider: str = "") ->
     """The request, locked for update. Raises NotFound, OwnRequest (`decider` made it), NotWaiting."""
     get_request(tenant_id=tenant_id, correction_id=correction_id)
     correction = CorrectionRequest.objects.select_for_update().get(tenant_id=tenant_id, id=correction_id)
-    if correction.asked_by == decider:
+    if correction.requested_by == decider:
         raise OwnRequest
     if correction.state != State.WAITING:
         raise NotWaiting(state=correction.state)

@@ -7,11 +7,11 @@ from django.db.models import TextChoices
 
 
 class Clock(TextChoices):
-    """By which time a past moment is meant.
+    """By which time a past moment is meant. The values are what billing's `basis` and credits' `clock` say.
 
-    BOOK: `created_at`, when the ledger recorded the row; what a caller could have read at that moment. WORLD: `occurred_at`, when it
-    happened according to the caller; a back-dated posting changes what WORLD answers for the past, never what BOOK answers.
+    RECORDED: `created_at`, when the ledger recorded the row; what a caller could have read at that moment. OCCURRED: `occurred_at`, when it
+    happened according to the caller; a back-dated posting changes what OCCURRED answers for the past, never what RECORDED answers.
     """
 
-    BOOK = "book", "Book time"
-    WORLD = "world", "World time"
+    RECORDED = "book", "Book time"
+    OCCURRED = "world", "World time"

@@ -12,7 +12,7 @@ LABELS = {
     "action_name": "action",
     "actor": "by",
     "agent_ids": "agents",
-    "asked_by": "requested by",
+    "requested_by": "requested by",
     "at": "when",
     "authorizes_at_once": "authorized at once",
     "backdating_limit": "how far back it may have happened",

@@ -17,7 +17,7 @@ RIGHTS = {
     "view": {VIEWER, CLERK, APPROVER, OPERATOR},
     "export": {VIEWER, CLERK, APPROVER, OPERATOR},
     "comment": {CLERK, APPROVER},
-    "ask": {CLERK},
+    "request": {CLERK},
     "decide": {APPROVER},
     "manage": {OPERATOR},
     "reveal": {OPERATOR},

@@ -77,7 +77,9 @@ class SpendAdmin(LedgerAdmin):
                 sums[unit] = sums.get(unit, Decimal(0)) + day[column]
         model, name = ("metering.cost", column) if column in {"actual", "estimated"} else ("metering.transaction", COUNTED[column])
         return [
-            link(figure_url(model, name, unit=unit, clock=Clock.WORLD, since=first, **keys), money(total, unit) if unit else _count(total))
+            link(
+                figure_url(model, name, unit=unit, clock=Clock.OCCURRED, since=first, **keys), money(total, unit) if unit else _count(total)
+            )
             for unit, total in sorted(sums.items())
             if total
         ]
@@ -117,7 +119,7 @@ def _by_day(rows: Sequence[Mapping[str, Any]], since: date, keys: Mapping[str, A
     )
     for bar, day in zip(made["bars"], days, strict=True):
         bar["url"] = (
-            figure_url("metering.cost", "cost", unit=unit, clock=Clock.WORLD, since=day, until=day, **keys) if sums.get(day) else ""
+            figure_url("metering.cost", "cost", unit=unit, clock=Clock.OCCURRED, since=day, until=day, **keys) if sums.get(day) else ""
         )
     return made
 

@@ -13,7 +13,7 @@ from kernel.api.query_fields import PageLimit, Until
 from kernel.api.serializers import Query
 from kernel.api.unknown_names import nearest, unknown_name
 from metering.api.dialect import dialect, spending_rule_dialect
-from metering.choices import DIMENSIONS, AgentStatus, Clock, Grain, KeyPlace, Outcome, Status
+from metering.choices import DIMENSIONS, AgentStatus, Grain, KeyPlace, Outcome, Status, UsageClock
 from metering.rules.choices import RuleStatus
 from metering.selectors.near_duplicates import NearDuplicateQuestion
 from metering.selectors.usage import DAY, HOUR, MONTH, MOST_POINTS, STEPS, count_points, end_of, start_of, start_of_month
@@ -228,7 +228,9 @@ class CountedQuery(MeteringQuery):
 
     open_names = KEY_FILTERS
 
-    clock = Choice(Clock.values, required=False, default="occurred", description="The time that counts: of the call, or of its recording.")
+    clock = Choice(
+        UsageClock.values, required=False, default="occurred", description="The time that counts: of the call, or of its recording."
+    )
     timezone = Zone(required=False, default=ZoneInfo("UTC"), example="Asia/Kolkata", description="An IANA time zone; UTC, unless given.")
     period = Choice(PERIODS, required=False, wire_name="filter[time_period]", description="30d, unless dates are given.")
     since = DayOrMoment(days=True, required=False, wire_name="filter[from_date]", description="A bare day is one of the time zone.")

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Min, Q, QuerySet
 
-from metering.choices import DIMENSIONS, Clock, SumGrain
+from metering.choices import DIMENSIONS, SumGrain, UsageClock
 from metering.models import Usage
 from metering.selectors import Row
 from metering.selectors.usage import DAY, HOUR, end_of, start_of, start_of_month
@@ -31,7 +31,7 @@ FIRST_INTERVALS = 4
 ALWAYS, NEVER = ("currency", "outcome"), "trace"
 PREFIX = 60
 GRAINS = (SumGrain.MONTH, SumGrain.DAY, SumGrain.HOUR)
-TIMES = {Clock.OCCURRED: "occurred_at", Clock.RECORDED: "recorded_at"}
+TIMES = {UsageClock.OCCURRED: "occurred_at", UsageClock.RECORDED: "recorded_at"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class UsageQuestion:
     tenant_id: UUID
     since: datetime
     until: datetime
-    clock: str = Clock.OCCURRED
+    clock: str = UsageClock.OCCURRED
     interval: str | None = None
     zone: tzinfo = UTC
     group_by: tuple[str, ...] = ()
@@ -359,12 +359,12 @@ def _arrays(spans: Mapping[_Span, int], name: str) -> dict[str, Any]:
 
 def time_column(question: UsageQuestion) -> str:
     """The column of a question's clock."""
-    return TIMES[Clock(question.clock)]
+    return TIMES[UsageClock(question.clock)]
 
 
 def get_first_usage(*, tenant_id: UUID, clock: str) -> datetime | None:
     """The first moment that anything was used."""
-    found: Row = Usage.objects.filter(tenant_id=tenant_id).aggregate(first=Min(TIMES[Clock(clock)]))
+    found: Row = Usage.objects.filter(tenant_id=tenant_id).aggregate(first=Min(TIMES[UsageClock(clock)]))
     first: datetime | None = found["first"]
     return first
 

@@ -144,28 +144,28 @@ def test_above_the_threshold_another_person_approves(clerk, approver, tenant):
     found = planned(clerk, tenant)
     assert "Ask for approval" in page_of(clerk, found).content.decode()
     take(clerk, found, "apply")
-    assert (found.state, work(found).state, Transaction.objects.count()) == ("asked", "asked", 0)
+    assert (found.state, work(found).state, Transaction.objects.count()) == ("requested", "requested", 0)
     assert take(clerk, found, "approve").status_code == 403
     # The approver finds it on the first page, by a list that holds it; who asked for it has nothing to decide there.
     for colleague, is_listed in ((approver, True), (clerk, False)):
         assert ("Uploaded files waiting for approval" in colleague.get("/admin/").content.decode()) == is_listed
-    waiting = approver.get("/admin/backfills/backfillupload/?state__in=asked,undo_asked")
+    waiting = approver.get("/admin/backfills/backfillupload/?state__in=requested,undo_requested")
     assert (waiting.status_code, "history.csv" in waiting.content.decode()) == (200, True)
     both = log_in(employ("both", "clerk", "approver"))
     take(both, found, "withdraw")
-    assert found.state == "asked"
+    assert found.state == "requested"
     take(approver, found, "reject")
-    assert found.state == "asked"
+    assert found.state == "requested"
     take(approver, found, "reject", text="Which year?")
-    assert (found.state, found.asked_by) == ("planned", "")
+    assert (found.state, found.requested_by) == ("planned", "")
     take(both, found, "apply")
     assert b"Nobody decides their own request" in take(both, found, "approve").content
-    assert found.state == "asked"
+    assert found.state == "requested"
     take(approver, found, "approve")
     assert (found.state, work(found).state, Transaction.objects.count()) == ("applying", "applied", 2)
     # What may not be brought in alone may not be taken back alone.
     take(clerk, found, "undo", text="Wrong file.")
-    assert found.state == "undo_asked"
+    assert found.state == "undo_requested"
     take(approver, found, "approve")
     assert (work(found).state, Transaction.objects.count()) == ("undone", 4)
 

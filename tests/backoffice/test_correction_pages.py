@@ -356,8 +356,8 @@ def test_the_approver_reads_what_is_asked_in_words_with_the_pair_the_clerks_day_
         "added answer.txt",
     ):
         assert shown in words, shown
-    assert [file.actor for file in CorrectionEvidence.objects.order_by("id")][:2] == [correction.asked_by] * 2
-    assert CorrectionEvidence.objects.latest("id").actor != correction.asked_by
+    assert [file.actor for file in CorrectionEvidence.objects.order_by("id")][:2] == [correction.requested_by] * 2
+    assert CorrectionEvidence.objects.latest("id").actor != correction.requested_by
     too_large = SimpleUploadedFile("large.bin", b"x" * 5_000_001)
     refused = approver.post(f"{address}decide/", {"decision": "approve", "version": "1", "evidence": too_large}, follow=True)
     assert "larger than 5 MB" in page(refused)

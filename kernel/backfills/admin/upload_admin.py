@@ -16,7 +16,7 @@ from unfold.decorators import action
 from kernel.backfills import services, upload_files
 from kernel.backfills.admin.command_filter import CommandFilter
 from kernel.backfills.admin.upload_forms import ReadingForm, UploadForm
-from kernel.backfills.admin.upload_pages import ASK, DECIDE, page_context, status_of
+from kernel.backfills.admin.upload_pages import DECIDE, REQUEST, page_context, status_of
 from kernel.backfills.choices import WAITING_STATES
 from kernel.backfills.errors import BackfillStopped
 from kernel.backfills.known_commands import adapter_of, title_of
@@ -41,7 +41,7 @@ class ToApproveFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() != "to_approve":
             return queryset
-        return queryset.filter(state__in=WAITING_STATES).exclude(asked_by=actor_of(request))
+        return queryset.filter(state__in=WAITING_STATES).exclude(requested_by=actor_of(request))
 
 
 @admin.register(BackfillUpload)
@@ -60,11 +60,11 @@ class BackfillUploadAdmin(LedgerAdmin):
     def status(self, upload: BackfillUpload) -> Any:
         return status_of(upload)
 
-    def has_ask_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(ASK)
+    def has_request_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(REQUEST)
 
     @action(  # type: ignore[untyped-decorator] # Unfold has no types
-        description="Upload a file", icon="upload", url_path="new-file", permissions=["ask"]
+        description="Upload a file", icon="upload", url_path="new-file", permissions=["request"]
     )
     def new_file(self, request: HttpRequest) -> HttpResponse:
         """GET: the form. POST: keep the file and have it planned."""
@@ -111,7 +111,7 @@ class BackfillUploadAdmin(LedgerAdmin):
             # After a sign-in in between, the browser comes back with a GET.
             return HttpResponseRedirect(page_of(LABEL, upload.pk))
         name, form_id = request.POST.get("step", ""), read_form_id(request)
-        if name == "plan" and request.user.has_perm(ASK):
+        if name == "plan" and request.user.has_perm(REQUEST):
             return self._plan(request, upload, form_id)
         if name not in STEPS:
             raise Http404
@@ -191,12 +191,12 @@ def _of(upload: BackfillUpload, step: services.Step) -> dict[str, Any]:
 TakeStep = Callable[[HttpRequest, BackfillUpload, services.Step], Any]
 # By name: who may take it, and the service.
 STEPS: dict[str, tuple[tuple[str, ...], TakeStep]] = {
-    "apply": ((ASK,), lambda request, upload, step: services.ask_to_apply(**_named(request, upload, step))),
-    "undo": ((ASK,), lambda request, upload, step: services.ask_to_undo(**_named(request, upload, step))),
+    "apply": ((REQUEST,), lambda request, upload, step: services.request_apply(**_named(request, upload, step))),
+    "undo": ((REQUEST,), lambda request, upload, step: services.request_undo(**_named(request, upload, step))),
     "approve": ((DECIDE,), lambda request, upload, step: services.decide_upload(**_named(request, upload, step), is_approved=True)),
     "reject": ((DECIDE,), lambda request, upload, step: services.decide_upload(**_named(request, upload, step), is_approved=False)),
-    "withdraw": ((ASK,), lambda request, upload, step: services.withdraw_upload(**_of(upload, step))),
-    "cancel": ((ASK,), lambda request, upload, step: services.cancel_plan(**_of(upload, step))),
-    "pause": ((ASK, DECIDE), lambda request, upload, step: services.pause_upload(**_of(upload, step))),
-    "continue": ((ASK,), lambda request, upload, step: services.continue_upload(**_of(upload, step))),
+    "withdraw": ((REQUEST,), lambda request, upload, step: services.withdraw_upload(**_of(upload, step))),
+    "cancel": ((REQUEST,), lambda request, upload, step: services.cancel_plan(**_of(upload, step))),
+    "pause": ((REQUEST, DECIDE), lambda request, upload, step: services.pause_upload(**_of(upload, step))),
+    "continue": ((REQUEST,), lambda request, upload, step: services.continue_upload(**_of(upload, step))),
 }

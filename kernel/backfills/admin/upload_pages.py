@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from kernel.backfills import reports, selectors
 from kernel.backfills.admin.upload_forms import ReadingForm, command_choices
-from kernel.backfills.choices import MAY_ASK_UNDO, MAY_PLAN, WAITING_STATES, WORKING, RunState, UploadState
+from kernel.backfills.choices import MAY_PLAN, MAY_REQUEST_UNDO, WAITING_STATES, WORKING, RunState, UploadState
 from kernel.backfills.columns import quoted
 from kernel.backfills.errors import BadSource
 from kernel.backfills.known_commands import adapter_of, title_of
@@ -25,7 +25,7 @@ from kernel.ledger.admin.formatting import actor_names, actor_of, id_link, joine
 from kernel.ledger.outcomes import POSTED
 from kernel.tenants.admin import local_time
 
-ASK = "backfills.ask_backfillupload"
+REQUEST = "backfills.request_backfillupload"
 DECIDE = "backfills.decide_backfillupload"
 COLOURS = {
     UploadState.APPLIED: "good",
@@ -70,24 +70,24 @@ def page_context(request: HttpRequest, upload: BackfillUpload, form: ReadingForm
 
 
 def _may(request: HttpRequest, upload: BackfillUpload) -> dict[str, bool]:
-    asks, decides = request.user.has_perm(ASK), request.user.has_perm(DECIDE)
-    is_own = upload.asked_by == actor_of(request)
+    requests, decides = request.user.has_perm(REQUEST), request.user.has_perm(DECIDE)
+    is_own = upload.requested_by == actor_of(request)
     is_waiting = upload.state in WAITING_STATES
     has_file = upload.file_deleted_at is None
     return {
-        "plan": asks and upload.state in MAY_PLAN and has_file,
-        "apply": asks and upload.state == UploadState.PLANNED and has_file,
-        "undo": asks and upload.state in MAY_ASK_UNDO and upload.run is not None and bool(upload.run.counts.get(POSTED)),
+        "plan": requests and upload.state in MAY_PLAN and has_file,
+        "apply": requests and upload.state == UploadState.PLANNED and has_file,
+        "undo": requests and upload.state in MAY_REQUEST_UNDO and upload.run is not None and bool(upload.run.counts.get(POSTED)),
         "decide": decides and is_waiting and not is_own,
         "withdraw": is_waiting and is_own,
-        "cancel": asks and upload.state == UploadState.PLANNING,
-        "pause": (asks or decides) and upload.state == UploadState.APPLYING,
-        "continue": asks and upload.state in {UploadState.PAUSED, UploadState.STOPPED},
+        "cancel": requests and upload.state == UploadState.PLANNING,
+        "pause": (requests or decides) and upload.state == UploadState.APPLYING,
+        "continue": requests and upload.state in {UploadState.PAUSED, UploadState.STOPPED},
     }
 
 
 def _facts(upload: BackfillUpload) -> list[tuple[str, Any]]:
-    names = actor_names({upload.actor, upload.asked_by, upload.decided_by} - {""})
+    names = actor_names({upload.actor, upload.requested_by, upload.decided_by} - {""})
     facts: list[tuple[str, Any]] = [
         ("Tenant", id_link("tenants.tenant", upload.tenant_id, str(upload.tenant))),
         ("Its rows are", title_of(upload.command)),
@@ -97,8 +97,8 @@ def _facts(upload: BackfillUpload) -> list[tuple[str, Any]]:
     ]
     if upload.run is not None:
         facts += [("Rows", f"{upload.run.rows:,}"), ("Run", id_link("backfills.backfillrun", upload.run_id))]
-    if upload.asked_by:
-        facts.append(("Asked by", names[upload.asked_by]))
+    if upload.requested_by:
+        facts.append(("Requested by", names[upload.requested_by]))
     if upload.decided_by:
         facts.append(("Approved by", names[upload.decided_by]))
     if upload.moves:

@@ -10,7 +10,7 @@ CHANGING_IN_RUNS = (
 )
 CHANGING_IN_UPLOADS = (
     *("command", "arguments", "look", "run_id", "state", "problem", "done", "tries", "moves"),
-    *("asked_by", "decided_by", "moved_at", "file_deleted_at"),
+    *("requested_by", "decided_by", "moved_at", "file_deleted_at"),
 )
 
 

@@ -17,8 +17,8 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from kernel.backfills.choices import (
     ENDED,
-    MAY_ASK_UNDO,
     MAY_PLAN,
+    MAY_REQUEST_UNDO,
     WAITING_STATES,
     RunState,
     StepName,
@@ -99,31 +99,31 @@ def cancel_plan(*, tenant_id: UUID, upload_id: UUID, step: Step) -> BackfillUplo
 
 
 @translate_db_errors
-def ask_to_apply(*, tenant_id: UUID, upload_id: UUID, run_id: UUID, step: Step) -> BackfillUpload:
+def request_apply(*, tenant_id: UUID, upload_id: UUID, run_id: UUID, step: Step) -> BackfillUpload:
     """Have the plan posted, or ask for approval where it moves more than one person may. Raises NotFound, WrongState."""
     with transaction.atomic():
         upload, is_new = _lock(tenant_id, upload_id, step, run_id=run_id)
         if is_new:
             _require(upload, (UploadState.PLANNED,))
-            _ask(upload, step, (StepName.APPLY, UploadState.APPLYING), (StepName.ASK_APPLY, UploadState.ASKED))
+            _request(upload, step, (StepName.APPLY, UploadState.APPLYING), (StepName.REQUEST_APPLY, UploadState.REQUESTED))
     return upload
 
 
 @translate_db_errors
-def ask_to_undo(*, tenant_id: UUID, upload_id: UUID, run_id: UUID, step: Step) -> BackfillUpload:
+def request_undo(*, tenant_id: UUID, upload_id: UUID, run_id: UUID, step: Step) -> BackfillUpload:
     """Have what was posted taken back, with a reason, or ask for approval. Raises NotFound, WrongState, InvalidValue (no reason)."""
     _require_reason(step)
     with transaction.atomic():
         upload, is_new = _lock(tenant_id, upload_id, step, run_id=run_id)
         if is_new:
-            _require(upload, MAY_ASK_UNDO)
-            _ask(upload, step, (StepName.UNDO, UploadState.UNDOING), (StepName.ASK_UNDO, UploadState.UNDO_ASKED))
+            _require(upload, MAY_REQUEST_UNDO)
+            _request(upload, step, (StepName.UNDO, UploadState.UNDOING), (StepName.REQUEST_UNDO, UploadState.UNDO_REQUESTED))
     return upload
 
 
 @translate_db_errors
 def decide_upload(*, tenant_id: UUID, upload_id: UUID, run_id: UUID, is_approved: bool, step: Step) -> BackfillUpload:
-    """Another person approves or rejects what was asked; a rejection needs a reason.
+    """Another person approves or rejects what was requested; a rejection needs a reason.
 
     Raises NotFound, WrongState, OwnRequest, InvalidValue.
     """
@@ -133,28 +133,28 @@ def decide_upload(*, tenant_id: UUID, upload_id: UUID, run_id: UUID, is_approved
         upload, is_new = _lock(tenant_id, upload_id, step, run_id=run_id)
         if is_new:
             _require(upload, WAITING_STATES)
-            if upload.asked_by == step.actor:
+            if upload.requested_by == step.actor:
                 raise OwnRequest
             _record(upload, StepName.APPROVED if is_approved else StepName.REJECTED, step)
             if is_approved:
-                state = UploadState.APPLYING if upload.state == UploadState.ASKED else UploadState.UNDOING
+                state = UploadState.APPLYING if upload.state == UploadState.REQUESTED else UploadState.UNDOING
                 _begin(upload, state, decided_by=step.actor)
             else:
-                _change(upload, state=_state_before(upload), asked_by="", moves={})
+                _change(upload, state=_state_before(upload), requested_by="", moves={})
     return upload
 
 
 @translate_db_errors
 def withdraw_upload(*, tenant_id: UUID, upload_id: UUID, step: Step) -> BackfillUpload:
-    """Who asked takes the request back. Raises NotFound, WrongState, NotTheRequester."""
+    """Who requested it takes the request back. Raises NotFound, WrongState, NotTheRequester."""
     with transaction.atomic():
         upload, is_new = _lock(tenant_id, upload_id, step)
         if is_new:
             _require(upload, WAITING_STATES)
-            if upload.asked_by != step.actor:
+            if upload.requested_by != step.actor:
                 raise NotTheRequester
             _record(upload, StepName.WITHDRAWN, step)
-            _change(upload, state=_state_before(upload), asked_by="", moves={})
+            _change(upload, state=_state_before(upload), requested_by="", moves={})
     return upload
 
 
@@ -242,7 +242,7 @@ def _require_reason(step: Step) -> None:
         raise InvalidValue(field="reason", reason="too_short", value=step.reason, min=1)
 
 
-def _ask(upload: BackfillUpload, step: Step, alone: tuple[StepName, UploadState], asked: tuple[StepName, UploadState]) -> None:
+def _request(upload: BackfillUpload, step: Step, alone: tuple[StepName, UploadState], asked: tuple[StepName, UploadState]) -> None:
     """Begin, or wait for another person where the plan moves more than the tenant's threshold for one person."""
     run = upload.run
     if run is None:
@@ -251,7 +251,7 @@ def _ask(upload: BackfillUpload, step: Step, alone: tuple[StepName, UploadState]
     what, state = alone if is_small else asked
     _record(upload, what, step)
     moves = {unit: f"{amount:f}" for unit, amount in moves_of(run).items()}
-    _change(upload, state=state, moves=moves, asked_by=step.actor, decided_by="")
+    _change(upload, state=state, moves=moves, requested_by=step.actor, decided_by="")
     if is_small:
         _begin(upload, state, decided_by="")
 
@@ -263,7 +263,7 @@ def _begin(upload: BackfillUpload, state: UploadState, *, decided_by: str) -> No
 
 def _state_before(upload: BackfillUpload) -> UploadState:
     """The state that a request for approval goes back to."""
-    if upload.state == UploadState.ASKED:
+    if upload.state == UploadState.REQUESTED:
         return UploadState.PLANNED
     is_finished = upload.run is not None and upload.run.state == RunState.FINISHED
     return UploadState.APPLIED if is_finished else UploadState.PAUSED

@@ -66,13 +66,13 @@ class CorrectionActions(LedgerAdmin):
         requests = list(list_requests_for(tenant_id=row.tenant_id, target_ids=[row.pk])[:MAX_REQUESTS])
         if not requests:
             return []
-        names = actor_names(request.asked_by for request in requests)
+        names = actor_names(request.requested_by for request in requests)
         rows = [
             (
                 row_link(request),
                 label(request.get_state_display(), STATE_COLOURS[State(request.state)]),
                 request.reason,
-                names[request.asked_by],
+                names[request.requested_by],
                 local_time(request.created_at),
             )
             for request in requests

@@ -40,7 +40,7 @@ def related_panel(
     others: list[Any] = list((found if but is None else found.exclude(pk=but.pk))[:MAX_RELATED])
     if not others:
         return None
-    names = actor_names(other.asked_by for other in others)
+    names = actor_names(other.requested_by for other in others)
     rows = [
         (
             row_link(other),
@@ -49,7 +49,7 @@ def related_panel(
             kind_title(other.kind),
             moved_links(other),
             other.reason,
-            names[other.asked_by],
+            names[other.requested_by],
             local_time(other.created_at),
         )
         for other in others

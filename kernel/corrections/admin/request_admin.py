@@ -82,9 +82,9 @@ class BoxFilter(admin.SimpleListFilter):
         actor = actor_of(request)
         match self.value():
             case "to_approve":
-                return queryset.filter(state=State.WAITING).exclude(asked_by=actor)
+                return queryset.filter(state=State.WAITING).exclude(requested_by=actor)
             case "mine":
-                return queryset.filter(asked_by=actor)
+                return queryset.filter(requested_by=actor)
             case "done":
                 return queryset.exclude(state=State.WAITING)
         return queryset
@@ -126,12 +126,12 @@ class CorrectionRequestAdmin(LedgerAdmin):
 
     @admin.display(description="requested by")
     def asked(self, row: CorrectionRequest) -> Any:
-        return row.people[row.asked_by]  # type: ignore[attr-defined] # LedgerChangeList has read the names.
+        return row.people[row.requested_by]  # type: ignore[attr-defined] # LedgerChangeList has read the names.
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         actor, chosen = actor_of(request), request.GET.get("box", "all")
         waiting = scope_of(request.user).limit(list_waiting_requests())
-        counts = waiting.aggregate(to_approve=Count("pk", filter=~Q(asked_by=actor)), mine=Count("pk", filter=Q(asked_by=actor)))
+        counts = waiting.aggregate(to_approve=Count("pk", filter=~Q(requested_by=actor)), mine=Count("pk", filter=Q(requested_by=actor)))
         boxes = [{"name": name, "title": title, "count": counts.get(name), "is_chosen": name == chosen} for name, title in BOXES.items()]
         return super().changelist_view(request, {"boxes": boxes, **(extra_context or {})})
 
@@ -157,7 +157,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
         names = actor_names(_people(correction))
         entries = list(list_entries(correction, version=shown_version(correction)))
         lines = list(correction.lines.order_by("position"))
-        rows, asked_by = summary.rows_of(lines), names[correction.asked_by]
+        rows, requested_by = summary.rows_of(lines), names[correction.requested_by]
         today = _today(correction)
         shown = today["rows"] if today.get("is_unchanged") else entries
         keys: dict[str, Any] = {"tenant_id": correction.tenant_id, "target_ids": [line.target_id for line in lines]}
@@ -168,10 +168,10 @@ class CorrectionRequestAdmin(LedgerAdmin):
             "correction": correction,
             "kind_title": kind_title(correction.kind),
             "status": label(correction.get_state_display(), STATE_COLOURS[State(correction.state)]),
-            "sentences": summary.sentences(correction, asked_by=asked_by, lines=lines, rows=rows, entries=shown),
+            "sentences": summary.sentences(correction, requested_by=requested_by, lines=lines, rows=rows, entries=shown),
             "cards": summary.fact_cards(rows),
             "comparisons": summary.comparisons(request, lines, rows),
-            "day": summary.day_panel(correction, asked_by=asked_by),
+            "day": summary.day_panel(correction, requested_by=requested_by),
             "facts": _facts(correction, names),
             "cautions": kind_cautions(correction.kind, **keys, facts=correction.facts) if correction.state == State.WAITING else [],
             "related": related_panel(**keys, account_ids={entry.account_id for entry in entries}, but=correction),
@@ -286,7 +286,7 @@ STEPS = {
 
 
 def _may(request: HttpRequest, correction: CorrectionRequest) -> dict[str, bool]:
-    is_waiting, is_own = correction.state == State.WAITING, correction.asked_by == actor_of(request)
+    is_waiting, is_own = correction.state == State.WAITING, correction.requested_by == actor_of(request)
     return {
         "decide": is_waiting and not is_own and request.user.has_perm(DECIDE),
         "withdraw": is_waiting and is_own and request.user.has_perm(REQUEST_PERMISSION),
@@ -318,7 +318,7 @@ def _approved_entries(correction: CorrectionRequest, posted: list[CorrectionEntr
 
 
 def _people(correction: CorrectionRequest) -> set[str]:
-    people = {correction.asked_by, correction.decided_by}
+    people = {correction.requested_by, correction.decided_by}
     people.update(correction.changes.values_list("actor", flat=True))
     people.update(correction.comments.values_list("actor", flat=True))
     people.update(correction.evidence.values_list("actor", flat=True))
@@ -332,7 +332,7 @@ def _facts(correction: CorrectionRequest, names: dict[str, Any]) -> list[tuple[s
         ("What happened", correction.reason),
         *summary.described_facts(correction),
         ("Moves", moved_links(correction)),
-        ("Requested by", names[correction.asked_by]),
+        ("Requested by", names[correction.requested_by]),
         ("Requested", local_time(correction.created_at)),
         ("Its entries name it as", shortened(correction.posted_as)),
     ]

@@ -53,7 +53,7 @@ def rows_of(lines: Sequence[CorrectionLine]) -> list[Any]:
 def sentences(
     correction: CorrectionRequest,
     *,
-    asked_by: Any,
+    requested_by: Any,
     lines: Sequence[CorrectionLine],
     rows: Sequence[Any],
     entries: Sequence[CorrectionEntry],
@@ -65,7 +65,7 @@ def sentences(
     before, _, after = phrase.partition("{rows}")
     verb = "asks to" if correction.needs_approval else "has posted this:"
     return [
-        format_html("{} {} {}{}{}.", asked_by, verb, before, _named(lines, rows), after),
+        format_html("{} {} {}{}{}.", requested_by, verb, before, _named(lines, rows), after),
         *(_outcome(steps) for steps in list(_by_account(entries).values())[:MAX_ACCOUNTS]),
     ]
 
@@ -120,9 +120,9 @@ def comparisons(request: HttpRequest, lines: Sequence[CorrectionLine], rows: Seq
     return [panel for panel in found if panel is not None]
 
 
-def day_panel(correction: CorrectionRequest, *, asked_by: Any) -> Panel:
+def day_panel(correction: CorrectionRequest, *, requested_by: Any) -> Panel:
     """What the requester posted, or asks for, within 24 hours, and its sum: many small corrections are one large one."""
-    its: dict[str, Any] = {"tenant_id": correction.tenant_id, "actor": correction.asked_by}
+    its: dict[str, Any] = {"tenant_id": correction.tenant_id, "actor": correction.requested_by}
     requests = list(list_requests_of_day(**its)[: MAX_OF_DAY + 1])
     rows = [
         (
@@ -138,7 +138,7 @@ def day_panel(correction: CorrectionRequest, *, asked_by: Any) -> Panel:
     parts = [format_html("{} {}", amount, how) for amount, how in sums_of_day(requests[:MAX_OF_DAY], **its)]
     more = f" Only the newest {MAX_OF_DAY} are counted and listed." if len(requests) > MAX_OF_DAY else ""
     note = format_html("{}{}", joined(parts) if parts else "Nothing that moves money.", more)
-    title = format_html("{} within 24 hours", asked_by)
+    title = format_html("{} within 24 hours", requested_by)
     return Panel(title, ("Request", "State", "What", "Moves", "Reason", "Requested"), rows, empty="Nothing.", note=note)
 
 

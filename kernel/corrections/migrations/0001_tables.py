@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
-                ("asked_by", models.CharField(max_length=128)),
+                ("requested_by", models.CharField(max_length=128)),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ("request_id", models.CharField(blank=True, default="", max_length=128)),
                 ("decided_by", models.CharField(blank=True, default="", max_length=128)),
@@ -70,13 +70,13 @@ class Migration(migrations.Migration):
                 "db_table": "corrections_request",
                 "ordering": ["-id"],
                 "permissions": [
-                    ("ask_correctionrequest", "Can ask for corrections"),
+                    ("request_correctionrequest", "Can request corrections"),
                     ("decide_correctionrequest", "Can approve and reject corrections"),
                     ("comment_correctionrequest", "Can comment on corrections"),
                 ],
                 "indexes": [
                     models.Index(condition=models.Q(("state", "waiting")), fields=["id"], name="corrections_request_waiting"),
-                    models.Index(fields=["asked_by", "id"], name="corrections_request_asked_by"),
+                    models.Index(fields=["requested_by", "id"], name="corrections_request_requested_by"),
                 ],
                 "constraints": [
                     models.CheckConstraint(
@@ -84,7 +84,8 @@ class Migration(migrations.Migration):
                         name="corrections_request_state_check",
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(("decided_by", models.F("asked_by")), _negated=True), name="corrections_request_other_decides"
+                        condition=models.Q(("decided_by", models.F("requested_by")), _negated=True),
+                        name="corrections_request_other_decides",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(

@@ -23,7 +23,7 @@ from kernel.ledger.clocks import Clock
 from kernel.ledger.moments import is_in_range, midnight
 
 PARAMETER = "figure"
-CLOCKS = {Clock.WORLD: "by the time it happened", Clock.BOOK: "by the time it was booked"}
+CLOCKS = {Clock.OCCURRED: "by the time it happened", Clock.RECORDED: "by the time it was booked"}
 
 
 @dataclass(frozen=True, slots=True)

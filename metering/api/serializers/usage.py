@@ -9,7 +9,7 @@ from metering.api.serializers.base import MeteringReply
 from metering.api.serializers.replies import TransactionReply
 
 
-class Clock(Text):
+class CountedByTime(Text):
     """By which of a transaction's two times it is counted: always `occurredAt`."""
 
     def plain(self, value: Any) -> str:
@@ -38,7 +38,7 @@ class SpanReply(MeteringReply):
     from_date = Timestamp(source="since", required=False)
     to_date = Timestamp(source="until")
     interval = Text(source="grain", required=False)
-    clock = Clock(source="until", description="The time by which transactions are counted: occurredAt.")
+    clock = CountedByTime(source="until", description="The time by which transactions are counted: occurredAt.")
 
 
 class SumReply(CountsReply):
@@ -106,7 +106,7 @@ class AccountReply(MeteringReply):
     spend = Nested(SpanSpendReply)
     burn_per_day_usd = AmountText(full=True, source="burn_per_day")
     runway_days = AmountNumber(required=False)
-    clock = Clock(source="spend", description="The time by which transactions are counted: occurredAt.")
+    clock = CountedByTime(source="spend", description="The time by which transactions are counted: occurredAt.")
 
 
 class AccountSpendReply(MeteringReply):

@@ -6,7 +6,7 @@ from kernel.api.amounts import AmountText
 from kernel.api.fields import Boolean, Choice, Currency, Field, Identifier, Integer, Text, Timestamp
 from kernel.api.nested import ListOf, Nested
 from metering.api.serializers.base import MeteringBody, MeteringReply
-from metering.choices import Clock, KeyPlace
+from metering.choices import KeyPlace, UsageClock
 
 COUNT: dict[str, Any] = {"min_value": 0, "required": False, "omitted": True}
 
@@ -66,7 +66,7 @@ class QuestionReply(MeteringReply):
     to_date = Timestamp(source="until", fine=True)
     interval = Text(required=False)
     timezone = Text(source="zone")
-    clock = Choice(Clock.values)
+    clock = Choice(UsageClock.values)
 
 
 class UsageGroupsReply(MeteringReply):

@@ -115,7 +115,7 @@ def test_a_requester_can_not_approve_or_reject_their_own_request(usage, draft, a
 
 def test_the_database_holds_that_too(usage, draft, ask):
     correction = ask(draft(usage))
-    statement = "UPDATE corrections_request SET state = 'posted', decided_at = now(), decided_by = asked_by WHERE id = %s"
+    statement = "UPDATE corrections_request SET state = 'posted', decided_at = now(), decided_by = requested_by WHERE id = %s"
     with pytest.raises(DatabaseError, match="corrections_request_other_decides"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement, [correction.id])
     nobody = "UPDATE corrections_request SET state = 'posted', decided_at = now() WHERE id = %s"
@@ -123,7 +123,7 @@ def test_the_database_holds_that_too(usage, draft, ask):
         cursor.execute(nobody, [correction.id])
 
 
-@pytest.mark.parametrize("column", ["asked_by = 'staff:3'", "needs_approval = false", "reason = ''", "facts = '{}'"])
+@pytest.mark.parametrize("column", ["requested_by = 'staff:3'", "needs_approval = false", "reason = ''", "facts = '{}'"])
 def test_what_was_asked_can_not_be_changed_afterwards(usage, draft, ask, column):
     ask(draft(usage))
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
