@@ -60,7 +60,7 @@ class CorrectionRequest(TenantOwned):
         ]
         indexes = [
             models.Index(fields=["id"], name="corrections_request_waiting", condition=Q(state="waiting")),
-            models.Index(fields=["requested_by", "id"], name="corrections_request_requested_by"),
+            models.Index(fields=["requested_by", "id"], name="corrections_request_requester"),
         ]
 
     def __str__(self) -> str:

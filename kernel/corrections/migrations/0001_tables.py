@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                 ],
                 "indexes": [
                     models.Index(condition=models.Q(("state", "waiting")), fields=["id"], name="corrections_request_waiting"),
-                    models.Index(fields=["requested_by", "id"], name="corrections_request_requested_by"),
+                    models.Index(fields=["requested_by", "id"], name="corrections_request_requester"),
                 ],
                 "constraints": [
                     models.CheckConstraint(
