@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables")]
 
-    operations = [InstallFunctions("credits", version=1, digest="ac9e2549b1122afe")]
+    operations = [InstallFunctions("credits", version=1, digest="3ef170f14b8f0f2d")]

@@ -37,7 +37,7 @@ DECLARE
     may_roll_over boolean;
     has_listener boolean;
 BEGIN
-    -- Queries stand by themselves: PL/pgSQL starts an executor for each expression that has one.
+    -- Queries stand by themselves: PL/pgSQL starts an executor for each expression that has one (docs/performance.md).
     IF jsonb_array_length(postings) = 1 THEN
         items := ARRAY[jsonb_populate_record(NULL::credits_posting, postings -> 0)];
         may_roll_over := items[1].kind = 'expiry';

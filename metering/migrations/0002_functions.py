@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables")]
 
-    operations = [InstallFunctions("metering", version=1, digest="11ec9f9eca4574e4")]
+    operations = [InstallFunctions("metering", version=1, digest="efa3e232df9b98db")]

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from metering.selectors import Row
+from metering.selectors.rows import Row
 from metering.selectors.usage_query import TOKENS
 
 # What two transactions must have the same of, absent values included, beside their costs and documents.

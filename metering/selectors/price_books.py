@@ -5,7 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from kernel.ledger import queries
-from metering.selectors import PRICE, UNIT_PRICE, Row
+from metering.selectors.prices import PRICE, UNIT_PRICE
+from metering.selectors.rows import Row
 
 # JSON as its text, as the ORM has it here.
 UNIT_COLUMNS = ("unit.tiers::text" if name == "tiers" else f"unit.{name}" for name in UNIT_PRICE)

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import F, OuterRef, Q, Subquery
 
 from metering.models import Cost, Policy
-from metering.selectors import Row, rows_of
+from metering.selectors.rows import Row, rows_of
 
 COLUMNS = (
     "id",

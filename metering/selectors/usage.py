@@ -10,7 +10,8 @@ from django.db.models.functions import TruncMonth
 
 from metering.choices import Grain
 from metering.models import Rollup
-from metering.selectors import Row, service_id_of
+from metering.selectors.rows import Row
+from metering.selectors.transactions import service_id_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STEPS = {Grain.HOUR: HOUR, Grain.DAY: DAY}

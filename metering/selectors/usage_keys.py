@@ -11,7 +11,7 @@ from kernel.ledger.errors import NotFound
 from kernel.tenants.models import Tenant
 from metering.errors import KeyNotCounted
 from metering.models import Transaction, Usage, UsageKey, UsageNote, UsageProgress
-from metering.selectors import Row
+from metering.selectors.rows import Row
 
 BEFORE_ALL = Value(datetime(1900, 1, 1, tzinfo=UTC), output_field=DateTimeField())
 

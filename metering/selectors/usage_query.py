@@ -16,7 +16,7 @@ from django.db.models import Min, Q, QuerySet
 
 from metering.choices import DIMENSIONS, SumGrain, UsageClock
 from metering.models import Usage
-from metering.selectors import Row
+from metering.selectors.rows import Row
 from metering.selectors.usage import DAY, HOUR, end_of, start_of, start_of_month
 
 INTERVALS = ("hour", "day", "week", "month")

@@ -113,7 +113,7 @@ BEGIN
     END IF;
 
     inserted_costs := metering_costs_to_insert(posted.status, item.costs);
-    -- An assignment, because PERFORM starts an executor.
+    -- An assignment, because PERFORM starts an executor: 12,000 instructions or more (docs/performance.md).
     is_written := metering_insert_parts(tenant, item, posted, inserted_costs, occurred_at);
     IF posted.requires_payment THEN
         PERFORM paying_insert_payments(tenant, placed);

@@ -1,9 +1,12 @@
 """What the pages, comments, docstrings and heads of SQL functions name exists: files, modules, commands, names of the database."""
 
+import importlib
 import re
+from datetime import timedelta
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.core.management import get_commands
 
 from backoffice.integrity import LEDGERS, checks_of
@@ -59,6 +62,15 @@ def test_every_page_that_a_page_links_to_exists(document):
 @pytest.mark.parametrize("document", PAGES, ids=lambda document: document.name)
 def test_every_command_that_a_page_names_exists(document):
     assert sorted({name for name in COMMAND.findall(document.read_text()) if name not in get_commands()} - FOREIGN_COMMANDS) == []
+
+
+def test_every_limit_of_the_page_of_limits_has_its_value():
+    rows = re.findall(r"^\| `([\w/]+)\.py` \| `(\w+)` \| ([\d_]+) ?(\w*)", (ROOT / "docs" / "limits.md").read_text(), re.MULTILINE)
+    assert len(rows) > 25
+    for path, name, number, unit in rows:
+        value = getattr(settings if path == "config/settings" else importlib.import_module(path.replace("/", ".")), name)
+        stated = int(number)
+        assert value == (timedelta(**{unit: stated}) if isinstance(value, timedelta) else stated), f"{path}.py {name}"
 
 
 def test_the_layout_in_the_readme_is_the_layout():

@@ -90,7 +90,7 @@ def test_a_hold_calls_the_function(context, stricter_floor):
 
 
 def test_a_capture_calls_the_function(context, floor_without_holds):
-    """It is refused as any debit, and the hold stays; no call is repeated, and none answers that the wallet is busy."""
+    """It is refused as any debit, and the hold stays; no call is repeated, and none answers that the ledger is busy."""
     topup_and_floor(context)
     hold = {"expires_at": datetime(2099, 1, 1, tzinfo=UTC), "reference_id": "h"}
     hold_id = services.place_hold(**context, **hold, amount=Decimal(4)).row.id

@@ -1,0 +1,40 @@
+"""Reads of traces."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, F, Q, QuerySet, Sum
+
+from kernel.ledger.errors import NotFound
+from metering.models import Cost, Trace, Transaction
+from metering.selectors.rows import Row, rows_of
+
+
+def get_trace(*, tenant_id: UUID, reference: UUID) -> Row:
+    """A trace by the UUID its callers know. Raises NotFound."""
+    found: Any = (
+        Trace.objects.filter(tenant_id=tenant_id, reference=reference).values("id", "reference", "external_id", "created_at").first()
+    )
+    if found is None:
+        raise NotFound(kind="trace", id=reference)
+    return found
+
+
+def list_traces(*, tenant_id: UUID, external_id: str | None = None) -> QuerySet[Any, Any]:
+    """The tenant's traces."""
+    conditions = Q(tenant_id=tenant_id) if external_id is None else Q(tenant_id=tenant_id, external_id=external_id)
+    found: QuerySet[Any, Any] = Trace.objects.filter(conditions).values("id", "reference", "external_id", "created_at")
+    return found
+
+
+def list_trace_totals(*, tenant_id: UUID, trace_id: UUID) -> list[Row]:
+    """The sums of the active costs of a trace's transactions, by currency."""
+    active = Cost.objects.filter(tenant_id=tenant_id, is_active=True, transaction__tenant_id=tenant_id, transaction__trace_id=trace_id)
+    sums = {"costs": Count("id"), "amount": Sum("fiat_amount"), "estimated": Sum("fiat_amount", filter=Q(is_estimate=True), default=0)}
+    found = rows_of(active.values(currency=F("fiat_asset_symbol")).order_by("currency").annotate(**sums))
+    return [row | {"actual": row["amount"] - row["estimated"]} for row in found]
+
+
+def count_trace_transactions(*, tenant_id: UUID, trace_id: UUID) -> int:
+    """How many transactions a trace has."""
+    return Transaction.objects.filter(tenant_id=tenant_id, trace_id=trace_id).count()
