@@ -83,7 +83,7 @@ def set_price(
 
     `units`: fact_key, amount (Decimal), and perhaps per (1), is_optional (False), is_package (False), tier_mode ("") with tiers (a list of
     up_to and amount, the last up_to None), and part_of: the fact_key of the unit that counts this one as well, from which it is taken out
-    before that is billed. Without part_of it is found by the names (usage_bodies.whole_of); empty means that the quantity is no part of
+    before that is billed. Without part_of it is found by the names (counter_parts.whole_of); empty means that the quantity is no part of
     another. `flat_amount`: what each call costs besides. `minimum`: what a call costs at least. `markup`: instead of units, the share that
     is added to the public price. Names left empty match everything. Raises PriceExists, InvalidValue.
     """

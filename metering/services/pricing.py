@@ -17,17 +17,16 @@ from kernel.ledger.money import AMOUNT_LIMIT, PLACES, trimmed_digits
 from kernel.tenants.caches import BoundedDict
 from metering.choices import Pricing, ReportedCosts
 from metering.selectors import Row
-from metering.services.counter_parts import unpriced_counters
 from metering.services.plain_usages import calculate_plainly, known_kind, plain_usage, remember_kind
 from metering.services.public_models import BEDROCK_MODEL, find_public_model
-from metering.services.public_prices import Calculated, calculate, prices_of, uncharged
+from metering.services.public_prices import Calculated, calculate, prices_of
 from metering.services.self_hosted import is_self_hosted
 from metering.services.service_tiers import price_context
 from metering.services.serving_providers import foreign_prices
 from metering.services.stated_costs import reported_cost
 from metering.services.tool_uses import with_tool_uses
-from metering.services.unclear_counters import unclear_counters
 from metering.services.unit_costs import unit_cost
+from metering.services.unpriced_parts import beyond_own_price, beyond_public_price
 from metering.services.usage_bodies import read_usage
 from metering.services.usage_forms import BadQuantity, UsageReading, look_up
 from metering.services.usage_names import DIGITS, NAMES, REQUIRED_COUNTERS
@@ -51,11 +50,6 @@ MODEL_KEYS = (
         "meta.model_name",
     ),
 )
-# A proxy that answers from its own cache says so: the provider was not asked.
-CACHE_HITS = ("cache_hit", "response.cache_hit")
-# How much a search of Perplexity reads decides the fee for the request; the public prices know the fee of the largest alone.
-SEARCH_SIZE = "search_context_size"
-LARGEST_SEARCH = "high"
 # Public prices in words, by the id of their object, which is kept so that the id stays its own.
 _texts: BoundedDict[int, tuple[Any, str]] = BoundedDict(at_most=1_000)
 # Looked up once: for Python before 3.12 each look-up of an enum's member is a call.
@@ -89,7 +83,7 @@ def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> Priced:
     unless the tenant has a price of its own.
     """
     as_sent = parsed_json(facts)
-    reported = with_usual_names(as_sent)
+    reported, facts_as_sent = with_usual_names(as_sent), facts
     if reported is not as_sent:
         facts = json.dumps(reported, default=str)
     model = model_of(terms=terms, reported=reported)
@@ -98,7 +92,7 @@ def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> Priced:
     price = next(iter(fitting_prices(terms=terms, model=model, book=book)), None)
     try:
         if price is not None and price["markup"] is None:
-            computed = by_own_price(price, reported=as_sent, model=model)
+            computed = by_own_price(price, reported=as_sent, facts=facts_as_sent, model=model)
         else:
             computed = by_public_prices(terms=terms, reported=reported, facts=facts, model=model)
             computed = computed if price is None else by_markup(price, computed=computed)
@@ -190,9 +184,9 @@ def fitting_prices(*, terms: Row, model: str, book: Sequence[Row]) -> list[Row]:
     return sorted(fitting, key=lambda price: (*(bool(price[name]) for name, _ in wanted), price["valid_from"]), reverse=True)
 
 
-def by_own_price(price: Row, *, reported: Any, model: str) -> Priced:
+def by_own_price(price: Row, *, reported: Any, facts: str, model: str) -> Priced:
     """The cost by one of the tenant's prices: what each call costs, and its units. What is a part of another quantity is billed once, as
-    the part. Raises MissingQuantity."""
+    the part. `facts`: the text of `reported`. Raises MissingQuantity."""
     quantities = {unit["fact_key"]: quantity_of(reported, unit["fact_key"], is_optional=unit["is_optional"]) for unit in price["units"]}
     billed = dict(quantities)
     for unit in price["units"]:
@@ -211,7 +205,7 @@ def by_own_price(price: Row, *, reported: Any, model: str) -> Priced:
         "quantities": {key: trimmed_digits(quantity) for key, quantity in quantities.items()},
         "arithmetic": arithmetic,
     }
-    unpriced = unpriced_counters(reported, keys=quantities)
+    unpriced = beyond_own_price(reported, facts=facts, keys=tuple(quantities))
     return Priced(
         pricing=Pricing.PARTLY_READ if unpriced else Pricing.PRICED,
         note=", ".join(unpriced)[:512],
@@ -280,7 +274,7 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
         raise MissingQuantity(str(error)) from error
     price = {"source": PUBLIC, "provider": provider.id, "model": public.id, "unitPrices": unit_prices_text(calculated.model_price)}
     price |= {"context": context} if context else {}
-    doubts = _doubts(reading, calculated.model_price, reported=reported, found=found)
+    doubts = beyond_public_price(reading, calculated.model_price, reported=reported, found=found)
     foreign = foreign_prices(reading.counters, service=service, model=model, provider=provider, public=public)
     unpriced = [*reading.unpriced, *unpriced_tier, *doubts, *foreign]
     if usage and not unpriced and not context:
@@ -311,43 +305,12 @@ def _quantity_text(quantity: Any) -> str:
     return str(quantity) if type(quantity) is int else trimmed_digits(Decimal(quantity))
 
 
-def _doubts(reading: UsageReading, rates: Any, *, reported: Any, found: tuple[Any, Any]) -> list[str]:
-    """What was understood of a usage and has no price, or from which the cost doesn't follow. `rates`: the public price."""
-    provider, public = found
-    return [
-        *_without_price(reading, rates, public_model=public.id),
-        *_smaller_search(provider, rates, reported=reported),
-        *unclear_counters(reading, reported=reported, public=public, model_price=rates),
-        *(path for path in CACHE_HITS if look_up(reported, path) in (True, "True", "true")),
-    ]
-
-
 def unit_prices_text(model_price: Any) -> str:
     """A public price in words. Remembered, because nearly all calls have one of a few prices."""
     known = _texts.get(id(model_price))
     if known is None or known[0] is not model_price:
         known = _texts[id(model_price)] = (model_price, str(model_price))
     return known[1]
-
-
-def _without_price(reading: UsageReading, model_price: Any, *, public_model: str) -> list[str]:
-    """Counters that no rate of the public price counts, and those whose whole has another rate: audio costs many times more than text, and
-    what is kept in a cache for an hour more than what is kept for minutes."""
-    counters = ((name, name.replace("_tokens", "_mtok")) for name in ("input_audio_tokens", "output_audio_tokens", "cache_write_1h_tokens"))
-    of_parts = [name for name, price in counters if reading.counters.get(name) and price not in prices_of(model_price)]
-    # All that these models put out is sound.
-    if public_model.endswith("-tts") or "-tts-" in public_model:
-        of_parts = [name for name in of_parts if name != "output_audio_tokens"]
-    return list(dict.fromkeys([*of_parts, *uncharged(reading, model_price)]))
-
-
-def _smaller_search(provider: Any, model_price: Any, *, reported: Any) -> list[str]:
-    """Where Perplexity asks a fee for each request: the size of the search, if it isn't the one whose fee the public prices know."""
-    if provider.id != "perplexity" or "requests_kcount" not in prices_of(model_price):
-        return []
-    sizes = {path: look_up(reported, path) for path in (f"usage.{SEARCH_SIZE}", f"response.usage.{SEARCH_SIZE}")}
-    stated = {path: size for path, size in sizes.items() if size is not None}
-    return [path for path, size in stated.items() if size != LARGEST_SEARCH] if stated else [SEARCH_SIZE]
 
 
 def _complete_reading(reported: Any, *, provider: Any, model_price: Any) -> UsageReading:

@@ -57,6 +57,12 @@ def price_context(public: Any, *, provider: Any, reported: Any, facts: str, at: 
     return context, unknown
 
 
+def stated_tiers(reported: Any, *, facts: str) -> list[str]:
+    """The paths of what says that a call was served at another tier than the standard one, or in a batch. `facts`: the text of
+    `reported`."""
+    return [path for path, _ in (*_lines_of_batches(reported), *_stated_tiers(reported, facts))]
+
+
 def _stated_tiers(reported: Any, facts: str) -> Iterator[tuple[str, str]]:
     """The paths and names of tiers that aren't the standard one."""
     if not mentions_tier(facts):

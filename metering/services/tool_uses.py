@@ -92,6 +92,16 @@ def with_tool_uses(
     return reading._replace(counters=counters, read=read, ignored=[*reading.ignored, *unpriced], unpriced=[*reading.unpriced, *unpriced])
 
 
+def shown_tools(reported: Any, *, facts: str) -> list[str]:
+    """The paths of tools that a reply shows, which its provider ran and bills by their use."""
+    if not mentions_tools(facts):
+        return []
+    found = _find(reported)
+    stated = [found.stated_searches[0]] if found.stated_searches is not None and found.stated_searches[1] else []
+    used = [*found.uses[WEB], *found.uses[STORAGE], *found.queries, *stated, *found.unpriced]
+    return used or found.citations[:1]
+
+
 def mentions_tools(facts: str) -> bool:
     """Whether the text of facts may mention a tool that the provider ran."""
     # No generator: among a thousand short texts it takes longer than the search.

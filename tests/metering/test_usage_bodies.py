@@ -1817,20 +1817,60 @@ OWN_PRICE = [
     ({"inputTokens": 1000, "outputTokens": 10, "audioTokens": "500"}, "partly_read", ["audioTokens"]),
     ({"inputTokens": 1000, "outputTokens": 10, "audioTokens": "many"}, "partly_read", ["audioTokens"]),
     ({"inputTokens": 1000, "outputTokens": 10, "choices": [{"token": "7", "content": "42"}]}, "priced", []),
+    # What is a part of a priced quantity costs what that costs, but for sound and what is kept for an hour.
+    ({"inputTokens": 1000, "outputTokens": 10, "cachedTokens": 400, "reasoningTokens": 5}, "priced", []),
+    ({"inputTokens": 1000, "outputTokens": 10, "inputTokenDetails": {"audioTokens": 9}}, "partly_read", ["inputTokenDetails.audioTokens"]),
+    # Tools and tiers, of which a price of tokens says nothing.
+    (
+        {"inputTokens": 1000, "outputTokens": 10, "server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 1}},
+        "partly_read",
+        ["server_tool_use.web_search_requests"],
+    ),
+    ({"inputTokens": 1000, "outputTokens": 10, "num_sources_used": "3"}, "partly_read", ["num_sources_used"]),
+    ({"inputTokens": 1000, "outputTokens": 10, "output": [web_search(1)]}, "partly_read", ["output.0.type"]),
+    ({"inputTokens": 1000, "outputTokens": 10, "service_tier": "flex"}, "partly_read", ["service_tier"]),
+    ({"inputTokens": 1000, "outputTokens": 10, "service_tier": "default"}, "priced", []),
+    ({"inputTokens": 1000, "outputTokens": 10, "cache_hit": True}, "partly_read", ["cache_hit"]),
 ]
 
 
-@pytest.mark.parametrize(("facts", "pricing", "ignored"), OWN_PRICE)
-def test_a_price_of_ones_own_reads_whole_numbers_written_as_texts(facts, pricing, ignored):
+def own_price(*keys: str) -> dict[str, Any]:
     terms = {"amount": Decimal(1), "per": 1, "tier_mode": "", "is_package": False, "is_optional": False, "part_of": ""}
     price = {"id": 1, "valid_from": datetime(2020, 1, 1, tzinfo=UTC), "flat_amount": Decimal(0), "minimum": Decimal(0), "currency": "USD"}
-    price["units"] = [terms | {"fact_key": key} for key in ("inputTokens", "outputTokens")]
+    return price | {"units": [terms | {"fact_key": key, "part_of": whole_of(key, keys)} for key in keys]}
+
+
+@pytest.mark.parametrize(("facts", "pricing", "ignored"), OWN_PRICE)
+def test_a_price_of_ones_own_is_exact_where_it_says_what_everything_costs(facts, pricing, ignored):
+    price = own_price("inputTokens", "outputTokens")
     try:
-        result = by_own_price(price, reported=facts, model="m")
+        result = by_own_price(price, reported=facts, facts=json.dumps(facts), model="m")
     except MissingQuantity as missing:
         assert (pricing, str(missing)) == ("missing_quantity", "inputTokens")
     else:
         assert (result.pricing, result.amount, result.ignored) == (pricing, 1010, ignored)
+
+
+@pytest.mark.parametrize(
+    ("keys", "pricing", "amount"),
+    [
+        (["usage.cache_creation_input_tokens"], "partly_read", 2010),
+        (["usage.cache_creation_input_tokens", "usage.cache_creation.ephemeral_1h_input_tokens"], "priced", 2010),
+        (["usage.input_tokens"], "partly_read", 10),
+        (["pages"], "priced", 3),
+    ],
+)
+def test_what_is_written_to_a_cache_is_billed_once_and_a_price_by_the_page_says_nothing_of_tokens(keys, pricing, amount):
+    parts = {"ephemeral_5m_input_tokens": 1500, "ephemeral_1h_input_tokens": 500}
+    facts = {
+        "usage": {"input_tokens": 10, "cache_creation_input_tokens": 2000, "cache_creation": parts},
+        "pages": 3,
+        "service_tier": "flex",
+    }
+    del facts["service_tier" if keys != ["pages"] else "usage"]
+    keys = keys if "usage" not in facts else list(dict.fromkeys(["usage.input_tokens", *keys]))
+    result = by_own_price(own_price(*keys), reported=facts, facts=json.dumps(facts), model="m")
+    assert (result.pricing, result.amount) == (pricing, amount)
 
 
 @pytest.mark.parametrize(
