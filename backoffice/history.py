@@ -87,7 +87,7 @@ def operation_of(change: Change) -> str:
 def difference_of(change: Change) -> Any:
     """Each value before and after. Of a row that was made or deleted: what it has, folded."""
     old, new = change.before or {}, change.after or {}
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name) and name not in UNSAID]
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name) and name not in NOT_SHOWN]
     fields = _fields(change.table)
     if change.operation != "UPDATE":
         either = old or new
@@ -99,7 +99,7 @@ def difference_of(change: Change) -> Any:
 
 
 # When and by whom stands beside it.
-UNSAID = {"updated_at", "updated_by", "actor"}
+NOT_SHOWN = {"updated_at", "updated_by", "actor"}
 NOTHING = "–"
 # Where a row has the currency or metric of its amounts.
 UNITS = ("currency", "unit", "max_currency", "metric_id")

@@ -8,9 +8,9 @@ import kernel.events.exports
 import metering.exports
 import metering.paying.exports
 import metering.rules.exports
-from kernel.ledger.exports.definitions import Export
+from kernel.ledger.exports.definitions import LedgerFile
 
-EXPORTS: dict[str, Export] = {
+EXPORTS: dict[str, LedgerFile] = {
     export.name: export
     for exports in (
         billing.exports.EXPORTS,

@@ -34,27 +34,27 @@ class Plan:
 def posts(database: Database, plan: Plan) -> Iterator[Comparison]:
     """posts       one POST each: random accounts with 16 and 64 connections, a hot account with 64"""
     database.start()
-    with single_posts.standing(database, plan.before) as stand:
-        yield single_posts.random_accounts(stand, connections=16, seconds=plan.seconds)
-        yield single_posts.random_accounts(stand, connections=64, seconds=plan.seconds)
-        yield single_posts.hot_account(stand, connections=64, seconds=plan.seconds)
+    with single_posts.start_servers(database, plan.before) as servers:
+        yield single_posts.random_accounts(servers, connections=16, seconds=plan.seconds)
+        yield single_posts.random_accounts(servers, connections=64, seconds=plan.seconds)
+        yield single_posts.hot_account(servers, connections=64, seconds=plan.seconds)
 
 
 def ledgers(database: Database, plan: Plan) -> Iterator[Comparison]:
     """ledgers     one POST each of billing and of metering, with 16 and 64 connections"""
     database.start()
-    with single_posts.standing(database, plan.before) as stand:
+    with single_posts.start_servers(database, plan.before) as servers:
         for ledger in (single_posts.BILLING, single_posts.METERING):
             for connections in (16, 64):
-                yield single_posts.other_ledger(stand, ledger, connections=connections, seconds=plan.seconds)
+                yield single_posts.other_ledger(servers, ledger, connections=connections, seconds=plan.seconds)
 
 
 def slow_disk(database: Database, plan: Plan) -> Iterator[Comparison]:
     """slow_disk   the same where every flush takes 2 ms: a hot account with 64 connections, random ones with 4"""
     database.start(slow=True)
-    with single_posts.standing(database) as stand:
-        yield single_posts.hot_account(stand, connections=64, seconds=plan.seconds)
-        yield single_posts.few_callers_on_a_slow_disk(stand, seconds=plan.seconds)
+    with single_posts.start_servers(database) as servers:
+        yield single_posts.hot_account(servers, connections=64, seconds=plan.seconds)
+        yield single_posts.few_callers_on_a_slow_disk(servers, seconds=plan.seconds)
 
 
 def batch(database: Database, plan: Plan) -> Iterator[Comparison]:
@@ -66,16 +66,16 @@ def batch(database: Database, plan: Plan) -> Iterator[Comparison]:
 def backfill(database: Database, plan: Plan) -> Iterator[Comparison]:
     """backfills   files of metered transactions with two costs and of debits, with one job and two, against \\copy of the same"""
     database.start()
-    with backfills.standing(database, rows=plan.seconds * BACKFILLED_ROWS_FOR_A_SECOND) as stand:
-        yield backfills.metered_transactions(stand)
-        yield backfills.debits(stand)
+    with backfills.open_databases(database, rows=plan.seconds * BACKFILLED_ROWS_FOR_A_SECOND) as databases:
+        yield backfills.metered_transactions(databases)
+        yield backfills.debits(databases)
 
 
 def backfill_size(database: Database, plan: Plan) -> Iterator[Comparison]:
     """backfill_size    plan and apply of a file of --rows rows: memory and speed, against 10,000 rows"""
     database.start()
-    with backfills.standing(database, rows=plan.rows) as stand:
-        yield from backfills.sizes(stand)
+    with backfills.open_databases(database, rows=plan.rows) as databases:
+        yield from backfills.sizes(databases)
 
 
 def growth(database: Database, plan: Plan) -> Iterator[Comparison]:

@@ -50,7 +50,7 @@ SAYS_OWN = "rows that are ready with ids, times and balances; keys, indexes and 
 
 
 @dataclass
-class Stand:
+class Databases:
     """A migrated database, a folder for the files, and a count of the tenants made so far."""
 
     database: Database
@@ -112,56 +112,58 @@ def check_posted(applied: dict[str, Any]) -> float:
 
 
 @contextlib.contextmanager
-def standing(database: Database, *, rows: int) -> Iterator[Stand]:
+def open_databases(database: Database, *, rows: int) -> Iterator[Databases]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        stand = Stand(database=database, url=database.fresh(NAME), own_url=database.fresh(f"{NAME}_own"), folder=Path(folder), rows=rows)
-        for url in (stand.url, stand.own_url):
-            stand.manage("migrate", "--verbosity", "0", url=url)
-        yield stand
+        databases = Databases(
+            database=database, url=database.fresh(NAME), own_url=database.fresh(f"{NAME}_own"), folder=Path(folder), rows=rows
+        )
+        for url in (databases.url, databases.own_url):
+            databases.manage("migrate", "--verbosity", "0", url=url)
+        yield databases
         # What a benchmark posted must be right, or its speed says nothing.
-        stand.manage("verify_ledgers")
+        databases.manage("verify_ledgers")
 
 
-def metered_transactions(stand: Stand) -> Comparison:
-    path = write_metered(stand.folder / "metered.csv", stand.rows)
+def metered_transactions(databases: Databases) -> Comparison:
+    path = write_metered(databases.folder / "metered.csv", databases.rows)
     return Comparison(
-        path=f"backfill of {stand.rows:,} metered transactions with two costs",
+        path=f"backfill of {databases.rows:,} metered transactions with two costs",
         unit="transactions/s",
         candidates=[
-            Candidate(name="backfill", run=lambda: backfill_metered(stand, path)),
-            Candidate(name=JOBS, run=lambda: backfill_metered(stand, path, jobs=2), says="--jobs 2"),
-            Candidate(name=BARE, run=lambda: copy(stand, "metered"), says="bare tables: no key, index, check or sum"),
-            Candidate(name=OWN, run=lambda: copy_into_own(stand, "metered"), says=SAYS_OWN),
+            Candidate(name="backfill", run=lambda: backfill_metered(databases, path)),
+            Candidate(name=JOBS, run=lambda: backfill_metered(databases, path, jobs=2), says="--jobs 2"),
+            Candidate(name=BARE, run=lambda: copy(databases, "metered"), says="bare tables: no key, index, check or sum"),
+            Candidate(name=OWN, run=lambda: copy_into_own(databases, "metered"), says=SAYS_OWN),
         ],
         targets={BARE: 0.6},
     )
 
 
-def debits(stand: Stand) -> Comparison:
-    grants, path = write_grants(stand.folder / "grants.csv"), write_debits(stand.folder / "debits.csv", stand.rows)
+def debits(databases: Databases) -> Comparison:
+    grants, path = write_grants(databases.folder / "grants.csv"), write_debits(databases.folder / "debits.csv", databases.rows)
     return Comparison(
-        path=f"backfill of {stand.rows:,} debits on {GRANTS:,} grants",
+        path=f"backfill of {databases.rows:,} debits on {GRANTS:,} grants",
         unit="transactions/s",
         candidates=[
-            Candidate(name="backfill", run=lambda: backfill_debits(stand, grants, path)),
-            Candidate(name=JOBS, run=lambda: backfill_debits(stand, grants, path, jobs=2), says="--jobs 2"),
-            Candidate(name=BARE, run=lambda: copy(stand, "debits"), says="a bare table: no key, index, check or balance"),
-            Candidate(name=OWN, run=lambda: copy_into_own(stand, "debits"), says=SAYS_OWN),
+            Candidate(name="backfill", run=lambda: backfill_debits(databases, grants, path)),
+            Candidate(name=JOBS, run=lambda: backfill_debits(databases, grants, path, jobs=2), says="--jobs 2"),
+            Candidate(name=BARE, run=lambda: copy(databases, "debits"), says="a bare table: no key, index, check or balance"),
+            Candidate(name=OWN, run=lambda: copy_into_own(databases, "debits"), says=SAYS_OWN),
         ],
         targets={BARE: 0.35},
     )
 
 
-def sizes(stand: Stand) -> Iterator[Comparison]:
+def sizes(databases: Databases) -> Iterator[Comparison]:
     """The memory and the speed of a plan and an application of a large file, against those of a small one."""
-    grants = write_grants(stand.folder / "grants.csv")
-    files = {rows: write_debits(stand.folder / f"debits-{rows}.csv", rows) for rows in (stand.rows, SMALL_ROWS)}
+    grants = write_grants(databases.folder / "grants.csv")
+    files = {rows: write_debits(databases.folder / f"debits-{rows}.csv", rows) for rows in (databases.rows, SMALL_ROWS)}
     # By rows: what each round took, for the comparisons after the first.
     rounds: dict[int, list[dict[str, float]]] = {rows: [] for rows in files}
 
     def run(rows: int) -> Sample:
-        rounds[rows].append(plan_and_apply(stand, grants, files[rows]))
+        rounds[rows].append(plan_and_apply(databases, grants, files[rows]))
         return Sample(rate=rounds[rows][-1]["MB"])
 
     yield Comparison(
@@ -184,63 +186,63 @@ def _next_sample(rates: Iterator[float]) -> Sample:
     return Sample(rate=next(rates))
 
 
-def plan_and_apply(stand: Stand, grants: Path, path: Path) -> dict[str, float]:
+def plan_and_apply(databases: Databases, grants: Path, path: Path) -> dict[str, float]:
     """Rows a second of the plan and of the application, and the memory of the larger of the two (MB)."""
-    slug = stand.new_tenant()
-    stand.apply("backfill_credit_grants", grants, slug)
-    planned, of_plan = stand.manage_and_weigh("backfill_credit_transactions", slug, str(path), "--plan")
-    applied, of_apply = stand.manage_and_weigh("backfill_credit_transactions", "--apply", planned["run"])
+    slug = databases.new_tenant()
+    databases.apply("backfill_credit_grants", grants, slug)
+    planned, of_plan = databases.manage_and_weigh("backfill_credit_transactions", slug, str(path), "--plan")
+    applied, of_apply = databases.manage_and_weigh("backfill_credit_transactions", "--apply", planned["run"])
     rows = planned["rows"]
     return {"plan": rows / planned["seconds"], "apply": rows / check_posted(applied), "MB": max(of_plan, of_apply)}
 
 
-def backfill_metered(stand: Stand, path: Path, *, jobs: int = 1) -> Sample:
-    slug = stand.new_tenant()
-    return Sample(rate=stand.rows / stand.apply("backfill_metered_transactions", path, slug, jobs=jobs))
+def backfill_metered(databases: Databases, path: Path, *, jobs: int = 1) -> Sample:
+    slug = databases.new_tenant()
+    return Sample(rate=databases.rows / databases.apply("backfill_metered_transactions", path, slug, jobs=jobs))
 
 
-def backfill_debits(stand: Stand, grants: Path, path: Path, *, jobs: int = 1) -> Sample:
-    slug = stand.new_tenant()
-    stand.apply("backfill_credit_grants", grants, slug)
-    return Sample(rate=stand.rows / stand.apply("backfill_credit_transactions", path, slug, jobs=jobs))
+def backfill_debits(databases: Databases, grants: Path, path: Path, *, jobs: int = 1) -> Sample:
+    slug = databases.new_tenant()
+    databases.apply("backfill_credit_grants", grants, slug)
+    return Sample(rate=databases.rows / databases.apply("backfill_credit_transactions", path, slug, jobs=jobs))
 
 
-def copy(stand: Stand, kind: str) -> Sample:
+def copy(databases: Databases, kind: str) -> Sample:
     """Copy the rows that a backfill has just made into tables with their columns and nothing else."""
-    files = stand.copies.get(kind) or stand.copies.setdefault(kind, take_out(stand, kind))
-    stand.psql(*(f"TRUNCATE bare_{table}" for table in TABLES[kind]))
+    files = databases.copies.get(kind) or databases.copies.setdefault(kind, take_out(databases, kind))
+    databases.psql(*(f"TRUNCATE bare_{table}" for table in TABLES[kind]))
     began = time.monotonic()
-    stand.psql(*(rf"\copy bare_{table} FROM '{file}' CSV" for table, file in zip(TABLES[kind], files, strict=True)))
-    return Sample(rate=stand.rows / (time.monotonic() - began))
+    databases.psql(*(rf"\copy bare_{table} FROM '{file}' CSV" for table, file in zip(TABLES[kind], files, strict=True)))
+    return Sample(rate=databases.rows / (time.monotonic() - began))
 
 
-def copy_into_own(stand: Stand, kind: str) -> Sample:
+def copy_into_own(databases: Databases, kind: str) -> Sample:
     """Copy all the rows that a backfill has just made into a second, empty ledger that already knows what they refer to."""
-    copied = {table: file_of(stand, kind, table) for table in (*REFERRED[kind], *WRITTEN[kind])}
+    copied = {table: file_of(databases, kind, table) for table in (*REFERRED[kind], *WRITTEN[kind])}
     # As the superuser, whom alone the append-only triggers can be kept from watching.
-    stand.psql("SET session_replication_role = replica", f"TRUNCATE {', '.join(copied)} CASCADE", url=stand.own_url)
-    stand.psql(*(rf"\copy {table} FROM '{copied[table]}' CSV" for table in REFERRED[kind]), url=stand.own_url)
+    databases.psql("SET session_replication_role = replica", f"TRUNCATE {', '.join(copied)} CASCADE", url=databases.own_url)
+    databases.psql(*(rf"\copy {table} FROM '{copied[table]}' CSV" for table in REFERRED[kind]), url=databases.own_url)
     began = time.monotonic()
-    stand.psql(*(rf"\copy {table} FROM '{copied[table]}' CSV" for table in WRITTEN[kind]), url=stand.own_url)
-    return Sample(rate=stand.rows / (time.monotonic() - began))
+    databases.psql(*(rf"\copy {table} FROM '{copied[table]}' CSV" for table in WRITTEN[kind]), url=databases.own_url)
+    return Sample(rate=databases.rows / (time.monotonic() - began))
 
 
-def file_of(stand: Stand, kind: str, table: str) -> Path:
+def file_of(databases: Databases, kind: str, table: str) -> Path:
     """The newest tenant's rows of a table, taken out once."""
-    file = stand.folder / f"{kind}-{table}.csv"
+    file = databases.folder / f"{kind}-{table}.csv"
     if not file.exists():
-        with psycopg.connect(stand.url) as connection:
+        with psycopg.connect(databases.url) as connection:
             found = connection.execute(f"SELECT tenant_id FROM {TABLES[kind][0]} ORDER BY id DESC LIMIT 1").fetchone()  # noqa: S608
         column = "id" if table == "tenants_tenant" else "tenant_id"
         where = f"{column} = '{found[0] if found else None}'" + (" AND kind = 'debit'" if table == "credits_transaction" else "")
-        stand.psql(rf"\copy (SELECT * FROM {table} WHERE {where}) TO '{file}' CSV")  # noqa: S608 - a constant's name
+        databases.psql(rf"\copy (SELECT * FROM {table} WHERE {where}) TO '{file}' CSV")  # noqa: S608 - a constant's name
     return file
 
 
-def take_out(stand: Stand, kind: str) -> list[Path]:
+def take_out(databases: Databases, kind: str) -> list[Path]:
     for table in TABLES[kind]:
-        stand.psql(f"CREATE TABLE bare_{table} AS SELECT * FROM {table} LIMIT 0")  # noqa: S608 - a constant's name
-    return [file_of(stand, kind, table) for table in TABLES[kind]]
+        databases.psql(f"CREATE TABLE bare_{table} AS SELECT * FROM {table} LIMIT 0")  # noqa: S608 - a constant's name
+    return [file_of(databases, kind, table) for table in TABLES[kind]]
 
 
 def write_metered(path: Path, rows: int) -> Path:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from benchmarks import servers
-from benchmarks.book import Book, WrongBook, lay, prove
+from benchmarks.book import Book, WrongBook, create_book, prove
 from benchmarks.database import Database
 from benchmarks.measure import Candidate, Comparison, Sample
 
@@ -31,11 +31,11 @@ TABLES = (
     "metering_cost",
 )
 OURS, COPY = "Countinghouse", r"\copy, one process"
-SAYS = "no parsing of JSON, no checks but the tables' own constraints, no rollups, no replies; the rows come ready with ids and times"
+NOTES = "no parsing of JSON, no checks but the tables' own constraints, no rollups, no replies; the rows come ready with ids and times"
 
 
 @dataclass
-class Stand:
+class Servers:
     """The server over one book, and beside it a book of the same tables that only COPY fills. `item`: the members of one of a batch's
     items, from its number; `headers`: those of every call."""
 
@@ -121,7 +121,7 @@ def _finished(number: int) -> dict[str, Any]:
 
 def batches(database: Database) -> Iterator[Comparison]:
     """The comparison; afterwards both books must hold the same."""
-    book, copied = lay(database, "bench_batches"), lay(database, "bench_copied")
+    book, copied = create_book(database, "bench_batches"), create_book(database, "bench_copied")
     with psycopg.connect(book.url, autocommit=True) as source, psycopg.connect(copied.url, autocommit=True) as target:
         row = source.execute("SELECT to_jsonb(tenant) FROM tenants_tenant tenant WHERE slug = 'bench'").fetchone()
         target.execute(
@@ -133,11 +133,11 @@ def batches(database: Database) -> Iterator[Comparison]:
             ("metered transactions with two costs each", _with_two_costs, {}),
             ("finished calls with their facts, return=minimal", _finished, {"Prefer": "return=minimal"}),
         ):
-            stand = Stand(book=book, copied=copied, url=url, item=item, headers=headers)
+            running = Servers(book=book, copied=copied, url=url, item=item, headers=headers)
             yield Comparison(
                 path=f"batch of 1,000 {name}, over HTTP",
                 unit="transactions/s",
-                candidates=[Candidate(OURS, stand.post), Candidate(COPY, stand.copy, says=SAYS)],
+                candidates=[Candidate(OURS, running.post), Candidate(COPY, running.copy, says=NOTES)],
                 targets={COPY: 0.85},
             )
     prove(book)

@@ -100,7 +100,7 @@ class Book:
         return f"Bearer {self.key}"
 
 
-def lay(database: Database, name: str, checkout: Path = ROOT) -> Book:
+def create_book(database: Database, name: str, checkout: Path = ROOT) -> Book:
     """A fresh database with the tables of `checkout` (this one, or an older one to compare with), one tenant and its grants."""
     url = database.fresh(name)
     program = f"GRANTS = {GRANTS}\nENOUGH = {ENOUGH}\n{LAY if checkout == ROOT else read_lay(checkout)}"
@@ -128,7 +128,7 @@ def lay_textbook(database: Database, name: str, like: Book) -> dict[str, str]:
     database.fresh(name)
     environment = {"PEER_DATABASE": name, "PEER_HOST": str(database.server.socket_folder())}
     done = subprocess.run(  # noqa: S603
-        [str(peers_python()), "-m", "textbook.lay", str(like.accounts)],
+        [str(peers_python()), "-m", "textbook.create_book", str(like.accounts)],
         cwd=PEERS,
         env={"PATH": os.environ["PATH"], **environment},
         stdout=subprocess.PIPE,

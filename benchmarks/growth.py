@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import psycopg
 
-from benchmarks.book import GRANTS, Book, figures_of, lay, prove
+from benchmarks.book import GRANTS, Book, create_book, figures_of, prove
 from benchmarks.database import Database
 from benchmarks.measure import Candidate, Comparison, Sample
 from benchmarks.single_posts import pgbench
@@ -77,7 +77,7 @@ WANTED = {"page of 100": 1.2, "page 21 of 100": 1.2}
 
 def grown(database: Database, name: str, rows: int) -> Book:
     """A book with so many debits in it."""
-    book = lay(database, name)
+    book = create_book(database, name)
     with psycopg.connect(book.url, autocommit=True) as connection:
         # Seeded, not posted: without a look at each foreign key; the proof at the end looks at everything.
         connection.execute("SET synchronous_commit = off; SET session_replication_role = replica")

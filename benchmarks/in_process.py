@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from benchmarks.book import Book, lay, prove
+from benchmarks.book import Book, create_book, prove
 from benchmarks.database import Database
 from benchmarks.environment import peers_python
 from benchmarks.measure import Candidate, Comparison, Sample
@@ -37,7 +37,7 @@ for thread in crowd: thread.start()
 for thread in crowd: thread.join()
 print(sum(counts) / seconds)
 """
-SAYS = {
+NOTES = {
     "dj-wallet": "a row lock, a check of the funds, one row and the balance; no idempotency, no chain of balances",
     "django-hordak": "double entry with two legs that the database balances; no check of the funds, no idempotency, no stored balance",
 }
@@ -45,7 +45,7 @@ MODULES = {"dj-wallet": "dj_wallet", "django-hordak": "hordak"}
 
 
 def in_process(database: Database, seconds: int) -> Iterator[Comparison]:
-    book = lay(database, "bench_process")
+    book = create_book(database, "bench_process")
     for module in MODULES.values():
         database.fresh(f"bench_{module}")
     yield Comparison(
@@ -53,7 +53,7 @@ def in_process(database: Database, seconds: int) -> Iterator[Comparison]:
         unit="/s",
         candidates=[
             Candidate("Countinghouse", lambda: _ours(book, seconds)),
-            *(Candidate(name, lambda name=name: _package(database, name, seconds), says=SAYS[name]) for name in MODULES),
+            *(Candidate(name, lambda name=name: _package(database, name, seconds), says=NOTES[name]) for name in MODULES),
         ],
     )
     prove(book)

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from benchmarks import servers
-from benchmarks.book import GRANTS, Book, lay, prove
+from benchmarks.book import GRANTS, Book, create_book, prove
 from benchmarks.database import Database
 from benchmarks.measure import Candidate, Comparison, Sample
 from config.local.folders import ROOT
@@ -41,14 +41,14 @@ OPTION = {
 }
 RESOURCE = {"url": "https://shop.example/search"}
 OURS, BY_HAND = "reauthorize, settle, complete", "hold, capture, complete"
-SAYS = "no rules, no cost row, no token, no payee: only the customer's credit moves"
+NOTES = "no rules, no cost row, no token, no payee: only the customer's credit moves"
 
 Call = Callable[..., dict[str, Any]]
 Pay = Callable[[Call, str, str], None]
 
 
 @dataclass
-class Stand:
+class Servers:
     """The server, and the headers of its caller, who is the payee too."""
 
     book: Book
@@ -133,19 +133,19 @@ def _by_hand(call: Call, transaction: str, customer: str) -> None:
 
 
 def payments(database: Database, seconds: int) -> Iterator[Comparison]:
-    book = lay(database, "bench_paying")
+    book = create_book(database, "bench_paying")
     environment = os.environ | {"DATABASE_URL": book.url, "ENVIRONMENT": "local"}
     subprocess.run(  # noqa: S603
         [sys.executable, "manage.py", "set_payee", "bench", PAY_TO], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL
     )
     with servers.countinghouse(book.url, PAYMENT_TOKEN_KEYS=f"bench:{base64.b64encode(secrets.token_bytes(32)).decode()}") as url:
-        stand = Stand(book=book, url=url, numbers=itertools.count())
+        running = Servers(book=book, url=url, numbers=itertools.count())
         yield Comparison(
             path=f"a paid call over HTTP, {CLIENTS} connections",
             unit="paid calls/s",
             candidates=[
-                Candidate(OURS, lambda: stand.round(_by_payment, seconds)),
-                Candidate(BY_HAND, lambda: stand.round(_by_hand, seconds), says=SAYS),
+                Candidate(OURS, lambda: running.round(_by_payment, seconds)),
+                Candidate(BY_HAND, lambda: running.round(_by_hand, seconds), says=NOTES),
             ],
         )
     prove(book)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks import servers
-from benchmarks.book import Book, lay, lay_textbook, prove, prove_textbook
+from benchmarks.book import Book, create_book, lay_textbook, prove, prove_textbook
 from benchmarks.database import VAR, Database
 from benchmarks.load import Post, send
 from benchmarks.measure import Candidate, Comparison, Sample
@@ -25,7 +25,7 @@ CALLS = {
 }
 OURS, ONE_EACH, FASTAPI, TEXTBOOK, PGBENCH = "Countinghouse", "one statement each", "FastAPI + asyncpg", "textbook DRF", "pgbench"
 BEFORE = "the commit before"
-SAYS = {
+NOTES = {
     ONE_EACH: "Countinghouse with LEDGER_BATCHING=0",
     FASTAPI: "the same statement and reply; no log line for each request, no versions of the API, no roles of keys",
     TEXTBOOK: "its own tables: one unique key, no digest of facts, no append-only triggers, no tenants; its token costs a query",
@@ -42,16 +42,16 @@ SELECT * FROM credits_post('{tenant}', json_build_array(json_build_object(
 
 
 @contextlib.contextmanager
-def standing(database: Database, before: Path | None = None) -> Iterator["Stand"]:
+def start_servers(database: Database, before: Path | None = None) -> Iterator["Servers"]:
     """All servers up, over fresh books; afterwards the books are proved.
 
     `before`: a checkout of an older commit; its server is then the only peer.
     """
     if before is not None:
-        with standing_beside(database, before) as stand:
-            yield stand
+        with start_servers_beside(database, before) as running:
+            yield running
         return
-    book = lay(database, "bench_posts")
+    book = create_book(database, "bench_posts")
     peer = lay_textbook(database, "bench_textbook", book)
     peer_environment = {"PEER_DATABASE_URL": book.url, "PEER_TENANT": book.tenant, "PEER_KEY": book.key}
     with (
@@ -61,21 +61,21 @@ def standing(database: Database, before: Path | None = None) -> Iterator["Stand"
         servers.textbook(peer) as textbook,
     ):
         urls = {OURS: ours, ONE_EACH: one_each, FASTAPI: fastapi, TEXTBOOK: textbook}
-        yield Stand(database=database, book=book, urls=urls, token=peer["TOKEN"])
+        yield Servers(database=database, book=book, urls=urls, token=peer["TOKEN"])
     prove(book)
     prove_textbook(database, "bench_textbook")
 
 
 @contextlib.contextmanager
-def standing_beside(database: Database, before: Path) -> Iterator["Stand"]:
-    book, older = lay(database, "bench_posts"), lay(database, "bench_before", before)
+def start_servers_beside(database: Database, before: Path) -> Iterator["Servers"]:
+    book, older = create_book(database, "bench_posts"), create_book(database, "bench_before", before)
     with servers.countinghouse(book.url) as ours, servers.countinghouse_of(before, older.url) as theirs:
-        yield Stand(database=database, book=book, urls={OURS: ours, BEFORE: theirs}, token="", older=older)
+        yield Servers(database=database, book=book, urls={OURS: ours, BEFORE: theirs}, token="", older=older)
     prove(book)
     prove(older)
 
 
-class Stand:
+class Servers:
     """The running candidates, each ready to be sent the same calls."""
 
     def __init__(self, *, database: Database, book: Book, urls: dict[str, str], token: str, older: Book | None = None) -> None:
@@ -101,7 +101,7 @@ class Stand:
             Candidate(
                 name=name,
                 run=self._runner(name, ledger, accounts=self.accounts(name, hot=hot), connections=connections, seconds=seconds),
-                says=SAYS.get(name, ""),
+                says=NOTES.get(name, ""),
             )
             for name in names
         ]
@@ -133,41 +133,41 @@ def pgbench(database: Database, book: Book, accounts: Path, seconds: int) -> Sam
     return Sample(rate=float(lines[0].split("=")[1].split()[0]))
 
 
-def random_accounts(stand: Stand, *, connections: int, seconds: int) -> Comparison:
+def random_accounts(running: Servers, *, connections: int, seconds: int) -> Comparison:
     names = (OURS, ONE_EACH, FASTAPI, TEXTBOOK, PGBENCH) if connections == 16 else (OURS, ONE_EACH, FASTAPI)
     targets = {FASTAPI: 1.1, TEXTBOOK: 7.0} if connections == 16 else {FASTAPI: 1.5}
     return Comparison(
         path=f"single POST, random accounts, {connections} connections",
         unit="/s",
-        candidates=stand.candidates(names, connections=connections, seconds=seconds),
+        candidates=running.candidates(names, connections=connections, seconds=seconds),
         targets=targets,
     )
 
 
-def hot_account(stand: Stand, *, connections: int, seconds: int) -> Comparison:
-    disk = ", 2 ms fsync" if stand.database.is_slow else ""
-    names = (OURS, ONE_EACH, FASTAPI) if stand.database.is_slow else (OURS, ONE_EACH, FASTAPI, TEXTBOOK)
+def hot_account(running: Servers, *, connections: int, seconds: int) -> Comparison:
+    disk = ", 2 ms fsync" if running.database.is_slow else ""
+    names = (OURS, ONE_EACH, FASTAPI) if running.database.is_slow else (OURS, ONE_EACH, FASTAPI, TEXTBOOK)
     return Comparison(
         path=f"single POST, hot account, {connections} connections{disk}",
         unit="/s",
-        candidates=stand.candidates(names, hot=True, connections=connections, seconds=seconds),
-        targets={FASTAPI: 7.0 if stand.database.is_slow else 2.5},
+        candidates=running.candidates(names, hot=True, connections=connections, seconds=seconds),
+        targets={FASTAPI: 7.0 if running.database.is_slow else 2.5},
     )
 
 
-def other_ledger(stand: Stand, ledger: str, *, connections: int, seconds: int) -> Comparison:
+def other_ledger(running: Servers, ledger: str, *, connections: int, seconds: int) -> Comparison:
     what = {BILLING: "usage on the one wallet", METERING: "transaction with one cost"}[ledger]
     return Comparison(
         path=f"single POST of {ledger}, {what}, {connections} connections",
         unit="/s",
-        candidates=stand.candidates((OURS, ONE_EACH, FASTAPI), ledger=ledger, connections=connections, seconds=seconds),
+        candidates=running.candidates((OURS, ONE_EACH, FASTAPI), ledger=ledger, connections=connections, seconds=seconds),
     )
 
 
-def few_callers_on_a_slow_disk(stand: Stand, *, seconds: int) -> Comparison:
+def few_callers_on_a_slow_disk(running: Servers, *, seconds: int) -> Comparison:
     return Comparison(
         path="single POST, random accounts, 4 connections, 2 ms fsync",
         unit="/s",
-        candidates=stand.candidates((OURS, ONE_EACH, FASTAPI), connections=4, seconds=seconds),
+        candidates=running.candidates((OURS, ONE_EACH, FASTAPI), connections=4, seconds=seconds),
         targets={ONE_EACH: 0.95},
     )

@@ -1,6 +1,6 @@
 """Exports of the billing ledger: entries that a backfill imports, and settings for the record."""
 
-from kernel.ledger.exports.definitions import BOOKED, Export, Field, Kind, amount, digest, fields, moment
+from kernel.ledger.exports.definitions import BOOKED, Field, Kind, LedgerFile, amount, digest, fields, moment
 
 HOLD_ENTRIES = f"""(
     SELECT json_agg(json_build_object(
@@ -14,7 +14,7 @@ HOLD_ENTRIES = f"""(
 )"""  # noqa: S608 - made of constants
 
 EXPORTS = (
-    Export(
+    LedgerFile(
         name="billing-transactions",
         description="every entry of every wallet",
         command="backfill_billing_transactions",
@@ -48,7 +48,7 @@ EXPORTS = (
             ORDER BY entry.wallet_id, entry.entry_number
         """,
     ),
-    Export(
+    LedgerFile(
         name="billing-types",
         description="the catalogue of types, those that no entry has as well",
         tables=("billing_transactiontype",),
@@ -61,7 +61,7 @@ EXPORTS = (
         ),
         source="billing_transactiontype AS kind WHERE kind.tenant_id = %(tenant)s ORDER BY kind.code",
     ),
-    Export(
+    LedgerFile(
         name="billing-wallets",
         description="the balance, the held amount and the floor of each wallet",
         tables=("billing_wallet",),
@@ -74,7 +74,7 @@ EXPORTS = (
         ),
         source="billing_wallet AS wallet WHERE wallet.tenant_id = %(tenant)s ORDER BY wallet.currency",
     ),
-    Export(
+    LedgerFile(
         name="billing-holds",
         description="every hold on a wallet with its entries, ended ones too",
         tables=("billing_wallethold", "billing_walletholdentry"),
@@ -93,7 +93,7 @@ EXPORTS = (
         ),
         source="billing_wallethold AS hold WHERE hold.tenant_id = %(tenant)s ORDER BY hold.created_at, hold.id",
     ),
-    Export(
+    LedgerFile(
         name="billing-policy",
         description="the tenant's billing settings",
         tables=("billing_policy",),

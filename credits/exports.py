@@ -1,6 +1,6 @@
 """Exports of the credits ledger: schedules, grants and transactions that backfills import, and the rest for the record."""
 
-from kernel.ledger.exports.definitions import BOOKED, Export, Field, Kind, amount, digest, fields, moment
+from kernel.ledger.exports.definitions import BOOKED, Field, Kind, LedgerFile, amount, digest, fields, moment
 
 # The consumption that a transaction belongs to. Each of its transactions has it, so that an import creates it with the first of them.
 CONSUMPTION = f"""
@@ -42,7 +42,7 @@ NAMED = (
 )
 
 EXPORTS = (
-    Export(
+    LedgerFile(
         name="credit-schedules",
         description="every recurring grant, ended and cancelled ones too; before the grants that they issued",
         command="backfill_credit_schedules",
@@ -63,7 +63,7 @@ EXPORTS = (
         ),
         source="credits_recurringgrant AS account WHERE account.tenant_id = %(tenant)s ORDER BY account.created_at, account.id",
     ),
-    Export(
+    LedgerFile(
         name="credit-grants",
         description="every grant with its opening transaction, deleted ones too",
         command="backfill_credit_grants",
@@ -93,7 +93,7 @@ EXPORTS = (
             ORDER BY account.created_at, account.id
         """,
     ),
-    Export(
+    LedgerFile(
         name="credit-transactions",
         description="every transaction on every grant with the draw that it is a part of, but the opening ones, which come with the grants",
         command="backfill_credit_transactions",
@@ -122,7 +122,7 @@ EXPORTS = (
             ORDER BY entry.created_at, entry.grant_id, entry.entry_number
         """,
     ),
-    Export(
+    LedgerFile(
         name="credit-consumptions",
         description="every draw across a customer's grants, those that found nothing to take as well",
         tables=("credits_consumption",),
@@ -137,7 +137,7 @@ EXPORTS = (
         ),
         source="credits_consumption AS draw WHERE draw.tenant_id = %(tenant)s ORDER BY draw.created_at, draw.id",
     ),
-    Export(
+    LedgerFile(
         name="credit-holds",
         description="every hold with its lines, entries, captures and extensions, closed ones too",
         tables=("credits_hold", "credits_holdline", "credits_holdentry", "credits_holdcall"),
@@ -156,7 +156,7 @@ EXPORTS = (
         ),
         source="credits_hold AS hold WHERE hold.tenant_id = %(tenant)s ORDER BY hold.created_at, hold.id",
     ),
-    Export(
+    LedgerFile(
         name="credit-alerts",
         description="the balances below which customers are low",
         tables=("credits_balancealert",),
@@ -170,7 +170,7 @@ EXPORTS = (
         ),
         source="credits_balancealert AS alert WHERE alert.tenant_id = %(tenant)s ORDER BY alert.id",
     ),
-    Export(
+    LedgerFile(
         name="credit-policy",
         description="the tenant's settings for credits",
         tables=("credits_policy",),

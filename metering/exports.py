@@ -1,6 +1,6 @@
 """Exports of the metering ledger: transactions that a backfill imports, and the rest for the record."""
 
-from kernel.ledger.exports.definitions import Export, Field, Kind, amount, digest, fields, moment
+from kernel.ledger.exports.definitions import Field, Kind, LedgerFile, amount, digest, fields, moment
 
 # The costs sent with a denied or cancelled transaction are a fact without a digest of its own (metering_insert_unwritten_costs). They come
 # back as costs, of which the posting makes the same fact again.
@@ -47,7 +47,7 @@ UNIT_PRICES = f"""(
 )"""  # noqa: S608 - made of constants
 
 EXPORTS = (
-    Export(
+    LedgerFile(
         name="metered-transactions",
         description="every transaction with all its costs, superseded ones too, the steps of its status and what integrations reported",
         command="backfill_metered_transactions",
@@ -85,7 +85,7 @@ EXPORTS = (
             ORDER BY transaction.created_at, transaction.id
         """,
     ),
-    Export(
+    LedgerFile(
         name="metering-agents",
         description="what the tenant knows of its agents",
         tables=("metering_agent",),
@@ -96,7 +96,7 @@ EXPORTS = (
         ),
         source="metering_agent AS agent WHERE agent.tenant_id = %(tenant)s ORDER BY agent.name",
     ),
-    Export(
+    LedgerFile(
         name="metering-prices",
         description="the price book, with the prices that have ended",
         tables=("metering_price", "metering_unitprice"),
@@ -112,7 +112,7 @@ EXPORTS = (
         ),
         source="metering_price AS price WHERE price.tenant_id = %(tenant)s ORDER BY price.valid_from, price.id",
     ),
-    Export(
+    LedgerFile(
         name="metering-policy",
         description="how the tenant's transactions are decided and closed",
         tables=("metering_policy",),
@@ -129,7 +129,7 @@ EXPORTS = (
         ),
         source="metering_policy AS policy WHERE policy.tenant_id = %(tenant)s",
     ),
-    Export(
+    LedgerFile(
         name="metering-usage-keys",
         description="the members of qualifiers and metadata that the tenant's usage is counted by, with those that were withdrawn",
         tables=("metering_usagekey",),

@@ -36,8 +36,8 @@ BEGIN
             IF wallet_index > 0 THEN
                 wallets[wallet_index] := wallet;
             END IF;
-            SELECT held.ordinality INTO wallet_index FROM unnest(wallets) WITH ORDINALITY AS held
-            WHERE held.currency = item.wallet_currency;
+            SELECT locked.ordinality INTO wallet_index FROM unnest(wallets) WITH ORDINALITY AS locked
+            WHERE locked.currency = item.wallet_currency;
             wallet := wallets[wallet_index];
         END IF;
         is_reversal := item.reverses IS NOT NULL;

@@ -1,4 +1,4 @@
--- Decides how much of a wallet holds reserve at an instant. A hold reserves nothing from its `expires_at` on, whether it is closed or not.
+-- Computes how much of a wallet holds reserve at an instant. A hold reserves nothing from its `expires_at` on, whether it is closed or not.
 --
 -- Takes: a wallet; `booked_by`, the book time up to which hold entries count ('infinity': all); `instant`, at which holds are overdue.
 -- Returns: an amount. Locks: nothing. Never: writes.

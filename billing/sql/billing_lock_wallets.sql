@@ -50,13 +50,13 @@ BEGIN
             SELECT opened || coalesce(array_agg(created.id), '{}') INTO opened FROM created;
         END IF;
 
-        SELECT array_agg(held.wallet), array_agg(held.currency) INTO wallets, locked
+        SELECT array_agg(taken.wallet), array_agg(taken.currency) INTO wallets, locked
         FROM (
             SELECT wallet, wallet.currency::text AS currency FROM billing_wallet wallet
             WHERE wallet.tenant_id = tenant AND wallet.currency = ANY (currencies || locked)
             ORDER BY wallet.id
             FOR NO KEY UPDATE
-        ) AS held;
+        ) AS taken;
         locked := coalesce(locked, '{}');
     END LOOP;
 END;

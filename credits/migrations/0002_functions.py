@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables")]
 
-    operations = [InstallFunctions("credits", version=1, digest="3ef170f14b8f0f2d")]
+    operations = [InstallFunctions("credits", version=1, digest="13e940e80e187610")]

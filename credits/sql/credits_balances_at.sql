@@ -1,4 +1,4 @@
--- Decides a grant's balance and how much of it holds reserve at a past instant, by one of two clocks.
+-- Computes a grant's balance and how much of it holds reserve at a past instant, by one of two clocks.
 -- book: what was booked by then. One index probe each, however old the grant is.
 -- world: what had happened by then. Takes the balance by book time and corrects it by the few transactions whose two times differ
 -- (occurred_at and created_at; they have an index). Holds have no second time, so they are read by book time.

@@ -1,4 +1,4 @@
--- Decides how much of a grant's cost a transaction stands for.
+-- Computes how much of a grant's cost a transaction stands for.
 -- Takes: a grant, its balance before and after the transaction. Returns: money, or null for a grant without a cost. Locks: nothing.
 CREATE OR REPLACE FUNCTION credits_cost_basis(account credits_grant, before numeric, after numeric) RETURNS numeric LANGUAGE sql IMMUTABLE
 AS $$

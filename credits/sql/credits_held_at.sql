@@ -1,4 +1,4 @@
--- Decides how much of a grant holds reserve at an instant. A hold reserves nothing from its `expires_at` on, whether it is closed or not.
+-- Computes how much of a grant holds reserve at an instant. A hold reserves nothing from its `expires_at` on, whether it is closed or not.
 -- Takes: a grant; `booked_by`, the book time up to which hold entries count ('infinity': all); `instant`, at which holds are overdue.
 -- Returns: units. Locks: nothing.
 -- Reads the newest hold entry up to `booked_by`: its `held_after` is what was reserved then. Who writes a hold entry releases the

@@ -1,4 +1,4 @@
--- Decides how much of a transaction is left to reverse: its amount, less what was reversed. `reversed_by` is the newest reversal.
+-- Computes how much of a transaction is left to reverse: its amount, less what was reversed. `reversed_by` is the newest reversal.
 -- Takes: a tenant, a transaction's id. Returns: one row. Locks: nothing; a caller that decides by it has locked the grant.
 CREATE OR REPLACE FUNCTION credits_left_to_reverse(tenant uuid, of_transaction uuid, OUT amount numeric, OUT reversed_by uuid)
 LANGUAGE sql STABLE

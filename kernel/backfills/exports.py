@@ -1,9 +1,9 @@
 """Backfill runs, their rejected rows, and the files that staff uploaded, as files for the record."""
 
-from kernel.ledger.exports.definitions import Export, Field, Kind, digest, fields
+from kernel.ledger.exports.definitions import Field, Kind, LedgerFile, digest, fields
 
 EXPORTS = (
-    Export(
+    LedgerFile(
         name="backfill-runs",
         description="every backfill run: which file, what its plan found, how far it came",
         tables=("backfills_run",),
@@ -19,7 +19,7 @@ EXPORTS = (
         ),
         source="backfills_run AS run WHERE run.tenant_id = %(tenant)s ORDER BY run.id",
     ),
-    Export(
+    LedgerFile(
         name="backfill-shares",
         description="the shares of runs that several processes posted",
         tables=("backfills_share",),
@@ -32,7 +32,7 @@ EXPORTS = (
         ),
         source="backfills_share AS share WHERE share.tenant_id = %(tenant)s ORDER BY share.run_id, share.number",
     ),
-    Export(
+    LedgerFile(
         name="backfill-rejects",
         description="the rows that were refused, their bytes in hexadecimal",
         tables=("backfills_reject",),
@@ -46,7 +46,7 @@ EXPORTS = (
         ),
         source="backfills_reject AS reject WHERE reject.tenant_id = %(tenant)s ORDER BY reject.run_id, reject.part, reject.line",
     ),
-    Export(
+    LedgerFile(
         name="backfill-uploads",
         description="the files that staff uploaded: how each is read, its newest plan, who asked for it to be posted, and who approved",
         tables=("backfills_upload",),
@@ -63,7 +63,7 @@ EXPORTS = (
         ),
         source="backfills_upload AS upload WHERE upload.tenant_id = %(tenant)s ORDER BY upload.id",
     ),
-    Export(
+    LedgerFile(
         name="backfill-upload-steps",
         description="what staff did with the files that they uploaded",
         tables=("backfills_uploadstep",),

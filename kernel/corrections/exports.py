@@ -1,6 +1,6 @@
 """Correction requests and thresholds as files, for the record."""
 
-from kernel.ledger.exports.definitions import Export, Field, Kind, fields
+from kernel.ledger.exports.definitions import Field, Kind, LedgerFile, fields
 
 
 def _rows_of(table: str) -> Field:
@@ -16,7 +16,7 @@ def _rows_of(table: str) -> Field:
 PARTS = {"line": "lines", "entry": "entries", "statechange": "changes", "comment": "comments", "evidence": "evidence"}
 
 EXPORTS = (
-    Export(
+    LedgerFile(
         name="corrections",
         description="every correction request with its preview, entries, comments and evidence",
         tables=("corrections_request", *(f"corrections_{part}" for part in PARTS)),
@@ -34,7 +34,7 @@ EXPORTS = (
         ),
         source="corrections_request AS request WHERE request.tenant_id = %(tenant)s ORDER BY request.created_at, request.id",
     ),
-    Export(
+    LedgerFile(
         name="correction-thresholds",
         description="the amount for each unit up to which a correction needs no approval",
         tables=("corrections_threshold",),

@@ -1,9 +1,9 @@
 """Webhook endpoints and who read their secrets as files, for the record. Events and deliveries are no part: they are kept for 90 days."""
 
-from kernel.ledger.exports.definitions import Export, Field, Kind, fields
+from kernel.ledger.exports.definitions import Field, Kind, LedgerFile, fields
 
 EXPORTS = (
-    Export(
+    LedgerFile(
         name="webhook-endpoints",
         description="every webhook endpoint, deleted ones too, without the values of its headers",
         tables=("events_endpoint",),
@@ -21,7 +21,7 @@ EXPORTS = (
         ),
         source="events_endpoint AS endpoint WHERE endpoint.tenant_id = %(tenant)s ORDER BY endpoint.id",
     ),
-    Export(
+    LedgerFile(
         name="webhook-secret-readings",
         description="who read the secret of a webhook endpoint, and when",
         tables=("events_secretreading",),

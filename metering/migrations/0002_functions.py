@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables")]
 
-    operations = [InstallFunctions("metering", version=1, digest="efa3e232df9b98db")]
+    operations = [InstallFunctions("metering", version=1, digest="5258769c344cf1a9")]

@@ -1,6 +1,6 @@
 """The export of payments, for the record. Nothing imports it: what they took is in the exports of credits and billing."""
 
-from kernel.ledger.exports.definitions import Export, Field, Kind, amount, fields, moment
+from kernel.ledger.exports.definitions import Field, Kind, LedgerFile, amount, fields, moment
 
 LEGS = f"""(
     SELECT json_agg(json_build_object(
@@ -31,7 +31,7 @@ TOKEN = f"""(
 )"""  # noqa: S608 - made of constants
 
 EXPORTS = (
-    Export(
+    LedgerFile(
         name="payees",
         description="the names under which the tenant is paid",
         tables=("paying_payee",),
@@ -39,7 +39,7 @@ EXPORTS = (
         fields=(*fields("id", "pay_to", "actor"), *fields("created_at", kind=Kind.MOMENT)),
         source="paying_payee AS payee WHERE payee.tenant_id = %(tenant)s ORDER BY payee.created_at, payee.id",
     ),
-    Export(
+    LedgerFile(
         name="payers",
         description="which payers pay the tenant's challenges, and within which limits",
         tables=("paying_payersetting",),
@@ -56,7 +56,7 @@ EXPORTS = (
         ),
         source="paying_payersetting AS payer WHERE payer.tenant_id = %(tenant)s ORDER BY payer.payer",
     ),
-    Export(
+    LedgerFile(
         name="collections",
         description="what was collected of the tenant's payments, and whose wallet it was posted to",
         tables=("paying_collection",),
@@ -68,7 +68,7 @@ EXPORTS = (
         ),
         source="paying_collection AS collection WHERE collection.tenant_id = %(tenant)s ORDER BY collection.created_at, collection.id",
     ),
-    Export(
+    LedgerFile(
         name="payments",
         description="every payment for a metered transaction, with its parts in credits and in the wallet, and the calls about it",
         tables=("paying_payment", "paying_paymentleg", "paying_paymentcall", "paying_paymenttoken"),

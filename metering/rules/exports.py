@@ -3,7 +3,7 @@
 What the rules measure, their counters and these counters' entries are sums of transactions, and are in no file.
 """
 
-from kernel.ledger.exports.definitions import Export, Field, Kind, amount, fields, moment
+from kernel.ledger.exports.definitions import Field, Kind, LedgerFile, amount, fields, moment
 
 PARAMETERS = f"""(
     SELECT json_agg(json_build_object(
@@ -44,7 +44,7 @@ DENIALS = f"""(
 )"""  # noqa: S608 - made of constants
 
 EXPORTS = (
-    Export(
+    LedgerFile(
         name="spending-rules",
         description="every spending rule with its limits, conditions, agents and versions, removed ones too",
         tables=("rules_spendingrule", "rules_ruleparameter", "rules_rulecondition", "rules_agentrule", "rules_ruleversion"),
@@ -64,7 +64,7 @@ EXPORTS = (
         ),
         source="rules_spendingrule AS rule WHERE rule.tenant_id = %(tenant)s ORDER BY rule.numeric_id",
     ),
-    Export(
+    LedgerFile(
         name="authorization-requests",
         description="every round in which a transaction asked for authorization, with what the spending rules said",
         tables=("rules_authorizationrequest", "rules_ruleexecution"),

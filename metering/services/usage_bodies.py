@@ -13,7 +13,7 @@ from typing import Any
 
 from genai_prices.types import Provider
 
-from metering.services.usage_forms import BadQuantity, Place, UsageReading, as_quantity, as_reading, leaves, look_up, readings
+from metering.services.usage_forms import BadQuantity, CounterObject, UsageReading, as_quantity, as_reading, leaves, look_up, readings
 from metering.services.usage_names import (
     ALL_STEPS,
     ATTRIBUTES,
@@ -75,7 +75,7 @@ def _unread(other: UsageReading, chosen: UsageReading) -> list[str]:
     return [path for path in other.unpriced if path not in read and other.numbers.get(path) not in chosen.counters.values()]
 
 
-def _by_total(places: Sequence[Place]) -> UsageReading | None:
+def _by_total(places: Sequence[CounterObject]) -> UsageReading | None:
     """The usage of a model that only reads, of which the reply states the total alone, as Voyage does."""
     for place, name in product((place for place in places if not place.is_bare), TOTALS):
         total = look_up(place.values, name)
@@ -85,7 +85,7 @@ def _by_total(places: Sequence[Place]) -> UsageReading | None:
     return None
 
 
-def _best_reading(place: Place, *, provider: Provider | None, bad: list[BadQuantity]) -> UsageReading | None:
+def _best_reading(place: CounterObject, *, provider: Provider | None, bad: list[BadQuantity]) -> UsageReading | None:
     """The reading of a place that leaves the fewest counters unread, the first of equal ones. The counters that are no quantities, and that
     it doesn't read in another way, are added to `bad`."""
     best: UsageReading | None = None
@@ -127,7 +127,7 @@ def _differs(other: UsageReading, chosen: UsageReading) -> bool:
     return any(counters[name] - other.counters[name] not in left_out[name] for name in both)
 
 
-def _counters_beyond(chosen: UsageReading, place: Place) -> list[str]:
+def _counters_beyond(chosen: UsageReading, place: CounterObject) -> list[str]:
     """The counters among other numbers whose values the chosen reading doesn't have."""
     known = {*chosen.read, *chosen.ignored}
     return [
@@ -142,17 +142,17 @@ def _counters_beyond(chosen: UsageReading, place: Place) -> list[str]:
     ]
 
 
-def _usages(facts: Any) -> Iterator[Place]:
+def _usages(facts: Any) -> Iterator[CounterObject]:
     yield from _telemetry(facts)
     for body_path, body in bodies(facts):
         yield from _usages_in(body, body_path)
 
 
-def _metadata(facts: Any) -> Iterator[Place]:
+def _metadata(facts: Any) -> Iterator[CounterObject]:
     """Places that are looked at last, beside the one that is read."""
     for name in METADATA if isinstance(facts, dict) else ():
         if isinstance(facts.get(name), dict):
-            yield Place(f"{name}.", dict(leaves(facts[name])), is_bare=True)
+            yield CounterObject(f"{name}.", dict(leaves(facts[name])), is_bare=True)
 
 
 def bodies(facts: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -169,15 +169,15 @@ def _paths_among(paths: Sequence[str], names: frozenset[str]) -> tuple[str, ...]
     return tuple(path for path in paths if not path or path in names or path.partition(".")[0] in names)
 
 
-def _usages_in(body: dict[str, Any], body_path: str) -> Iterator[Place]:
+def _usages_in(body: dict[str, Any], body_path: str) -> Iterator[CounterObject]:
     for usage_path in _paths_among(USAGES, USAGE_NAMES.intersection(body)):
         usage = look_up(body, usage_path) if usage_path else body
         if isinstance(usage, dict) and usage:
             path = "".join(f"{part}." for part in (body_path, usage_path) if part)
-            yield Place(path, usage, is_bare=usage_path in MIXED_OBJECTS, body=body_path)
+            yield CounterObject(path, usage, is_bare=usage_path in MIXED_OBJECTS, body=body_path)
 
 
-def _telemetry(facts: Any) -> Iterator[Place]:
+def _telemetry(facts: Any) -> Iterator[CounterObject]:
     """OpenTelemetry's attributes."""
     if isinstance(facts, dict) and ATTRIBUTES[1] not in facts and not [name for name in facts if name.startswith(TELEMETRY_STEPS)]:
         return
@@ -187,4 +187,4 @@ def _telemetry(facts: Any) -> Iterator[Place]:
         nested = (look_up(values, prefix.rstrip(".")) for values in objects)
         found |= {name: value for values in nested if isinstance(values, dict) for name, value in values.items()}
         if found:
-            yield Place(prefix, found)
+            yield CounterObject(prefix, found)

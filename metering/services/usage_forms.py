@@ -59,7 +59,7 @@ class UsageReading(NamedTuple):
         return genai_prices.Usage(**self.counters)
 
 
-class Place(NamedTuple):
+class CounterObject(NamedTuple):
     """An object that may hold counters. `path` is put before the names in it; `is_bare`: it holds other numbers as well; `body`: the path
     of the body that it is in."""
 
@@ -79,7 +79,7 @@ def look_up(values: Any, path: str) -> Any:
     return None
 
 
-def readings(place: Place, *, provider: Provider | None, bad: list[BadQuantity]) -> Iterator[UsageReading]:
+def readings(place: CounterObject, *, provider: Provider | None, bad: list[BadQuantity]) -> Iterator[UsageReading]:
     """The readings of a place in each way that fits, made when they are asked for; the problems of ways that fail are added to `bad`."""
     # OpenTelemetry's attributes may be named as a provider's counters and count otherwise: caches are a part of the input.
     for extractor in (None,) if place.path in TELEMETRY else _extractors(provider.id if provider else ""):
@@ -130,7 +130,7 @@ def _extractor(extractor: UsageExtractor) -> _Extractor:
     )
 
 
-def _by_extractor(extractor: _Extractor, place: Place) -> UsageReading | None:
+def _by_extractor(extractor: _Extractor, place: CounterObject) -> UsageReading | None:
     usage = place.values
     inner: Any = as_generate_content(usage) if extractor.is_google else usage
     for step in extractor.below:
@@ -164,7 +164,7 @@ def _by_extractor(extractor: _Extractor, place: Place) -> UsageReading | None:
     return as_reading(counters, read, dict(leaves(inner, texts=True)) | beside, place=place, beside_total=uncounted)
 
 
-def _by_names(place: Place) -> UsageReading | None:
+def _by_names(place: CounterObject) -> UsageReading | None:
     counters: dict[str, Any] = {}
     read: dict[str, Any] = {}
     for counter, name in _names(place):
@@ -201,7 +201,7 @@ def _texts_of_counters(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if not TOKEN_NAME.search(name)}
 
 
-def _names(place: Place) -> Iterator[tuple[str, str]]:
+def _names(place: CounterObject) -> Iterator[tuple[str, str]]:
     """What a counter may be called in a place, with the counter."""
     yield from _names_among(NAME_STEPS.intersection(place.values))
     if not place.is_bare and place.values.get("unit", "TOKENS") == "TOKENS":
@@ -228,7 +228,7 @@ def _add_up_cache(counters: dict[str, Any], *, is_part_of_input: bool) -> None:
         counters["input_tokens"] += parts
 
 
-def _total(place: Place, counters: Mapping[str, Any]) -> tuple[int, str]:
+def _total(place: CounterObject, counters: Mapping[str, Any]) -> tuple[int, str]:
     """By how much the stated total, unless it is 0, is more than input and output together, and its name. Of sound that is billed by the
     second the total alone has the tokens."""
     if counters.get("audio_seconds"):
@@ -243,7 +243,7 @@ def _total(place: Place, counters: Mapping[str, Any]) -> tuple[int, str]:
 
 
 def as_reading(
-    counters: dict[str, Any], read: Mapping[str, Any], leaves: Mapping[str, Any], *, place: Place, beside_total: int = 0
+    counters: dict[str, Any], read: Mapping[str, Any], leaves: Mapping[str, Any], *, place: CounterObject, beside_total: int = 0
 ) -> UsageReading:
     """`leaves`: the numbers of the place; `beside_total`: how much of the output the stated total doesn't count."""
     cached = {counters.get("cache_read_tokens"), counters.get("cache_write_tokens")}

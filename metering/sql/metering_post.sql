@@ -27,6 +27,7 @@ SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE
+    -- Nobody reads it: it is here for what the call does, before the statements below wait for a lock.
     lock_timeout CONSTANT text := ledger_set_lock_timeout(postings);
     single metering_outcome;
 BEGIN

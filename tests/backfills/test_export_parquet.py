@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from backoffice.ledger_exports import EXPORTS
 from kernel.ledger.exports import writing
-from kernel.ledger.exports.definitions import Export, Field, Kind
+from kernel.ledger.exports.definitions import Field, Kind, LedgerFile
 from kernel.ledger.exports.writing import PARQUET, write_export
 from tests.backfills.test_export_ledger import TRIPS
 from tests.backfills.test_exports_for_the_record import fill_corrections, fill_holds, fill_rules, fill_settings, fill_webhooks
@@ -77,7 +77,7 @@ def test_the_smallest_and_the_largest_amount_keep_every_digit(tmp_path):
     largest = Decimal("99999999999999999999.999999999999999999")
     smallest = Decimal("-0.000000000000000001")
     source = f"(VALUES ({largest}), ({smallest}), (NULL)) AS given (amount) WHERE %(tenant)s::uuid IS NOT NULL"
-    export = Export(name="x", description="", row="given", fields=(Field("amount", kind=Kind.MONEY),), source=source, tables=())
+    export = LedgerFile(name="x", description="", row="given", fields=(Field("amount", kind=Kind.MONEY),), source=source, tables=())
     table = read_back(export, tmp_path)
     assert table.column("amount").to_pylist() == [largest, smallest, None]
 
@@ -91,7 +91,7 @@ def read_back(export, tmp_path):
 def series(rows, *, letters):
     fields = (Field("number", kind=Kind.WHOLE), Field("note", f"repeat('x', {letters})"))
     source = f"generate_series(1, {rows}) AS given (number) WHERE %(tenant)s::uuid IS NOT NULL"
-    return Export(name="series", description="", row="given", fields=fields, source=source, tables=())
+    return LedgerFile(name="series", description="", row="given", fields=fields, source=source, tables=())
 
 
 @pytest.mark.parametrize(("rows", "letters", "groups"), [(50_000, 10, 3), (4_000, 10_000, 3)])

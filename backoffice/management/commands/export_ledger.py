@@ -15,7 +15,7 @@ from django.db import DatabaseError
 
 from backoffice.ledger_exports import EXPORTS
 from kernel.backfills.progress_bar import Progress
-from kernel.ledger.exports.definitions import Export
+from kernel.ledger.exports.definitions import LedgerFile
 from kernel.ledger.exports.writing import CSV, FORMATS, PARQUET, NoParquet, new_file, one_snapshot, require_parquet, write_export
 from kernel.tenants import selectors
 from kernel.tenants.commands import DomainCommand
@@ -72,7 +72,7 @@ class Command(DomainCommand):
             for export in EXPORTS.values():
                 self._write(export, tenant, format, folder / f"{export.name}.{format}", visible=visible)
 
-    def _write(self, export: Export, tenant: Tenant, format: str, output: Path | None, *, visible: bool) -> None:
+    def _write(self, export: LedgerFile, tenant: Tenant, format: str, output: Path | None, *, visible: bool) -> None:
         with _target(output) as file, Progress(label=export.name, total=None, unit="row", visible=visible) as progress:
             count = write_export(export, tenant_id=UUID(str(tenant.id)), file=file, format=format, on_rows=progress.advance)
         where = "" if output is None else f" to {output}"

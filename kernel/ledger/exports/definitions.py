@@ -37,7 +37,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class LedgerFile:
     """One file: `fields` of the rows in `source`, ordered so that `command` can import them.
 
     `source` is the SQL after FROM; it names the tenant as %(tenant)s and the exported row by the alias `row`. `tables` lists the

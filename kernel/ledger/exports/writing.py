@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 from django.db import connection, transaction
 
-from kernel.ledger.exports.definitions import Export, Kind
+from kernel.ledger.exports.definitions import Kind, LedgerFile
 
 CHUNK = 2000
 CSV, JSON_LINES, PARQUET = "csv", "jsonl", "parquet"
@@ -30,7 +30,7 @@ class NoParquet(Exception):
 
 
 def write_export(
-    export: Export, *, tenant_id: UUID, file: BinaryIO | gzip.GzipFile, format: str, on_rows: Callable[[int], None] = lambda rows: None
+    export: LedgerFile, *, tenant_id: UUID, file: BinaryIO | gzip.GzipFile, format: str, on_rows: Callable[[int], None] = lambda rows: None
 ) -> int:
     """Write a tenant's rows to `file` and return their number. `on_rows` is called with the size of each chunk. Raises NoParquet."""
     write = {CSV: _write_csv, JSON_LINES: _write_json_lines, PARQUET: _write_parquet}[format]
@@ -54,7 +54,7 @@ def _chunks(cursor: Any, on_rows: Callable[[int], None]) -> Iterator[list[Any]]:
         on_rows(len(rows))
 
 
-def _write_csv(export: Export, chunks: Iterator[list[Any]], file: Any) -> int:
+def _write_csv(export: LedgerFile, chunks: Iterator[list[Any]], file: Any) -> int:
     wrapper = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(wrapper, lineterminator="\n")
     writer.writerow(field.name for field in export.fields)
@@ -67,7 +67,7 @@ def _write_csv(export: Export, chunks: Iterator[list[Any]], file: Any) -> int:
     return count
 
 
-def _write_json_lines(export: Export, chunks: Iterator[list[Any]], file: Any) -> int:
+def _write_json_lines(export: LedgerFile, chunks: Iterator[list[Any]], file: Any) -> int:
     columns = [(field.name, field.kind == Kind.JSON) for field in export.fields]
     count = 0
     for rows in chunks:
@@ -95,7 +95,7 @@ def require_parquet() -> Any:
     return pyarrow
 
 
-def _write_parquet(export: Export, chunks: Iterator[list[Any]], file: Any) -> int:
+def _write_parquet(export: LedgerFile, chunks: Iterator[list[Any]], file: Any) -> int:
     pyarrow = require_parquet()
     types = {
         Kind.MONEY: pyarrow.decimal128(38, 18),
