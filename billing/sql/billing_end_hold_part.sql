@@ -1,7 +1,8 @@
 -- Takes an amount of a hold as a debit, and releases the rest where the call is final. Second step of billing_end_hold.
 --
 -- Takes: the tenant, the call, the wallet that the caller has locked, the hold's id, the amount to take, which may be zero, and the moment.
--- Returns: nothing. Locks: under the wallet's lock, whatever billing_post locks.
+-- Returns: nothing.
+-- Locks: under the wallet's lock, whatever billing_post locks.
 -- Never: decides: the amount is within what the hold reserves, and the caller has asked billing_posting_refusal about the debit.
 --
 -- Where another call took the key of the debit since the caller looked, or defined its type otherwise, it raises unique_violation, as the

@@ -2,12 +2,12 @@
 --
 -- Takes: tenant and wallet, the facts of the entry, when it happened, and how far before and after that moment to look.
 -- Returns: one row with the id and the time of the earlier entry, or none. Reversals repeat nothing.
--- Locks: nothing. Never: sees what the calling statement itself writes.
+-- Locks: nothing.
+-- Never: sees what the calling statement itself writes.
 --
--- Written as one SELECT in SQL so that PostgreSQL inlines it where it is called (on Citus it becomes PL/pgSQL). The comparison of
--- (bucket, time) as a row and the order by both leave the planner no index but billing_transaction_like: one on (tenant, occurred_at) would
--- read everything that the tenant posted in that time, for every posting. Sorting is switched off by the callers, or it would be the way
--- around.
+-- Written as one SELECT in SQL so that PostgreSQL inlines it where it is called (on Citus it becomes PL/pgSQL). The comparison of (bucket,
+-- time) as a row and the order by both leave the planner no index but billing_transaction_like: one on (tenant, occurred_at) would read
+-- everything that the tenant posted in that time, for every posting. Sorting is switched off by the callers, or it would be the way around.
 CREATE OR REPLACE FUNCTION billing_find_near_duplicate(
     tenant uuid, in_wallet uuid, of_type text, of_amount numeric, of_agent_id text, at timestamp with time zone, reach interval
 ) RETURNS TABLE (id uuid, occurred_at timestamp with time zone) LANGUAGE sql STABLE ROWS 1

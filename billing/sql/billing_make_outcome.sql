@@ -2,7 +2,9 @@
 --
 -- Takes: the outcome; the entry that was posted or has the key already (NULL for none); the wallet's currency, balance, held amount and
 -- floor; the magnitude asked for, what remains of an original, and the reversal after which nothing did.
--- Returns: one row. Locks: nothing. Never: reads a table.
+-- Returns: one row.
+-- Locks: nothing.
+-- Never: reads a table.
 CREATE OR REPLACE FUNCTION billing_make_outcome(
     outcome text, entry billing_transaction, wallet_currency text, balance numeric, held numeric, floor numeric, requested numeric,
     remaining numeric, blocking_id uuid

@@ -1,9 +1,10 @@
 -- Why an entry can't be posted to a wallet, apart from its key and from what it reverses.
 --
--- Takes: whether the tenant accepts catalogued types only and whether this one is; the type's direction and the entry's amount; the
--- balance that the entry would leave, what holds reserve of it, and the wallet's floor.
+-- Takes: whether the tenant accepts catalogued types only and whether this one is; the type's direction and the entry's amount; the balance
+-- that the entry would leave, what holds reserve of it, and the wallet's floor.
 -- Returns: unknown_type, negative_amount, insufficient or out_of_range; NULL where it can be posted.
--- Locks: nothing. Never: reads a table.
+-- Locks: nothing.
+-- Never: reads a table.
 CREATE OR REPLACE FUNCTION billing_posting_refusal(
     is_strict boolean, is_catalogued boolean, direction text, amount numeric, balance_after numeric, held numeric, floor numeric
 ) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE

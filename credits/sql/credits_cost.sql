@@ -1,5 +1,5 @@
--- Computes which part of a grant's cost a balance stands for: cost * balance / original amount. It depends on the balance alone, so the cost
--- bases of all transactions add up to exactly the cost, whatever their order. A balance above the original amount stands for the whole
+-- Computes which part of a grant's cost a balance stands for: cost * balance / original amount. It depends on the balance alone, so the
+-- cost bases of all transactions add up to exactly the cost, whatever their order. A balance above the original amount stands for the whole
 -- cost, because the credit that was added was not paid for.
 -- Takes: a grant, a balance. Returns: money, or null for a grant without a cost. Locks: nothing.
 CREATE OR REPLACE FUNCTION credits_cost(account credits_grant, balance numeric) RETURNS numeric LANGUAGE sql IMMUTABLE

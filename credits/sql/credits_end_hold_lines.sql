@@ -1,6 +1,8 @@
 -- Captures `wanted` units of the lines of a hold in burn-down order, and ends them: releases the rest, unless the call is a capture that
 -- isn't final. Posts the debits of what is captured, and expires what is released of grants past their last day.
--- Takes: a tenant, the call's facts, the hold, how it ends, how much is captured, the moment taken under the locks. Returns: nothing.
+--
+-- Takes: a tenant, the call's facts, the hold, how it ends, how much is captured, the moment taken under the locks.
+-- Returns: nothing.
 -- Locks: nothing new; the caller has locked the hold, its grants and those they may roll over to.
 -- Never: touches the lines of another hold.
 CREATE OR REPLACE FUNCTION credits_end_hold_lines(

@@ -1,6 +1,8 @@
 -- Locks a hold for a call that changes it.
--- Takes: a tenant, a hold's id, its customer or null for any. Returns: the hold and the grants that it reserves of, as they are under their
--- locks; the moment taken under these; whether the hold is active and overdue. Nulls where there is no such hold.
+--
+-- Takes: a tenant, a hold's id, its customer or null for any.
+-- Returns: the hold and the grants that it reserves of, as they are under their locks; the moment taken under these; whether the hold is
+-- active and overdue. Nulls where there is no such hold.
 -- Locks: the hold, then by id the grants of its lines and those that they may roll over to.
 -- Never: changes a row.
 CREATE OR REPLACE FUNCTION credits_lock_hold(

@@ -1,6 +1,8 @@
 -- Builds the credits_outcome of a posting from its transaction and its grant.
--- Takes: the outcome; the transaction, posted now or before (nulls where it was refused); its grant's id; the grant after it; what
--- the decision knew of an invoice or a reversal. Returns: credits_outcome.
+--
+-- Takes: the outcome; the transaction, posted now or before (nulls where it was refused); its grant's id; the grant after it; what the
+-- decision knew of an invoice or a reversal.
+-- Returns: credits_outcome.
 -- Locks: nothing.
 CREATE OR REPLACE FUNCTION credits_make_outcome(
     decided text, entry credits_transaction, of_grant uuid, account credits_grant, taken numeric, left_to_reverse numeric, reversed_by uuid

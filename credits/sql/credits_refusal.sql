@@ -1,8 +1,11 @@
 -- Decides why a posting may not be made. The plan of an import decides the same in Python (credits/imports/transactions.py).
+--
 -- Takes: the posting's kind, type, amount and invoice; its grant (null: there is none), from which overdue holds were already released; the
 -- balance before the posting; the day for which it counts; `taken`, what the cited invoice took of this grant and didn't give back;
 -- `left_to_reverse`, what is left of the transaction that it reverses, or null.
--- Returns: an outcome, or null where the posting may be made. Locks: nothing.
+-- Returns: an outcome, or null where the posting may be made.
+-- Locks: nothing.
+--
 -- Only kind `debit` depends on the grant's dates: a burn-down chose its grants by date already, and a hold may be captured after the
 -- grant's last day.
 CREATE OR REPLACE FUNCTION credits_refusal(

@@ -1,6 +1,9 @@
 -- Writes the event that a hold was placed, captured, extended, released or expired.
+--
 -- Takes: a tenant, the request id of the call, the hold's id and customer, what happened, and the moment taken under the locks.
--- Returns: nothing. Locks: as events_insert. Never: writes where nobody listens.
+-- Returns: nothing.
+-- Locks: as events_insert.
+-- Never: writes where nobody listens.
 CREATE OR REPLACE FUNCTION credits_write_hold_event(
     tenant uuid, request text, hold uuid, customer text, what text, moment timestamp with time zone
 ) RETURNS void LANGUAGE plpgsql

@@ -1,5 +1,8 @@
 -- What one cost adds to the sums (sign 1) or takes out of them (sign -1).
--- Takes: its transaction's time, service and agent; its currency, amount and kind; the sign. Returns: the change. Locks nothing.
+--
+-- Takes: its transaction's time, service and agent; its currency, amount and kind; the sign.
+-- Returns: the change.
+-- Locks nothing.
 CREATE OR REPLACE FUNCTION metering_cost_delta(
     occurred_at timestamptz, service uuid, agent uuid, currency text, amount numeric, is_estimate boolean, sign integer
 )

@@ -1,4 +1,5 @@
 -- Counts the usage of transactions: writes what each counts for now, and changes the sums by the difference.
+--
 -- Takes: the tenant, the transactions, what was read of each (an array of objects: transaction_id, and what it has of model, keys by their
 -- number, and tokens), the notes that are dealt with by it, the numbers of the tenant's dimensions in ascending order, and until when all
 -- transactions are counted then.

@@ -1,4 +1,5 @@
 -- Brings everything that follows a transaction's status and costs up to date, after a call has changed them.
+--
 -- Takes: the tenant, whether it has spending rules, the transactions that were asked for, what changed, the changes to the sums, and the
 -- request id of the call.
 -- Returns: nothing.

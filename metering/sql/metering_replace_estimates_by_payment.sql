@@ -1,8 +1,10 @@
 -- Supersedes the estimates that a payment was captured for by one actual cost: what the transaction cost in its currency beyond the actual
 -- costs that are known.
+--
 -- Takes: the tenant, the transaction's row before the item, the item, the payment, which is closed, what the transaction cost, whether the
 -- call failed, and the moment.
--- Returns: the changes to the sums; none where nothing was estimated and nothing is missing. Locks: the costs, whose transaction is locked.
+-- Returns: the changes to the sums; none where nothing was estimated and nothing is missing.
+-- Locks: the costs, whose transaction is locked.
 -- Never: touches an actual cost.
 CREATE OR REPLACE FUNCTION metering_replace_estimates_by_payment(
     tenant uuid, owner metering_transaction, item metering_amendment, payment uuid, cost numeric, has_failed boolean,

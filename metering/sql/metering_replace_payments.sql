@@ -1,7 +1,10 @@
 -- Ends the payments that the payment of a further round takes the place of: that of an earlier challenge, which is cancelled, and what is
 -- held for the estimates in the same currency.
--- Takes: the tenant, the transaction's row, the currency, who asks, and the moment. Returns: the changes to the sums.
--- Locks: the transaction's payments by id; then as paying_end_payment. Never: ends a payment that was presented, unless its time is over.
+--
+-- Takes: the tenant, the transaction's row, the currency, who asks, and the moment.
+-- Returns: the changes to the sums.
+-- Locks: the transaction's payments by id; then as paying_end_payment.
+-- Never: ends a payment that was presented, unless its time is over.
 CREATE OR REPLACE FUNCTION metering_replace_payments(
     tenant uuid, owner metering_transaction, currency text, actor text, request text, moment timestamptz
 )

@@ -1,8 +1,10 @@
 -- Writes the cost that a payment of a 402 is at present: what it holds, in place of the estimates in its currency; what was captured, in
 -- place of what it held; or zero, where it holds nothing any more.
+--
 -- Takes: the tenant, the transaction's row, the payment, which is written, who asks, and the moment.
 -- Returns: the changes to the sums; none where as much was captured as was held: that row stays.
--- Locks: the costs, whose transaction is locked. Never: touches another actual cost.
+-- Locks: the costs, whose transaction is locked.
+-- Never: touches another actual cost.
 CREATE OR REPLACE FUNCTION metering_write_payment_cost(
     tenant uuid, owner metering_transaction, payment uuid, actor text, request text, moment timestamptz
 )

@@ -10,6 +10,8 @@ from tests.architecture.source_rules import PACKAGES, ROOT
 FUNCTION_LINES = 120
 LINE_LENGTH = 140
 HEAD_WORDS = ("takes", "returns", "locks", "never")
+# From so many parameters on, the head says each of these on lines of its own.
+MANY_PARAMETERS = 6
 CREATED = re.compile(r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+(\w+)", re.IGNORECASE)
 WRITE = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+\w+\s+(AS\s+)?(\w+\s+)?SET|DELETE\s+FROM|FOR\s+((NO\s+)?KEY\s+)?(UPDATE|SHARE))\b")
 # What a function sets that keeps its plans for the life of a connection, and what some set beside.
@@ -84,7 +86,14 @@ def heads(files: Iterable[SqlFile]) -> list[str]:
             found.append(f"{file.name} has no head comment: say what the function is for.")
         elif file.writes and (missing := [word for word in HEAD_WORDS if word not in file.head.lower()]):
             found.append(f"{file.name}: its head comment doesn't say {', '.join(missing)}")
+        if _parameters(file.code) >= MANY_PARAMETERS and (packed := re.findall(r"(?<=[.;)`]) (?:Takes|Returns|Locks|Never):", file.head)):
+            found.append(f"{file.name}: its head comment has{', '.join(packed)} within a line: begin a line with each.")
     return found
+
+
+def _parameters(code: str) -> int:
+    declared = re.search(r"\bFUNCTION \w+\(([^$]*?)\)\s*(?:RETURNS|LANGUAGE)", code)
+    return re.sub(r"\([^)]*\)", "", declared.group(1)).count(",") + 1 if declared else 0
 
 
 def one_function_for_each_file(files: Iterable[SqlFile]) -> list[str]:

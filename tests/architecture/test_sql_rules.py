@@ -83,6 +83,12 @@ def test_a_long_function_is_found_and_comments_are_free():
     assert sql_rules.sizes(sample("-- comment\n\n" * 500 + "SELECT 1;\n" * 120)) == []
 
 
+def test_a_head_that_packs_what_six_parameters_need_into_a_line_is_found():
+    head, code = "-- Takes: six. Returns: a row.\n", "CREATE FUNCTION x(a numeric(38, 18), b int, c int, d int, e int, f int) RETURNS text"
+    assert "has Returns: within a line" in sql_rules.heads(sample(head + code))[0]
+    assert sql_rules.heads(sample(head + code.replace(", f int", ""))) == []
+
+
 def test_a_function_that_writes_without_a_full_head_comment_is_found():
     assert "no head comment" in sql_rules.heads(sample("SELECT 1"))[0]
     assert "doesn't say locks, never" in sql_rules.heads(sample("-- Takes: a. Returns: b.\nINSERT INTO t (a) VALUES (1)"))[0]

@@ -1,11 +1,13 @@
 -- Chooses deliveries of an ordered endpoint, account by account: of each account the earliest ones, to be sent one after another.
+--
 -- Takes: the endpoint, whose row the caller has locked; the moment; how many accounts and how many deliveries of each, at most; after which
 -- account to begin (null: with the first); for how long an account waits for a delivery that fails.
 -- Returns: the ids, in the order of accounts and in each in the order of sending; of how many accounts; the last account that was looked
 -- at.
--- Locks: the deliveries, without waiting. Never: chooses a delivery whose account has an earlier event that is open and not chosen before
--- it, or that isn't fanned out yet. Marks what an account has waited for too long (released_by_age); it is tried further, on its own. Goes
--- from account to account through the index of ordered deliveries, so its time doesn't depend on how many wait in each.
+-- Locks: the deliveries, without waiting.
+-- Never: chooses a delivery whose account has an earlier event that is open and not chosen before it, or that isn't fanned out yet. Marks
+-- what an account has waited for too long (released_by_age); it is tried further, on its own. Goes from account to account through the
+-- index of ordered deliveries, so its time doesn't depend on how many wait in each.
 CREATE OR REPLACE FUNCTION events_choose_batches(
     target events_endpoint, moment timestamp with time zone, slots integer, length integer, after_account text, patience interval,
     OUT deliveries uuid[], OUT batches integer, OUT last_account text

@@ -1,5 +1,6 @@
 -- Leases deliveries that are due to one worker, in batches: one delivery, or of an ordered endpoint several of one account, which the
 -- worker sends one after another.
+--
 -- Takes: how many batches at most, how many an endpoint may have in flight, how many deliveries a batch may have, the endpoint after which
 -- to begin (null: the first), for each ordered endpoint the account after which to begin ({} for all: the first), how long a lease lasts,
 -- and after which time an ordered endpoint stops waiting for a failing delivery.

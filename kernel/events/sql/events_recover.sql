@@ -1,8 +1,10 @@
 -- Makes deliveries for the events that an endpoint missed, the oldest first.
+--
 -- Takes: a tenant; its endpoint, whose row the caller has locked; from which moment on, and before which one (null: until now), by the time
 -- of recording; whether only events that were tried count, or also those without any delivery; how many at most.
 -- Returns: how many were made, and when the last of these events was recorded.
--- Locks: nothing more. Never: makes a delivery of an event that was delivered to the endpoint, or whose delivery is open.
+-- Locks: nothing more.
+-- Never: makes a delivery of an event that was delivered to the endpoint, or whose delivery is open.
 CREATE OR REPLACE FUNCTION events_recover(
     tenant uuid, target uuid, since timestamptz, until timestamptz, only_failed boolean, at_most integer,
     OUT made bigint, OUT last_at timestamptz

@@ -1,6 +1,9 @@
 -- Writes one event if anybody listens to its type: for callers that write few.
--- Takes: a tenant; the event's type, account, number, time and object (events_item). Returns: whether it was written.
--- Locks: as events_insert. Never: writes where nobody listens.
+--
+-- Takes: a tenant; the event's type, account, number, time and object (events_item).
+-- Returns: whether it was written.
+-- Locks: as events_insert.
+-- Never: writes where nobody listens.
 CREATE OR REPLACE FUNCTION events_write(
     tenant uuid, type text, account text, sequence bigint, happened timestamp with time zone, object_id text, snapshot json
 ) RETURNS boolean LANGUAGE plpgsql

@@ -1,7 +1,10 @@
 -- Makes a payment that holds nothing for each currency in which a completed transaction has costs and no payment: nothing was estimated, or
 -- the tenant didn't hold estimates when it was recorded.
--- Takes: the tenant, the transaction's row, whether the call failed, the moment, and who asks. Returns: nothing.
--- Locks: the transaction, which is locked. Never: moves money; the caller collects what is due.
+--
+-- Takes: the tenant, the transaction's row, whether the call failed, the moment, and who asks.
+-- Returns: nothing.
+-- Locks: the transaction, which is locked.
+-- Never: moves money; the caller collects what is due.
 CREATE OR REPLACE FUNCTION paying_add_missing_payments(
     tenant uuid, owner metering_transaction, has_failed boolean, moment timestamptz, who text, request text
 )

@@ -1,8 +1,11 @@
 -- Captures a payment that was made outside of the ledgers when its call is completed: what the receipt of the resource states, which the
 -- caller passes on in the header `payment-response` of its facts; without a receipt the whole, marked as unconfirmed. Where the call failed
 -- or the resource says that it didn't collect, everything stays held until nobody can collect it any more, and is marked too.
+--
 -- Takes: the tenant, the transaction's row, the payment, which is open, the facts of the call (JSON or null), whether it failed, the
--- moment, and who asks. Returns: the changes to the sums. Locks: as paying_end_payment; the caller has locked the payment.
+-- moment, and who asks.
+-- Returns: the changes to the sums.
+-- Locks: as paying_end_payment; the caller has locked the payment.
 -- Never: captures more than is held.
 CREATE OR REPLACE FUNCTION paying_capture_by_receipt(
     tenant uuid, owner metering_transaction, payment paying_payment, facts text, has_failed boolean, moment timestamptz, who text,

@@ -1,6 +1,8 @@
 -- Debits the tenant's wallet for what a payment doesn't hold.
+--
 -- Takes: the tenant, the payment, how much, the ordinal of the leg (it makes the reference), and who asks.
--- Returns: the wallet's entry, or null where the wallet doesn't cover it. Locks: the wallet.
+-- Returns: the wallet's entry, or null where the wallet doesn't cover it.
+-- Locks: the wallet.
 -- Never: takes a wallet without a floor below zero, unless the policy says so; posts where the tenant's type `usage` is no debit.
 CREATE OR REPLACE FUNCTION paying_debit_wallet(
     tenant uuid, payment paying_payment, part numeric, ordinal integer, actor text, request text

@@ -1,8 +1,10 @@
 -- Ends one hold of a payment: captures a part of it and releases the rest, or keeps it.
+--
 -- Takes: the tenant, the payment, its part, how much of it is captured, how the hold ends where that is nothing (released or expired), the
 -- number of the capture if the rest stays held (else null), and who asks.
 -- Returns: how much was captured: nothing where somebody ended the hold otherwise, it is overdue, or the wallet can't be debited.
--- Locks: as credits_end_hold or billing_end_hold. Never: captures more than the part.
+-- Locks: as credits_end_hold or billing_end_hold.
+-- Never: captures more than the part.
 CREATE OR REPLACE FUNCTION paying_end_hold(
     tenant uuid, payment paying_payment, leg paying_paymentleg, wanted numeric, ending text, number integer, actor text,
     request text

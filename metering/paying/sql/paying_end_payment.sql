@@ -1,8 +1,10 @@
 -- Ends a payment, or takes more for one that has ended: what its transaction cost is taken, and the rest of its holds released.
+--
 -- Takes: the tenant, the payment's row, what its transaction cost so far, the status that it gets where nothing was taken and nothing is
 -- due (released or expired), the moment, and who asks.
 -- Returns: the payment after it.
--- Locks: as paying_take_cost; the caller has locked the payment. Never: gives back what was captured.
+-- Locks: as paying_take_cost; the caller has locked the payment.
+-- Never: gives back what was captured.
 CREATE OR REPLACE FUNCTION paying_end_payment(
     tenant uuid, payment paying_payment, cost numeric, ending text, moment timestamptz, actor text, request text
 )

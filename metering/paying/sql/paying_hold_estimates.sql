@@ -1,5 +1,7 @@
 -- Holds the money for a transaction of a tenant that holds estimates, which is about to be recorded, or to be authorized.
--- Takes: as paying_payments_for_costs. Returns: as paying_hold_all_or_none.
+--
+-- Takes: as paying_payments_for_costs.
+-- Returns: as paying_hold_all_or_none.
 -- Locks: as paying_hold_all_or_none; the caller has locked the transaction, if it exists, and the counters of the tenant's rules.
 -- Never: writes the payments; paying_insert_payments does.
 CREATE OR REPLACE FUNCTION paying_hold_estimates(

@@ -1,7 +1,9 @@
 -- Holds a part of a payment on the tenant's wallet.
--- Takes: the tenant, the payment, how much, and until when. Returns: whether it is held, the hold, and how much could be
--- spent before it: what holds don't reserve, above the floor.
--- Locks: as billing_place_hold: the wallet. Never: opens a wallet that stays empty.
+--
+-- Takes: the tenant, the payment, how much, and until when.
+-- Returns: whether it is held, the hold, and how much could be spent before it: what holds don't reserve, above the floor.
+-- Locks: as billing_place_hold: the wallet.
+-- Never: opens a wallet that stays empty.
 CREATE OR REPLACE FUNCTION paying_hold_wallet(
     tenant uuid, payment paying_payment, part numeric, until timestamptz, OUT is_held boolean, OUT hold_id uuid, OUT available numeric
 )

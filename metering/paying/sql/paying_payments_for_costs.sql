@@ -1,7 +1,10 @@
 -- The payments that a transaction of a tenant that holds estimates needs: one for each currency of its estimated costs.
--- Takes: the tenant; the transaction's id, its round, its customer and its agent's; its active costs, a JSON
--- array of {amount, currency, is_estimate}; who asks.
--- Returns: the payments to place, by currency; none where nothing is estimated. Locks nothing. Never: writes.
+--
+-- Takes: the tenant; the transaction's id, its round, its customer and its agent's; its active costs, a JSON array of {amount, currency,
+-- is_estimate}; who asks.
+-- Returns: the payments to place, by currency; none where nothing is estimated.
+-- Locks nothing.
+-- Never: writes.
 CREATE OR REPLACE FUNCTION paying_payments_for_costs(
     tenant uuid, transaction uuid, round smallint, customer text, agent_customer text, costs jsonb, actor text, request text
 )

@@ -1,7 +1,10 @@
 -- Writes a capture, an extension or a release of a payment: its key, its facts, and the payment after it.
+--
 -- Takes: the tenant, the payment (with what is captured after the call, and its end before it), the kind, what was taken, the end after it,
 -- whether it ended the payment, the call's key and the digest of its facts (hexadecimal), the moment, and who asks.
--- Returns: the row. Locks: nothing beyond it; the caller has locked the payment. Never: changes the payment.
+-- Returns: the row.
+-- Locks: nothing beyond it; the caller has locked the payment.
+-- Never: changes the payment.
 CREATE OR REPLACE FUNCTION paying_write_call(
     tenant uuid, payment paying_payment, kind text, taken numeric, ending timestamptz, final boolean, key text, digest text,
     moment timestamptz, actor text, request text

@@ -1,7 +1,10 @@
 -- Writes what a payment that has ended cost, in place of what it was expected to: for a payment of a 402 as metering_write_payment_cost;
 -- for a prepaid one of which something was captured by calls of its own, that instead of the estimates.
--- Takes: the tenant, the transaction's row, the payment, who asks, and the moment. Returns: the changes to the sums.
--- Locks: the costs, whose transaction is locked. Never: touches another actual cost.
+--
+-- Takes: the tenant, the transaction's row, the payment, who asks, and the moment.
+-- Returns: the changes to the sums.
+-- Locks: the costs, whose transaction is locked.
+-- Never: touches another actual cost.
 CREATE OR REPLACE FUNCTION paying_write_cost(
     tenant uuid, owner metering_transaction, payment paying_payment, who text, request text, moment timestamptz
 )

@@ -1,8 +1,10 @@
 -- Enters a transaction into counters that were read: an entry in each, dated when it was let through, in place of an earlier one.
+--
 -- Takes: the tenant, the transaction, what is measured (as rules_read_counters returns it), the entries' date, the moment, and the
 -- posting's request id.
 -- Returns: nothing.
--- Locks: the counters, which the caller has locked. Never: enters what is dated before the window.
+-- Locks: the counters, which the caller has locked.
+-- Never: enters what is dated before the window.
 CREATE OR REPLACE FUNCTION rules_count(
     tenant uuid, transaction uuid, measured rules_measured[], dated timestamptz, moment timestamptz, request text
 )

@@ -1,4 +1,5 @@
 -- The soonest moment at which a limit would let through what it refuses now, if nothing else is spent meanwhile.
+--
 -- Takes: the tenant, the transaction, the measure, its counter's tail, and how much must leave the window.
 -- Returns: the moment; null where more must leave than the window holds, or more entries than are looked at (10,000).
 -- Locks nothing. Never writes.

@@ -1,8 +1,10 @@
 -- Writes what became of a round of authorization that waited for a decision.
+--
 -- Takes: the tenant, the transaction's row before its move, the status it moves to and why, the decision of the rules (without a status
 -- where they weren't asked), who moved it, and the moment.
 -- Returns: nothing. What a file says to have been authorized is counted by when it happened.
--- Locks: the counters, which the decision has locked. Never: counts what isn't authorized.
+-- Locks: the counters, which the decision has locked.
+-- Never: counts what isn't authorized.
 CREATE OR REPLACE FUNCTION rules_record_move(
     tenant uuid, owner metering_transaction, to_status text, reason text, decision rules_decision, actor text, request_id text,
     moment timestamptz

@@ -1,8 +1,11 @@
 -- Writes the decision on a transaction that was just recorded. One that no rule decides, because it was over already or a file says that it
 -- was authorized, is counted by when it happened, and may push a counter over its limit.
+--
 -- Takes: the tenant, the transaction and its status, the decision (rules_decide_new), who recorded it, when it was recorded, and when it
 -- happened.
--- Returns: nothing. Locks: the counters, which rules_decide_new has locked. Never: counts what isn't authorized.
+-- Returns: nothing.
+-- Locks: the counters, which rules_decide_new has locked.
+-- Never: counts what isn't authorized.
 CREATE OR REPLACE FUNCTION rules_record_new(
     tenant uuid, transaction uuid, status text, decision rules_decision, actor text, request_id text, recorded_at timestamptz,
     occurred_at timestamptz

@@ -1,9 +1,11 @@
 -- Writes the events of a counter that went up: spending_rule.threshold_reached, once in a window for each share of a limit that the rule
 -- names in notify_at, and spending_rule.exceeded, where what is used came above the limit, by how much.
--- Takes: the tenant, the request id of the posting, the counter's measure and group, what it held before and holds now, where its
--- window begins, a moment in that window, and the moment of the change.
+--
+-- Takes: the tenant, the request id of the posting, the counter's measure and group, what it held before and holds now, where its window
+-- begins, a moment in that window, and the moment of the change.
 -- Returns: nothing.
--- Locks: as events_insert; the caller has locked the counter, so two calls don't report one crossing. Never: writes where nobody listens.
+-- Locks: as events_insert; the caller has locked the counter, so two calls don't report one crossing.
+-- Never: writes where nobody listens.
 CREATE OR REPLACE FUNCTION rules_report_limits(
     tenant uuid, request text, measure uuid, counted_group text, used_before numeric, used_now numeric, tail_at timestamptz,
     last_at timestamptz, moment timestamptz
