@@ -209,7 +209,7 @@ class WalletReply(Reply):
     currency = Text()
     balance = AmountNumber()
     held = AmountNumber(description="How much of the balance holds reserve.")
-    available = AmountNumber(description="The balance less what is held; a floor is not taken off.")
+    available = AmountNumber(source="unheld", description="The balance less what is held; a floor is not taken off.")
     floor = AmountNumber(
         allow_null=True, description="The balance, less what is held, below which no debit may go, today's at any moment; null for none."
     )

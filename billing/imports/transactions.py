@@ -107,7 +107,7 @@ class TransactionsAdapter(Adapter):
     def pack(self, posting: Posting, audit: Mapping[str, Any]) -> None:
         values = posting.body["values"]
         facts = {**values, "reverses": None, "facts_digest": posting.digest.hex()}
-        posting.payload = encoded({**services.encode_import(facts), **audit})
+        posting.payload = services.encode_import(facts, actor=audit["actor"], request_id=audit["request_id"])
         if posting.depends_on is None:
             posting.body["values"] = {name: values[name] for name in NEEDED if name in values}
 

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables")]
 
-    operations = [InstallFunctions("billing", version=1, digest="e56b6504c0641d75")]
+    operations = [InstallFunctions("billing", version=1, digest="29b1cf4a2252ce18")]

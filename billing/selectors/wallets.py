@@ -27,7 +27,7 @@ def list_wallets(*, tenant_id: UUID) -> list[dict[str, Any]]:
 def _wallets(*, tenant_id: Any) -> Rows:
     fields = ("id", "currency", "balance", "floor", "alert_below", "last_entry_number", "last_entry_at")
     wallets = Wallet.objects.filter(tenant_id=tenant_id).order_by("currency").annotate(held_now=HELD_NOW)
-    return wallets.values(*fields, "held_now", available=F("balance") - F("held_now"))
+    return wallets.values(*fields, "held_now", unheld=F("balance") - F("held_now"))
 
 
 def list_wallets_at(*, tenant_id: UUID, moment: datetime, clock: str, final_until: datetime) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ def list_wallets_at(*, tenant_id: UUID, moment: datetime, clock: str, final_unti
         rows = queries.fetch_rows(WORLD_BALANCES, (*held_by, day, day, moment, final_until, day, final_until, tenant_id))
     then = {row.currency: row._asdict() for row in rows}
     wallets = [wallet | then.get(wallet["currency"], {"held": Decimal(0)}) for wallet in list_wallets(tenant_id=tenant_id)]
-    return [wallet | {"available": wallet["balance"] - wallet["held"]} for wallet in wallets]
+    return [wallet | {"unheld": wallet["balance"] - wallet["held"]} for wallet in wallets]
 
 
 BOOK_BALANCES = """

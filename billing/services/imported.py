@@ -38,21 +38,24 @@ COPIED_FACTS = (
 )
 
 
-def encode_import(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A checked transaction as a billing_posting, without `actor` and `request_id`. Runs no query.
+def encode_import(facts: Mapping[str, Any], *, actor: str, request_id: str) -> bytes:
+    """A checked transaction as `billing_post` takes it, encoded. Runs no query.
 
     `facts`: the arguments of record_transaction or reverse_transaction; optionally `id` and `facts_digest` (hexadecimal), which are kept:
     a caller of the ledger that the file comes from finds its keys here.
     """
     label, direction = SHIPPED_TYPES.get(facts["type"], (None, None))
-    return {
+    line = {
         **{name: facts[name] for name in COPIED_FACTS if name in facts},
         "id": facts.get("id") or new_id_text(),
         "shipped_label": label,
         "shipped_direction": direction,
         "amount": trimmed_digits(facts["amount"]),
         "facts_digest": facts.get("facts_digest") or facts_digest(facts).hex(),
+        "actor": actor,
+        "request_id": request_id,
     }
+    return posting.encoded(line)
 
 
 @translate_db_errors

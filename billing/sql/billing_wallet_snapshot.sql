@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION billing_wallet_snapshot(
 ) RETURNS json LANGUAGE sql STABLE
 AS $$
     SELECT json_build_object(
-        'currency', wallet.currency, 'balance', balance, 'held', wallet.held, 'available', balance - wallet.held, 'floor', wallet.floor,
+        'currency', wallet.currency, 'balance', balance, 'held', wallet.held, 'unheld', balance - wallet.held, 'floor', wallet.floor,
         'alert_below', wallet.alert_below, 'last_entry_number', entry_number, 'last_entry_at', entry_time
     )
 $$;

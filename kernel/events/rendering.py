@@ -40,7 +40,7 @@ def with_reply(reply: type[Reply], complete: Callable[[dict[str, Any]], dict[str
 
 def typed(reply: Any, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row that was read from JSON, with the values that a reply's fields take: Decimal, datetime, date."""
-    fields = {entry.key: entry.field for entry in reply.plan}
+    fields = {member.key: member.field for member in reply.declared_fields}
     return {name: _typed_value(fields[name], value) if name in fields and value is not None else value for name, value in row.items()}
 
 

@@ -10,7 +10,6 @@ import pytest
 from billing import services
 from billing.models import DailyTotal, Transaction, TransactionType, Wallet
 from billing.services import encode_import
-from kernel.ledger.posting import encoded
 from kernel.tenants import services as tenants
 from tests.billing.conftest import TRANSACTIONS
 
@@ -250,8 +249,9 @@ def test_a_body_beyond_the_limit_is_413(send):
 def test_two_tenants_may_hold_one_id_and_yet_keep_apart(context, outsider):
     """A ledger that was taken along into another tenant keeps its ids, the wallet's among them."""
     first = services.record_transaction(**context, amount=Decimal(5), type="topup", reference_id="1").row
-    copy = encode_import({"id": first.id, "amount": Decimal(5), "type": "topup", "reference_id": "1"})
-    services.record_imported_many(tenant_id=outsider.key.tenant_id, lines=[encoded({**copy, "actor": "command:test", "request_id": ""})])
+    facts = {"id": first.id, "amount": Decimal(5), "type": "topup", "reference_id": "1"}
+    copy = encode_import(facts, actor="command:test", request_id="")
+    services.record_imported_many(tenant_id=outsider.key.tenant_id, lines=[copy])
     services.record_transaction(**context, amount=Decimal(2), type="usage", reference_id="2")
     balances = Wallet.objects.filter(id=first.wallet_id).order_by("balance").values_list("tenant_id", "balance", "last_entry_number")
     assert list(balances) == [(context["tenant_id"], 3, 2), (outsider.key.tenant_id, 5, 1)]

@@ -17,7 +17,6 @@ from billing.models import DailyTotal, Transaction, Wallet
 from billing.selectors import get_statement
 from kernel.ledger.errors import Insufficient, LedgerError
 from kernel.ledger.identifiers import new_id
-from kernel.ledger.posting import encoded as encode
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -91,10 +90,8 @@ def test_a_reversal_goes_to_its_originals_wallet_though_the_original_was_committ
         reversal = Call(lambda: services.reverse_transaction(**context, transaction_id=original_id, reason_code="other"))
         wait_until_blocked()
         line = {"id": original_id, "amount": Decimal(7), "type": "topup", "reference_id": "original", "currency": "EUR"}
-        encoded = services.encode_import(line)
-        services.record_imported_many(
-            tenant_id=context["tenant_id"], lines=[encode({**encoded, "actor": "command:test", "request_id": ""})]
-        )
+        encoded = services.encode_import(line, actor="command:test", request_id="")
+        services.record_imported_many(tenant_id=context["tenant_id"], lines=[encoded])
     assert reversal.result().row.reverses_id == original_id
     entry = Transaction.objects.get(reverses=original_id)
     assert (entry.currency, entry.wallet_id) == ("EUR", Transaction.objects.get(id=original_id).wallet_id)
@@ -153,10 +150,9 @@ def test_a_refused_posting_never_removes_a_wallet_that_it_did_not_open(context):
     """An imported entry keeps its id, which may be that of an empty wallet whose floor was set."""
     wallet = services.set_floor(**context, currency="EUR", floor=Decimal(-5))
     services.set_policy(**context, default_floor=Decimal(0))
-    line = services.encode_import({"id": wallet.id, "amount": Decimal(1), "type": "usage", "reference_id": "x", "currency": "USD"})
-    [outcome] = services.record_imported_many(
-        tenant_id=context["tenant_id"], lines=[encode({**line, "actor": "command:test", "request_id": ""})]
-    )
+    line = {"id": wallet.id, "amount": Decimal(1), "type": "usage", "reference_id": "x", "currency": "USD"}
+    encoded = services.encode_import(line, actor="command:test", request_id="")
+    [outcome] = services.record_imported_many(tenant_id=context["tenant_id"], lines=[encoded])
     assert isinstance(outcome, Insufficient)
     assert Wallet.objects.get().floor == -5
 
