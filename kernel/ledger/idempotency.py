@@ -27,20 +27,24 @@ def digest(facts: Mapping[str, Any], names: Sequence[str], *, forms: Mapping[str
 
     `forms`: for facts that aren't compared by their own value, what makes the compared value of it, which may be None: as absent.
     """
-    parts = []
-    get = facts.get
-    for name in names:
-        value = get(name)
-        # Most facts are absent: they cost no call of a function.
-        if value is not None and name in forms:
-            value = forms[name](value)
-        if value is None:
-            parts.append(ABSENT)
-        elif type(value) is str and len(value) <= CACHED_TEXT_LENGTH:
-            parts.append(_short(value))
-        else:
-            parts.append(_hash(value))
+    places = _places(tuple(names))
+    parts = [ABSENT] * len(places)
+    # Most facts are absent: they cost no call of a function.
+    for name, value in facts.items():
+        if value is None or (place := places.get(name)) is None:
+            continue
+        compared = forms[name](value) if name in forms else value
+        if type(compared) is str and len(compared) <= CACHED_TEXT_LENGTH:
+            parts[place] = _short(compared)
+        elif compared is not None:
+            parts[place] = _hash(compared)
     return b"".join(parts)
+
+
+@functools.cache
+def _places(names: tuple[str, ...]) -> dict[str, int]:
+    """Where each fact of a ledger's order stands."""
+    return {name: place for place, name in enumerate(names)}
 
 
 def differing(names: Sequence[str], first: bytes, second: bytes) -> list[str]:

@@ -27,10 +27,9 @@ def with_status(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**facts, "status": COMPLETED} if is_finished(facts) else facts
 
 
-def ending_digest(facts: Mapping[str, Any], *, transaction_id: UUID | str) -> bytes:
-    """The digest of the call that would have completed a finished call by itself."""
-    stated = {"call": "complete", "outcome": facts["outcome"], "transaction_id": transaction_id, **(_report_of(facts) or {})}
-    return amendment_digest(stated)
+def ending_digest(facts: Mapping[str, Any], *, transaction_id: UUID | str, report: Mapping[str, Any]) -> bytes:
+    """The digest of the call that would have completed a finished call by itself, with its report, if there was one."""
+    return amendment_digest({"call": "complete", "outcome": facts["outcome"], "transaction_id": transaction_id, **report})
 
 
 def add_reports(
@@ -50,9 +49,7 @@ def add_reports(
         _add_report(item, facts, book=book, make_id=make_id)
 
 
-def _report_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    if not facts.get("response_facts"):
-        return None
+def _report_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     phase = RESPONSE if facts["outcome"] == SUCCESS else ERROR
     return {name: value for name, value in facts["response_facts"].items() if value is not None} | {"phase": phase}
 
@@ -70,8 +67,9 @@ def _add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row, ma
         "reported_costs": book["reported_costs"],
         "prices_self_hosted": book["prices_self_hosted"],
     }
-    fact, cost = price_report(_report_of(facts) or {}, terms=terms, book=book["prices"])
-    item["fact"] = {"id": make_id(), **fact, "digest": item.pop("ending_digest")}
+    report = _report_of(facts)
+    fact, cost = price_report(report, terms=terms, book=book["prices"])
+    item["fact"] = {"id": make_id(), **fact, "digest": ending_digest(facts, transaction_id=item["id"], report=report).hex()}
     if cost is not None:
         kept = {name: cost[name] for name in ("currency", "is_estimate", "details")}
         _add_cost(item, {"id": make_id(), "amount": f"{cost['amount']:f}", **kept, "inferred_from_id": item["fact"]["id"]})

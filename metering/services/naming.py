@@ -12,7 +12,7 @@ UNSPECIFIED = "unspecified"
 
 def with_names(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     """The facts with all three names. Raises InvalidValue where there is neither a service's name nor request facts."""
-    if all(facts.get(name) for name in NAMES):
+    if facts.get("service_name") and facts.get("action_name") and facts.get("resource_name"):
         return facts
     if not facts.get("service_name") and not facts.get("request_facts"):
         raise InvalidValue(field="service_name", reason="missing")

@@ -101,7 +101,9 @@ def _make_posting(
 ) -> dict[str, Any]:
     """A new transaction as the SQL type metering_posting has it."""
     transaction_id = make_id()
-    ending = finished_calls.ending_digest(facts, transaction_id=transaction_id).hex() if finished_calls.is_finished(facts) else None
+    # That of a report has the digest of both.
+    is_ended = finished_calls.is_finished(facts) and not facts.get("response_facts")
+    ending = finished_calls.ending_digest(facts, transaction_id=transaction_id, report={}) if is_ended else None
     return {
         "id": transaction_id,
         "actor": actor,
@@ -127,7 +129,7 @@ def _make_posting(
         "completed_at": facts.get("completed_at"),
         "idempotency_key": facts.get("idempotency_key"),
         "digest": transaction_digest(finished_calls.with_status(facts)).hex(),
-        "ending_digest": ending,
+        "ending_digest": ending and ending.hex(),
         "costs": [_make_cost(cost, make_id=make_id) for cost in facts.get("costs") or ()],
     }
 
