@@ -32,8 +32,19 @@ def as_generate_content(values: Any) -> Any:
         names = ((name, SNAKE.sub(lambda match: match[1].upper(), name)) for name in values)
         return {OTHER_NAMES.get(camel, camel): as_generate_content(values[name]) for name, camel in names}
     if isinstance(values, list):
-        return [as_generate_content(value) for value in values]
+        return _added_up([as_generate_content(value) for value in values])
     return MODALITIES.get(values, values) if isinstance(values, str) else values
+
+
+def _added_up(items: list[Any]) -> list[Any]:
+    """Counts of tokens by modality, of which one is there twice, with one count for each modality; else the same list."""
+    counts = [(item.get("modality"), item.get("tokenCount")) for item in items if isinstance(item, dict)]
+    names = {name for name, count in counts if isinstance(name, str) and type(count) is int}
+    if len(counts) < len(items) or len(names) == len(items) or any(name not in names or type(count) is not int for name, count in counts):
+        return items
+    return [
+        {"modality": name, "tokenCount": sum(count for other, count in counts if other == name)} for name in dict.fromkeys(dict(counts))
+    ]
 
 
 def unknown_modalities(usage: Mapping[str, Any]) -> list[str]:

@@ -282,9 +282,9 @@ def _contradictions(counters: Mapping[str, Any]) -> list[str]:
 
 
 def _adds_up(usage: Mapping[str, Any], name: str) -> bool:
-    """Whether the usage is the sum of the parts that it lists under this name."""
+    """Whether the usage is the sum of the parts that it lists under this name. A part that names its model may be another model's."""
     parts = usage[name]
-    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+    if not isinstance(parts, list) or not all(isinstance(part, dict) and "model" not in part for part in parts):
         return False
     counters = {counter for part in parts for counter, value in part.items() if isinstance(value, int) and value}
     quantities = {counter: [part.get(counter) or 0 for part in parts] for counter in counters}

@@ -36,7 +36,10 @@ def _with_attributes(facts: dict[str, Any]) -> dict[str, Any]:
     spans = _spans(facts.get(EXPORT))
     # Several spans are several calls, or one call several times.
     span = spans[0] if len(spans) == 1 else facts
-    attributes = {name: value for place in (ATTRIBUTES, TAGS) for name, value in _attributes(span.get(place))}
+    attributes: dict[str, Any] = {}
+    for name, value in (*_attributes(span.get(ATTRIBUTES)), *_attributes(span.get(TAGS))):
+        # Two values of one attribute are no value.
+        attributes[name] = value if attributes.get(name, value) == value else [attributes[name], value]
     return facts | {ATTRIBUTES: attributes} if attributes else facts
 
 
