@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ import structlog
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import EmptyResultSet, PermissionDenied
 from django.db import DataError, connections, models, transaction
 from django.db.models import F
 from django.http import Http404, HttpRequest, QueryDict
@@ -87,9 +88,18 @@ def listed(request: HttpRequest, address: str) -> tuple[Any, Any]:
     list_request: Any = RequestFactory().get(parts.path)
     list_request.GET, list_request.user, list_request.reads_every_row = QueryDict(parts.query), request.user, True
     try:
-        return page, page.get_changelist_instance(list_request)
+        changelist = page.get_changelist_instance(list_request)
+        _check_values(changelist.queryset)
     except (IncorrectLookupParameters, OverflowError, DataError):
         raise Http404 from None
+    return page, changelist
+
+
+def _check_values(rows: Any) -> None:
+    """Raises OverflowError or DataError for a value of a filter that is out of range: the database finds it in a plan, and reads no row."""
+    with suppress(EmptyResultSet), transaction.atomic(), connections[rows.db].cursor() as cursor:
+        statement, parameters = rows.query.sql_with_params()
+        cursor.execute(f"EXPLAIN {statement}", parameters)
 
 
 def extract(request: HttpRequest, address: str) -> Extract:

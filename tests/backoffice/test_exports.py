@@ -68,6 +68,7 @@ def test_a_file_holds_exactly_what_is_filtered_and_adds_up(reader, tenant):
     assert sum(Decimal(row["effect"]) for row in rows) == Decimal("-0.100000000000000002")
     assert {row["reference_id"] for row in rows_of(take(reader, "?q=a"))} == {"a"}
     assert len(rows_of(take(reader))) == 3
+    assert rows_of(take(reader, "?q=nothing-like-this")) == []
 
 
 def test_a_file_of_credit_has_signs_and_units_and_every_file_has_names(reader, tenant):
