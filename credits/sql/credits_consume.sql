@@ -15,17 +15,14 @@ AS $$
 DECLARE
     draw CONSTANT credits_draw := jsonb_populate_record(NULL::credits_draw, postings -> 0);
     payers record;
-    total numeric;
     consumption credits_consumption;
     decided text;
 BEGIN
     SELECT * INTO payers FROM credits_lock_customer_grants(tenant, draw);
-    SELECT coalesce(sum(account.balance), 0), coalesce(sum(credits_available(account)), 0) INTO total, available
-    FROM unnest(payers.accounts) account;
     SELECT * INTO consumption FROM credits_consumption WHERE tenant_id = tenant AND idempotency_key = draw.idempotency_key;
     IF consumption.id IS NOT NULL THEN
         decided := 'exists';
-    ELSIF available < draw.amount AND NOT draw.partial THEN
+    ELSIF payers.available < draw.amount AND NOT draw.partial THEN
         decided := 'insufficient';
     ELSE
         decided := 'posted';
@@ -34,7 +31,7 @@ BEGIN
              idempotency_key, facts_digest, occurred_at, created_at, actor, request_id)
         VALUES
             (tenant, draw.id, draw.customer_id, coalesce(draw.currency, ''), coalesce(draw.metric_id, ''), draw.amount,
-             least(available, draw.amount), draw.partial, draw.reason, draw.invoice_id, draw.billing_run_id,
+             least(payers.available, draw.amount), draw.partial, draw.reason, draw.invoice_id, draw.billing_run_id,
              draw.idempotency_key, draw.facts_digest, payers.moment, payers.moment, draw.actor, draw.request_id)
         RETURNING * INTO consumption;
         PERFORM credits_post_decided(tenant, (
@@ -51,9 +48,10 @@ BEGIN
 
     RETURN QUERY
     SELECT decided AS outcome, consumption.id AS consumption_id, coalesce(consumption.amount, draw.amount) AS amount,
-           coalesce(consumption.taken, 0) AS taken, total AS balance, available, consumption.facts_digest AS first_digest,
-           consumption.created_at AS booked_at, entry.id, entry.grant_id, entry.amount AS entry_amount, entry.entry_number,
-           entry.balance_after, entry.cost_basis, entry.occurred_at, entry.created_at, entry.chosen_by
+           coalesce(consumption.taken, 0) AS taken, payers.balance AS balance, payers.available AS available,
+           consumption.facts_digest AS first_digest, consumption.created_at AS booked_at, entry.id, entry.grant_id,
+           entry.amount AS entry_amount, entry.entry_number, entry.balance_after,
+           entry.cost_basis, entry.occurred_at, entry.created_at, entry.chosen_by
     -- One row without columns: there is a reply also where nothing was posted.
     FROM (SELECT) reply
     LEFT JOIN credits_transaction entry ON entry.tenant_id = tenant AND entry.consumption_id = consumption.id

@@ -1,12 +1,13 @@
 -- Locks the grants of a customer that can pay for a draw: chooses them, locks them, and looks again until no other grant can pay.
--- Takes: a tenant, a draw. Returns: the grants as they are under their locks, after their overdue holds were released; and the moment at
--- which all of it was decided, taken under the locks.
+-- Takes: a tenant, a draw. Returns: the grants as they are under their locks, after their overdue holds were released; the sum of their
+-- balances, and of what is available of them; and the moment at which all of it was decided, taken under the locks.
 -- Locks: grants by id. A grant that becomes usable meanwhile (an empty one that was credited, a new one) is locked after the others. Where
 -- its id is lower than one that is locked already, waiting for it could deadlock: raise deadlock_detected, and the posting layer repeats
 -- the call. Nothing was written by then.
 -- Never: changes a balance.
 CREATE OR REPLACE FUNCTION credits_lock_customer_grants(
-    tenant uuid, draw credits_draw, OUT accounts credits_grant[], OUT moment timestamp with time zone
+    tenant uuid, draw credits_draw, OUT accounts credits_grant[], OUT moment timestamp with time zone, OUT balance numeric,
+    OUT available numeric
 )
 LANGUAGE plpgsql
 AS $$
@@ -43,5 +44,7 @@ BEGIN
             accounts[ordinal] := credits_release_overdue(tenant, accounts[ordinal], moment, draw.actor, draw.request_id);
         END IF;
     END LOOP;
+    SELECT coalesce(sum(account.balance), 0), coalesce(sum(credits_available(account)), 0) INTO balance, available
+    FROM unnest(accounts) account;
 END
 $$;

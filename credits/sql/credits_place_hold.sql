@@ -11,21 +11,18 @@ AS $$
 DECLARE
     draw CONSTANT credits_draw := jsonb_populate_record(NULL::credits_draw, postings -> 0);
     payers record;
-    total numeric;
     placed credits_hold;
     last_moment timestamptz;
     decided text;
 BEGIN
     SELECT * INTO payers FROM credits_lock_customer_grants(tenant, draw);
-    SELECT coalesce(sum(account.balance), 0), coalesce(sum(credits_available(account)), 0) INTO total, available
-    FROM unnest(payers.accounts) account;
     SELECT * INTO placed FROM credits_hold WHERE tenant_id = tenant AND idempotency_key = draw.idempotency_key;
     last_moment := credits_longest_hold(tenant, payers.moment);
     decided := CASE
         WHEN placed.id IS NOT NULL THEN 'exists'
         WHEN draw.expires_at <= payers.moment THEN 'overdue'
         WHEN draw.expires_at > last_moment THEN 'too_long'
-        WHEN available < draw.amount THEN 'insufficient'
+        WHEN payers.available < draw.amount THEN 'insufficient'
         ELSE 'posted'
     END;
     IF decided = 'posted' THEN
@@ -43,6 +40,7 @@ BEGIN
         END IF;
     END IF;
     RETURN QUERY
-    SELECT decided AS outcome, placed.id, total AS balance, available, last_moment AS latest, placed.facts_digest AS first_digest;
+    SELECT decided AS outcome, placed.id, payers.balance AS balance, payers.available AS available, last_moment AS latest,
+        placed.facts_digest AS first_digest;
 END
 $$;

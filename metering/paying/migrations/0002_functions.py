@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("paying", "0001_tables")]
 
-    operations = [InstallFunctions("paying", version=1, digest="5b641f11c8324f66")]
+    operations = [InstallFunctions("paying", version=1, digest="31919ae4add1ee98")]

@@ -20,8 +20,7 @@ BEGIN
     draw.actor := actor;
     draw.request_id := request;
     SELECT * INTO payers FROM credits_lock_customer_grants(tenant, draw);
-    SELECT least(coalesce(sum(credits_available(account)), 0), wanted) INTO from_credits FROM unnest(payers.accounts) AS account
-    WHERE payment.payer = 'ledger';
+    from_credits := CASE payment.payer WHEN 'ledger' THEN least(payers.available, wanted) ELSE 0 END;
     SELECT count(*) INTO earlier FROM paying_paymentleg part WHERE part.tenant_id = tenant AND part.payment_id = payment.id;
     leg.tenant_id := tenant;
     leg.payment_id := payment.id;

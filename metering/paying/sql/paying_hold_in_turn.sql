@@ -24,8 +24,7 @@ BEGIN
         SELECT * INTO payers FROM credits_lock_customer_grants(tenant, draw);
         -- Credits of a customer are no money that pays outside of the ledgers.
         payment.payer := coalesce(payment.payer, 'ledger');
-        SELECT coalesce(sum(credits_available(account)), 0) INTO available FROM unnest(payers.accounts) AS account
-        WHERE payment.payer = 'ledger';
+        available := CASE payment.payer WHEN 'ledger' THEN payers.available ELSE 0 END;
         leg.tenant_id := tenant;
         leg.payment_id := payment.id;
         leg.captured := 0;
