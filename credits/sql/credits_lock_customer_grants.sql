@@ -1,6 +1,7 @@
 -- Locks the grants of a customer that can pay for a draw: chooses them, locks them, and looks again until no other grant can pay.
--- Takes: a tenant, a draw. Returns: the grants as they are under their locks, after their overdue holds were released; the sum of their
--- balances, and of what is available of them; and the moment at which all of it was decided, taken under the locks.
+-- Takes: a tenant, a draw.
+-- Returns: the grants as they are under their locks, after their overdue holds were released; the sum of their balances, and of what is
+-- available of them; and the moment at which all of it was decided, taken under the locks.
 -- Locks: grants by id. A grant that becomes usable meanwhile (an empty one that was credited, a new one) is locked after the others. Where
 -- its id is lower than one that is locked already, waiting for it could deadlock: raise deadlock_detected, and the posting layer repeats
 -- the call. Nothing was written by then.
