@@ -14,9 +14,9 @@ from kernel.ledger.errors import LedgerError
 from kernel.ledger.outcomes import Posted, or_raise
 from metering import selectors
 from metering.choices import FactPhase, Pricing
+from metering.pricing.costs_of_facts import Priced, price_facts, valid_prices
 from metering.selectors import Row, price_books
 from metering.services.amendments import amend, make_amendment
-from metering.services.pricing import Priced, price_facts, valid_prices
 
 # Of a report that isn't priced.
 NOT_ASKED = {"pricing": Pricing.NOT_ASKED.value, "pricing_note": ""}

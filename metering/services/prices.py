@@ -19,7 +19,7 @@ from kernel.tenants.models import Tenant
 from kernel.tenants.setting_author import setting_author
 from metering.choices import TierMode
 from metering.models import Price, UnitPrice
-from metering.services.counter_parts import whole_of
+from metering.usage_reading.counter_parts import whole_of
 
 UNIT = re.compile(
     r"(?P<fact_key>[^=]+?)(?: in (?P<part_of>[^=]+))?"

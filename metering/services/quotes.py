@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from metering import selectors
+from metering.pricing.costs_of_facts import fitting_prices, model_of, parsed_json, price_facts
 from metering.selectors import Row
 from metering.services.facts import pricing_fields
-from metering.services.pricing import fitting_prices, model_of, parsed_json, price_facts
-from metering.services.usual_names import with_usual_names
+from metering.usage_reading.usual_names import with_usual_names
 
 
 def quote_call(

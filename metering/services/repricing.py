@@ -12,10 +12,10 @@ from kernel.ledger.errors import NotFound
 from kernel.ledger.outcomes import Posted
 from metering import selectors
 from metering.choices import FactPhase, Pricing
+from metering.pricing.costs_of_facts import Priced, model_of, parsed_json, price_facts, valid_prices
 from metering.selectors import Row, repricing
 from metering.services.amendments import amend, make_amendment
-from metering.services.pricing import Priced, model_of, parsed_json, price_facts, valid_prices
-from metering.services.usual_names import with_usual_names
+from metering.usage_reading.usual_names import with_usual_names
 
 BATCH = 500
 

@@ -23,14 +23,14 @@ from kernel.ledger.errors import Busy
 from kernel.ledger.past_reads import final_until
 from metering.choices import DIMENSIONS, FactPhase
 from metering.models import Usage, UsageKey, UsageNote, UsageProgress, UsageSum
+from metering.pricing.costs_of_facts import MODEL_KEYS, has_input_only, parsed_json
+from metering.pricing.public_models import find_public_model
 from metering.selectors import Row
 from metering.selectors.usage_keys import list_tenants_to_count, list_usage_keys
 from metering.selectors.usage_readings import list_readable
-from metering.services.pricing import MODEL_KEYS, has_input_only, parsed_json
-from metering.services.public_models import find_public_model
-from metering.services.usage_bodies import read_usage
-from metering.services.usage_forms import BadQuantity, look_up
-from metering.services.usual_names import with_usual_names
+from metering.usage_reading.usage_bodies import read_usage
+from metering.usage_reading.usage_forms import BadQuantity, look_up
+from metering.usage_reading.usual_names import with_usual_names
 
 # Transactions counted in one database transaction: one or two seconds, because reads of the past wait for it. Many transactions of a page
 # count in the same sums, so a larger page writes each sum less often.

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from metering.errors import PriceExists
 from metering.integrity import checks
 from metering.models import Cost, Fact, Price, Transaction
-from metering.services import prices, pricing, settings
+from metering.pricing import costs_of_facts
+from metering.services import prices, settings
 from tests.metering.arithmetic import result_of, rounded
 from tests.metering.conftest import Caller
 
@@ -63,7 +64,7 @@ def test_a_known_model_has_its_public_price(caller):
     assert cost.inferred_from_id == Fact.objects.get().id
     assert json.loads(cost.cost_details) == {
         "price": {
-            "source": pricing.PUBLIC,
+            "source": costs_of_facts.PUBLIC,
             "provider": "openai",
             "model": "gpt-4-turbo",
             "unitPrices": "$10/input MTok, $30/output MTok",
@@ -330,7 +331,12 @@ def test_a_markup_is_added_to_the_public_price(caller):
         "id": begun["id"],
         "validFrom": "2020-01-01T00:00:00+00:00",
         "markup": "0.2",
-        "public": {"source": pricing.PUBLIC, "provider": "openai", "model": "gpt-4-turbo", "unitPrices": "$10/input MTok, $30/output MTok"},
+        "public": {
+            "source": costs_of_facts.PUBLIC,
+            "provider": "openai",
+            "model": "gpt-4-turbo",
+            "unitPrices": "$10/input MTok, $30/output MTok",
+        },
     }
     unknown = caller.post(f"{PRICES}/quote", {"serviceName": "x", "resourceName": "in-house", "facts": TOKENS}).json()
     assert (unknown["amount"], unknown["currency"], unknown["pricing"]["status"], unknown["prices"]) == (None, None, "unknown_model", [])
@@ -484,11 +490,11 @@ def test_any_price_of_ones_own_comes_to_what_fractions_say_and_so_does_its_arith
         if unit["part_of"]:
             billed[unit["part_of"]] -= Fraction(facts.get(unit["fact_key"], 0))
     if min(billed.values(), default=0) < 0:
-        with pytest.raises(pricing.MissingQuantity):
-            pricing.by_own_price(row, reported=facts, facts=json.dumps(facts, default=str), model="m")
+        with pytest.raises(costs_of_facts.MissingQuantity):
+            costs_of_facts.by_own_price(row, reported=facts, facts=json.dumps(facts, default=str), model="m")
         return
     exact = Fraction(price["flat_amount"]) + sum(fraction_of(unit, billed[unit["fact_key"]]) for unit in units)
-    result = pricing.by_own_price(row, reported=facts, facts=json.dumps(facts, default=str), model="m")
+    result = costs_of_facts.by_own_price(row, reported=facts, facts=json.dumps(facts, default=str), model="m")
     assert result.amount == rounded(max(exact, Fraction(price["minimum"])))
     computed, stated = result_of(json.loads(result.details)["arithmetic"])
     assert (rounded(computed), stated) == (result.amount, Fraction(result.amount))

@@ -13,8 +13,8 @@ from typing import Any
 
 from genai_prices.types import Provider
 
-from metering.services.usage_forms import BadQuantity, CounterObject, UsageReading, as_quantity, as_reading, leaves, look_up, readings
-from metering.services.usage_names import (
+from metering.usage_reading.usage_forms import BadQuantity, CounterObject, UsageReading, as_quantity, as_reading, leaves, look_up, readings
+from metering.usage_reading.usage_names import (
     ALL_STEPS,
     ATTRIBUTES,
     BODIES,

@@ -4,9 +4,9 @@ from typing import Any
 
 from genai_prices.types import TieredPrices
 
-from metering.services.usage_bodies import bodies
-from metering.services.usage_forms import UsageReading, look_up
-from metering.services.usage_names import ALL_STEPS
+from metering.usage_reading.usage_bodies import bodies
+from metering.usage_reading.usage_forms import UsageReading, look_up
+from metering.usage_reading.usage_names import ALL_STEPS
 
 # How many requests of a model a usage is the sum of.
 REQUESTS = ("usage.requests", "requests", "num_turns", "num_model_requests", "request_counts.total", "token_usage.successful_requests")

@@ -16,21 +16,21 @@ import msgspec
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, trimmed_digits
 from kernel.tenants.caches import BoundedDict
 from metering.choices import Pricing, ReportedCosts
+from metering.pricing.plain_usages import calculate_plainly, known_kind, plain_usage, remember_kind
+from metering.pricing.public_models import BEDROCK_MODEL, find_public_model
+from metering.pricing.public_prices import Calculated, calculate, prices_of
+from metering.pricing.self_hosted import is_self_hosted
+from metering.pricing.serving_providers import foreign_prices
+from metering.pricing.stated_costs import reported_cost
+from metering.pricing.unit_costs import unit_cost
+from metering.pricing.unpriced_parts import beyond_own_price, beyond_public_price
 from metering.selectors import Row
-from metering.services.plain_usages import calculate_plainly, known_kind, plain_usage, remember_kind
-from metering.services.public_models import BEDROCK_MODEL, find_public_model
-from metering.services.public_prices import Calculated, calculate, prices_of
-from metering.services.self_hosted import is_self_hosted
-from metering.services.service_tiers import price_context
-from metering.services.serving_providers import foreign_prices
-from metering.services.stated_costs import reported_cost
-from metering.services.tool_uses import with_tool_uses
-from metering.services.unit_costs import unit_cost
-from metering.services.unpriced_parts import beyond_own_price, beyond_public_price
-from metering.services.usage_bodies import read_usage
-from metering.services.usage_forms import BadQuantity, UsageReading, look_up
-from metering.services.usage_names import DIGITS, NAMES, REQUIRED_COUNTERS
-from metering.services.usual_names import with_usual_names
+from metering.usage_reading.service_tiers import price_context
+from metering.usage_reading.tool_uses import with_tool_uses
+from metering.usage_reading.usage_bodies import read_usage
+from metering.usage_reading.usage_forms import BadQuantity, UsageReading, look_up
+from metering.usage_reading.usage_names import DIGITS, NAMES, REQUIRED_COUNTERS
+from metering.usage_reading.usual_names import with_usual_names
 
 STEP = Decimal(1).scaleb(-PLACES)
 # Where integrations say which model they used; the first that is there counts. Dots lead into objects.

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from metering.services.usage_bodies import bodies
-from metering.services.usage_forms import UsageReading, look_up
-from metering.services.usage_names import DIGITS
+from metering.usage_reading.usage_bodies import bodies
+from metering.usage_reading.usage_forms import UsageReading, look_up
+from metering.usage_reading.usage_names import DIGITS
 
 # Facts whose text has none of these mention no such tool: nearly none does, so that the search costs nothing.
 TOOL_HINTS = (

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from metering.services.usage_names import BODY_NAMES, NAMES, USAGE_NAMES
+from metering.usage_reading.usage_names import BODY_NAMES, NAMES, USAGE_NAMES
 
 # Attributes of OpenTelemetry, and of Jaeger; an export of OpenTelemetry.
 ATTRIBUTES, TAGS, EXPORT = "attributes", "tags", "resourceSpans"

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from metering.services.usage_bodies import bodies
-from metering.services.usage_forms import look_up
+from metering.usage_reading.usage_bodies import bodies
+from metering.usage_reading.usage_forms import look_up
 
 # Services that run a model themselves: its maker's list price says nothing about their cost.
 SELF_HOSTED = frozenset(

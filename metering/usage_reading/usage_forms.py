@@ -13,8 +13,8 @@ from genai_prices import data_snapshot
 from genai_prices.types import ArrayMatch, Provider, UsageExtractor
 
 from kernel.ledger.money import AMOUNT_LIMIT
-from metering.services.google_usage import as_generate_content, unknown_modalities
-from metering.services.usage_names import (
+from metering.usage_reading.google_usage import as_generate_content, unknown_modalities
+from metering.usage_reading.usage_names import (
     BESIDE_INPUT,
     BESIDE_TOTAL,
     BREAKDOWNS,

@@ -6,7 +6,7 @@ from typing import Any
 
 from genai_prices import data_snapshot
 
-from metering.services.public_models import BEDROCK_MODEL
+from metering.pricing.public_models import BEDROCK_MODEL
 
 # Services that run models of several makers at prices of their own, of which the public prices have none.
 OTHER_HOSTS = frozenset(

@@ -12,11 +12,11 @@ import msgspec
 
 from kernel.ledger.money import AMOUNT_LIMIT
 from kernel.tenants.caches import BoundedDict
-from metering.services.public_prices import Calculated, PricePlan, by_plan, plan_of
-from metering.services.service_tiers import BATCH_LINE, WHOLE_BATCH, mentions_tier
-from metering.services.tool_uses import SEARCHING_MODEL, mentions_tools
-from metering.services.usage_forms import UsageReading
-from metering.services.usage_names import REQUIRED_COUNTERS, WHOLES
+from metering.pricing.public_prices import Calculated, PricePlan, by_plan, plan_of
+from metering.usage_reading.service_tiers import BATCH_LINE, WHOLE_BATCH, mentions_tier
+from metering.usage_reading.tool_uses import SEARCHING_MODEL, mentions_tools
+from metering.usage_reading.usage_forms import UsageReading
+from metering.usage_reading.usage_names import REQUIRED_COUNTERS, WHOLES
 
 Name = str | tuple[str, str]
 # What decides beside the usage and the price: the service, the model, whether models that the tenant runs have a price.
