@@ -1,10 +1,11 @@
-"""The back office with millions of rows in its largest table: the server's time for each page, the web server left out."""
+"""The back office with millions of rows in each of the three ledgers: the server's time for each page, the web server left out."""
 
 import itertools
 from collections.abc import Iterator
 
 from benchmarks.book import figures_of, prove
 from benchmarks.database import Database
+from benchmarks.grown_ledgers import fill
 from benchmarks.growth import grown
 from benchmarks.measure import Candidate, Comparison, Sample
 
@@ -22,7 +23,9 @@ from urllib.parse import quote, urlencode
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.test import Client
+from billing.models import Transaction as Money, Wallet
 from credits.models import CreditTransaction, Grant
+from metering.models import Agent, Cost, Service, Transaction as Call
 users = get_user_model().objects
 office = Client()
 office.force_login(users.filter(username="bench").first() or users.create_superuser("bench"))
@@ -46,6 +49,29 @@ pages = {
     "palette: an amount": found + "amount:7350.25", "palette: customer and month": found + quote("customer:777 march 2026"),
     "palette: nothing": found + "zzzz", "dashboard, cold": "/admin/",
 }
+money, call = Money.objects.order_by("-id")[1000], Call.objects.order_by("-id")[1000]
+cost, wallet, agent, service = (model.objects.order_by("-id")[0] for model in (Cost, Wallet, Agent, Service))
+for model, row, searched in ((Money, money, "run 777777"), (Call, call, "agent 77"), (Cost, cost, "service 7")):
+    address, title = f"/admin/{model._meta.label_lower.replace('.', '/')}/", f"{model._meta.app_label} {model._meta.model_name}"
+    tenant = f"{address}?window=all&tenant={row.tenant_id}"
+    pages |= {
+        f"{title}: list": address, f"{title}: list, page 20": address + "?p=20", f"{title}: list of all time": address + "?window=all",
+        f"{title}: list of one tenant": tenant,
+        f"{title}: list of one day": f"{address}?created_at_from_0={day}&created_at_to_0={day}",
+        f"{title}: list, search": address + "?q=" + quote(searched), f"{title}: list, search of all time": tenant + "&q=" + quote(searched),
+        f"{title}: list, search for an amount": address + "?q=amount:7.25", f"{title}: page of a row": f"{address}{row.pk}/change/",
+    }
+    if model is not Call:
+        pages |= {
+            f"{title}: list by an amount that few have": tenant + "&amount_from=9.99&amount_to=9.99",
+            f"{title}: list by an amount that none has": tenant + "&amount_from=100&amount_to=200",
+        }
+for row in (wallet, agent, service):
+    label = row._meta.label_lower
+    address = f"/admin/{label.replace('.', '/')}/"
+    pages |= {f"{label}: list": address, f"{label}: page": f"{address}{row.pk}/change/"}
+palette = {"a reference": "run 777777", "an agent": "agent:77", "a call": str(call.pk), "a service": "service:7"}
+pages |= {f"palette: {name}": found + quote(typed) for name, typed in palette.items()}
 answers = {}
 for name, path in pages.items():
     times = []
@@ -62,6 +88,7 @@ print(json.dumps(answers))
 
 def office(database: Database, rows: int) -> Iterator[Comparison]:
     book = grown(database, "bench_office", rows)
+    fill(database, book, rows)
     answers = [figures_of(book, OPEN, str(REQUESTS)) for _ in range(ROUNDS)]
     for page in answers[0]:
         limit = DASHBOARD_MS if page == "dashboard, cold" else PAGE_MS
