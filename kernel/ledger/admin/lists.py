@@ -77,7 +77,8 @@ class LedgerChangeList(PlainChangeList):
         else:
             self._read(request)
         rows = self.result_list
-        self.is_outside_window = not rows and not self._is_narrowed(request) and self.root_queryset.exists()
+        has_window = any(isinstance(spec, WindowFilter) for spec in self.filter_specs)
+        self.is_outside_window = has_window and not rows and not self._is_narrowed(request) and self.root_queryset.exists()
         columns = PEOPLE & {field.name for field in self.model._meta.concrete_fields}
         names = actor_names(getattr(row, column) for row in rows for column in columns)
         for row in rows:
