@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from kernel.ledger.idempotency import digest
+from kernel.ledger.fact_digests import digest
 
 # Eight bytes of a digest for each, in this order. Digests in the database follow it: append new facts, never insert or remove one. No tuple
 # is made of another: a fact appended to one would move those of the other.

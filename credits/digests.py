@@ -1,4 +1,4 @@
-"""The facts of each call that its digest covers, in the order of the digest (kernel/ledger/idempotency.py).
+"""The facts of each call that its digest covers, in the order of the digest (kernel/ledger/fact_digests.py).
 
 New facts are appended, never inserted, so that older digests stay comparable. Each row stores the digest of the facts that its caller sent;
 integrity checks compare it with the facts in the row's columns.
@@ -7,7 +7,7 @@ integrity checks compare it with the facts in the row's columns.
 from collections.abc import Mapping
 from typing import Any
 
-from kernel.ledger.idempotency import digest
+from kernel.ledger.fact_digests import digest
 
 GRANT_FACTS = (
     "customer_id",

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from kernel.ledger.idempotency import digest, encode
+from kernel.ledger.fact_digests import digest, encode
 
 # What the digest of a new transaction covers, in its order. New names are appended. The member `facts` of a report, published under this
 # name, is the usage that a provider stated; it is one of the values that a digest covers.

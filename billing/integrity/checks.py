@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from billing.digests import FACTS
-from kernel.ledger.idempotency import ABSENT, SIZE
+from kernel.ledger.fact_digests import ABSENT, SIZE
 from kernel.ledger.integrity import checks
 from kernel.ledger.integrity.checks import Check, Violation
 

@@ -13,7 +13,7 @@ from credits.digests import (
     TRANSACTION_FACTS,
     transaction_digest,
 )
-from kernel.ledger.idempotency import digest
+from kernel.ledger.fact_digests import digest
 from kernel.ledger.integrity.digests import DigestCheck
 
 

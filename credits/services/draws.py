@@ -6,7 +6,7 @@ from typing import Any
 
 from credits.services.text_forms import digest_to_json
 from kernel.ledger.errors import InvalidValue
-from kernel.ledger.idempotency import digest
+from kernel.ledger.fact_digests import digest
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import is_currency
 

@@ -15,7 +15,7 @@ from credits.services.text_forms import digest_from_json, digest_to_json
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
-from kernel.ledger.idempotency import digest
+from kernel.ledger.fact_digests import digest
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
 from kernel.ledger.money import is_currency

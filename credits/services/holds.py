@@ -16,8 +16,8 @@ from credits.services.text_forms import digest_from_json, digest_to_json
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
+from kernel.ledger.fact_digests import digest
 from kernel.ledger.holds import HoldClosed, HoldExceeded, HoldStatus
-from kernel.ledger.idempotency import digest
 from kernel.ledger.moments import check_moment
 from kernel.ledger.outcomes import or_raise, posted_or_error
 

@@ -19,7 +19,7 @@ from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import AlreadyReversed
-from kernel.ledger.idempotency import SIZE, digest
+from kernel.ledger.fact_digests import SIZE, digest
 from kernel.ledger.identifiers import new_id_text
 from kernel.ledger.outcomes import POSTED, or_raise, posted_or_error
 

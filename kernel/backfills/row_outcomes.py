@@ -11,7 +11,7 @@ from kernel.backfills.columns import Column, digest_text, identifier, key_text
 from kernel.backfills.errors import RowRefused
 from kernel.backfills.rows import Posting
 from kernel.ledger.errors import IdempotencyConflict, LedgerError
-from kernel.ledger.idempotency import differing
+from kernel.ledger.fact_digests import differing
 from kernel.ledger.outcomes import POSTED, Posted
 from kernel.tenants.models import Tenant
 

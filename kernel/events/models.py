@@ -219,7 +219,7 @@ class ManagementCall(TenantOwned):
 
     key = models.CharField(max_length=255)
     operation = models.CharField(max_length=32)
-    # Eight bytes for each fact, in the order of the facts' names (kernel/ledger/idempotency.py).
+    # Eight bytes for each fact, in the order of the facts' names (kernel/ledger/fact_digests.py).
     facts_digest = models.BinaryField(max_length=256)
     result = models.JSONField()
     created_at = models.DateTimeField(db_default=Now())

@@ -1,77 +1,27 @@
-"""Digests of facts, by which a repeated call with the same idempotency key is recognised as a replay or a conflict.
+"""What a call with a key that was used before is: a replay of the first call, or a conflict with it.
 
-A row stores a digest of the facts that its caller gave: eight bytes for each fact, in an order fixed by the ledger. Equal bytes mean a
-replay; unequal ones show which facts differ. A fact that the caller left out is eight zero bytes, so that leaving it out counts too. A
-ledger that gets a new fact appends it to its order: a shorter, older digest then reads as "was not given". outcomes.py decides by them
-between replay and conflict when posting; the plan of a backfill and the integrity checks compare them too.
+The only place that decides it when posting: outcomes.py asks it for a row that a posting function reports as `exists`. The plan of a
+backfill (kernel/backfills/row_outcomes.py), the calls of the webhooks API (kernel/events/services/idempotent_calls.py) and the integrity
+checks compare digests too. It is decided here and not in SQL, because a digest that was made before the ledger got a fact is shorter and
+still equal.
 """
 
-import functools
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
-SIZE = 8
-ABSENT = bytes(SIZE)
-CACHED_TEXT_LENGTH = 64
-encode = msgspec.json.Encoder(order="deterministic").encode
+from kernel.ledger.fact_digests import differing
 
 
-def digest(facts: Mapping[str, Any], names: Sequence[str], *, forms: Mapping[str, Callable[[Any], Any]] = MappingProxyType({})) -> bytes:
-    """Eight bytes for each of `names`, in that order; facts outside `names` don't count.
+def conflicting_facts(
+    first: Any, *, facts_digest: bytes | None, names: Sequence[str], is_recorded: Callable[[Any, str], bool] | None = None
+) -> list[str]:
+    """The names of the facts in which a repeated call differs from the first; none: it is a replay.
 
-    `forms`: for facts that aren't compared by their own value, what makes the compared value of it, which may be None: as absent.
+    `first`: the row of the first call, with its `first_digest`. `facts_digest`: the repeated call's digest of the facts `names`, in the
+    ledger's order. `is_recorded(first, name)` says whether the first row records the very value that this call means for the fact: a
+    default that is stated explicitly in one call and left out in the other is no difference.
     """
-    places = _places(tuple(names))
-    parts = [ABSENT] * len(places)
-    # Most facts are absent: they cost no call of a function.
-    for name, value in facts.items():
-        if value is None or (place := places.get(name)) is None:
-            continue
-        compared = forms[name](value) if name in forms else value
-        if type(compared) is str and len(compared) <= CACHED_TEXT_LENGTH:
-            parts[place] = _short(compared)
-        elif compared is not None:
-            parts[place] = _hash(compared)
-    return b"".join(parts)
-
-
-@functools.cache
-def _places(names: tuple[str, ...]) -> dict[str, int]:
-    """Where each fact of a ledger's order stands."""
-    return {name: place for place, name in enumerate(names)}
-
-
-def differing(names: Sequence[str], first: bytes, second: bytes) -> list[str]:
-    """The names of the facts in which two digests differ, in the ledger's order."""
-    return [
-        name
-        for number, name in enumerate(names)
-        if (first[number * SIZE : (number + 1) * SIZE] or ABSENT) != (second[number * SIZE : (number + 1) * SIZE] or ABSENT)
-    ]
-
-
-@functools.lru_cache(maxsize=4096)
-def _short(text: str) -> bytes:
-    """Cached: names of services, units and kinds repeat."""
-    return _hash(text)
-
-
-def _hash(value: Any) -> bytes:
-    return hashlib.blake2b(_canonical(value), digest_size=SIZE).digest()
-
-
-def _canonical(value: Any) -> bytes:
-    """The same bytes for the same fact: 1.50 and 1.5 are one amount, two spellings of an instant are one instant."""
-    if isinstance(value, Decimal):
-        return f"{value.normalize() + 0:f}".encode()
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().encode()
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogatepass")
-    return encode(value)
+    fields = differing(names, bytes(first.first_digest or b""), facts_digest or b"")
+    if is_recorded is not None:
+        fields = [name for name in fields if not is_recorded(first, name)]
+    return fields

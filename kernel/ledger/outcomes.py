@@ -1,9 +1,7 @@
-"""Reads the outcome rows of the posting functions: what was posted, what was posted before, and the error of what was refused.
+"""Reads the outcome rows of the posting functions: what was posted, a replay or conflict of a key used before, and the error of a refusal.
 
-The only place that decides between replay and conflict when posting; the plan of a backfill (kernel/backfills/row_outcomes.py) and the
-integrity checks also compare digests. Posting functions report a key that was used before as `exists`, with the first row's
-`first_digest`; whether that is a replay or a conflict is decided here, because a digest that was made before the ledger got a fact is
-shorter and still equal. Only credits_reinstate reports `replayed` itself. It compares no digests: earlier calls gave back all that the
+Posting functions report a key that was used before as `exists`, with the first row's `first_digest`; idempotency.py decides whether that
+is a replay or a conflict. Only credits_reinstate reports `replayed` itself. It compares no digests: earlier calls gave back all that the
 invoice took.
 """
 
@@ -12,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kernel.ledger.errors import IdempotencyConflict, LedgerError
-from kernel.ledger.idempotency import differing
+from kernel.ledger.idempotency import conflicting_facts
 
 Value = TypeVar("Value")
 # The outcomes that all ledgers have. A refusal has a word of its own: it stands in the SQL function that refuses, and beside its error.
@@ -44,11 +42,10 @@ def posted_or_error(
     """The outcome of one posting; an error is a value, because in an array one refusal leaves the others alone (or_raise).
 
     `row` has an `outcome` and, for a key that was used before, `id` and `first_digest`. `facts_digest` is this call's digest of the facts
-    `names`, in the ledger's order (idempotency.py). `errors` makes the error of each outcome that moved nothing; an outcome without one is
+    `names`, in the ledger's order (fact_digests.py). `errors` makes the error of each outcome that moved nothing; an outcome without one is
     a fault of ours and raises KeyError. `also_posted` names outcomes that are no error though nothing was recorded, as "nothing_left".
-    `conflict` makes the error of a key that was used with other facts, from the row and the names that differ. `is_recorded(row, name)`
-    says whether the row records the very value that this call means for the fact: a default that is stated explicitly in one call and
-    left out in the other is no difference.
+    `conflict` makes the error of a key that was used with other facts, from the row and the names that differ. `is_recorded`: as
+    idempotency.conflicting_facts takes it.
     """
     if row.outcome == POSTED or row.outcome in also_posted:
         return Posted(row, replayed=False)
@@ -56,9 +53,7 @@ def posted_or_error(
         return Posted(row, replayed=True)
     if row.outcome != EXISTS:
         return errors[row.outcome](row)
-    fields = differing(names, bytes(row.first_digest or b""), facts_digest or b"")
-    if is_recorded is not None:
-        fields = [name for name in fields if not is_recorded(row, name)]
+    fields = conflicting_facts(row, facts_digest=facts_digest, names=names, is_recorded=is_recorded)
     return conflict(row, fields) if fields else Posted(row, replayed=True)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from kernel.ledger.idempotency import ABSENT, SIZE
+from kernel.ledger.fact_digests import ABSENT, SIZE
 from kernel.ledger.integrity import checks
 from kernel.ledger.integrity.checks import Check, Violation
 from metering.digests import TRANSACTION_FACTS

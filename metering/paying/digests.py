@@ -1,9 +1,9 @@
-"""The facts of each call about a payment that its digest covers, in the order of the digest (kernel/ledger/idempotency.py)."""
+"""The facts of each call about a payment that its digest covers, in the order of the digest (kernel/ledger/fact_digests.py)."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from kernel.ledger.idempotency import digest
+from kernel.ledger.fact_digests import digest
 
 CAPTURE_FACTS = ("payment", "amount", "final")
 EXTENSION_FACTS = ("payment", "expires_at")

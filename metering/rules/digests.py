@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from kernel.ledger.idempotency import digest
+from kernel.ledger.fact_digests import digest
 from metering.digests import parse_document
 
 # The facts of a change, in the digest's order. New facts are appended.

@@ -12,7 +12,7 @@ from django.db import transaction
 from kernel.ledger import posting
 from kernel.ledger.constraints import translate_db_errors
 from kernel.ledger.errors import LedgerError, NotFound
-from kernel.ledger.idempotency import digest
+from kernel.ledger.fact_digests import digest
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.outcomes import Posted, or_raise, posted_or_error
 from kernel.ledger.posting import greenlets

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from kernel.ledger.errors import IdempotencyConflict, Insufficient
-from kernel.ledger.idempotency import digest
+from kernel.ledger.fact_digests import digest
 from kernel.ledger.outcomes import Posted, or_raise, posted_or_error
 
 FIRST_ID = UUID(int=7)

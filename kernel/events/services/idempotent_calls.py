@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from kernel.events.models import ManagementCall
 from kernel.ledger.errors import IdempotencyConflict
-from kernel.ledger.idempotency import differing, digest
+from kernel.ledger.fact_digests import differing, digest
 
 # The member of a result that names what the call made.
 IDS = "id"

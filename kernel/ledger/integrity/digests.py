@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from kernel.ledger.idempotency import ABSENT, SIZE
+from kernel.ledger.fact_digests import ABSENT, SIZE
 from kernel.ledger.integrity.checks import Check, Violation
 
 CHUNK = 2000

@@ -12,7 +12,7 @@ from kernel.backfills.command import BackfillCommand
 from kernel.backfills.errors import RowRefused
 from kernel.backfills.rows import Posting
 from kernel.ledger.errors import InvalidValue
-from kernel.ledger.idempotency import digest
+from kernel.ledger.fact_digests import digest
 
 TABLE = """
 CREATE TABLE shelf_move (

@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.ledger.idempotency import differing, digest
+from kernel.ledger.fact_digests import differing, digest
 
 NAMES = ("amount", "currency", "agent_id", "occurred_at", "metadata")
 facts = st.fixed_dictionaries(
