@@ -16,21 +16,21 @@ import msgspec
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, trimmed_digits
 from kernel.tenants.caches import BoundedDict
 from metering.choices import Pricing, ReportedCosts
-from metering.pricing.plain_usages import calculate_plainly, known_kind, plain_usage, remember_kind
 from metering.pricing.public_models import BEDROCK_MODEL, find_public_model
 from metering.pricing.public_prices import Calculated, calculate, prices_of
+from metering.pricing.remembered_public_prices import calculate_plainly, known_shape, plain_usage, remember_shape
 from metering.pricing.self_hosted import is_self_hosted
 from metering.pricing.serving_providers import foreign_prices
 from metering.pricing.stated_costs import reported_cost
 from metering.pricing.unit_costs import unit_cost
 from metering.pricing.unpriced_parts import beyond_own_price, beyond_public_price
 from metering.selectors import Row
+from metering.usage_reading.counter_extraction import BadQuantity, UsageReading, look_up
+from metering.usage_reading.counter_names import DIGITS, NAMES, REQUIRED_COUNTERS
+from metering.usage_reading.name_normalization import with_normalized_names
+from metering.usage_reading.read_usage import read_usage
 from metering.usage_reading.service_tiers import price_context
 from metering.usage_reading.tool_uses import with_tool_uses
-from metering.usage_reading.usage_bodies import read_usage
-from metering.usage_reading.usage_forms import BadQuantity, UsageReading, look_up
-from metering.usage_reading.usage_names import DIGITS, NAMES, REQUIRED_COUNTERS
-from metering.usage_reading.usual_names import with_usual_names
 
 STEP = Decimal(1).scaleb(-PLACES)
 # Where integrations say which model they used; the first that is there counts. Dots lead into objects.
@@ -83,7 +83,7 @@ def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> Priced:
     unless the tenant has a price of its own.
     """
     as_sent = parsed_json(facts)
-    reported, facts_as_sent = with_usual_names(as_sent), facts
+    reported, facts_as_sent = with_normalized_names(as_sent), facts
     if reported is not as_sent:
         facts = json.dumps(reported, default=str)
     model = model_of(terms=terms, reported=reported)
@@ -258,10 +258,10 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
     model_price = public.get_prices(at)
     usage = plain_usage(reported, facts=facts)
     decisive = (service, model, bool(terms["prices_self_hosted"]))
-    kind = usage and known_kind(usage, model_price=model_price, decisive=decisive)
-    if usage and kind and (plain := calculate_plainly(usage, kind)) is not None:
+    shape = usage and known_shape(usage, model_price=model_price, decisive=decisive)
+    if usage and shape and (plain := calculate_plainly(usage, shape)) is not None:
         counters, calculated = plain
-        return _priced(counters, calculated, model=model, price=kind.price, read=kind.read)
+        return _priced(counters, calculated, model=model, price=shape.price, read=shape.read)
     if not terms["prices_self_hosted"] and is_self_hosted(reported, service=service, model=model):
         return Priced(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
     reading = _complete_reading(reported, provider=provider, model_price=model_price)
@@ -278,7 +278,7 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
     foreign = foreign_prices(reading.counters, service=service, model=model, provider=provider, public=public)
     unpriced = [*reading.unpriced, *unpriced_tier, *doubts, *foreign]
     if usage and not unpriced and not context:
-        remember_kind(usage, reading, model_price=model_price, price=price, decisive=decisive)
+        remember_shape(usage, reading, model_price=model_price, price=price, decisive=decisive)
     priced = _priced(reading.counters, calculated, model=model, price=price, read=reading.read)
     if not unpriced and not reading.ignored:
         return priced

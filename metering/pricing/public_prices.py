@@ -15,8 +15,8 @@ from genai_prices.data_units import unit_data
 from genai_prices.types import TieredPrices, calc_unit_price
 
 from kernel.tenants.caches import BoundedDict
-from metering.usage_reading.usage_forms import UsageReading
-from metering.usage_reading.usage_names import REQUIRED_COUNTERS
+from metering.usage_reading.counter_extraction import UsageReading
+from metering.usage_reading.counter_names import REQUIRED_COUNTERS
 
 ZERO = Decimal(0)
 # One for each call; no counter.

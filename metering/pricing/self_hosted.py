@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from metering.usage_reading.usage_bodies import bodies
-from metering.usage_reading.usage_forms import look_up
+from metering.usage_reading.counter_extraction import look_up
+from metering.usage_reading.read_usage import bodies
 
 # Services that run a model themselves: its maker's list price says nothing about their cost.
 SELF_HOSTED = frozenset(

@@ -5,8 +5,8 @@ from itertools import product
 from typing import Any
 
 from kernel.ledger.money import AMOUNT_LIMIT
-from metering.usage_reading.usage_forms import look_up
-from metering.usage_reading.usage_names import BODIES
+from metering.usage_reading.counter_extraction import look_up
+from metering.usage_reading.counter_names import BODIES
 
 # Where a reply states what the call cost, in dollars; under each of BODIES. Perplexity's `usage.cost` is an object.
 REPORTED_COSTS = (

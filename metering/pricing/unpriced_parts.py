@@ -3,11 +3,11 @@
 from typing import Any
 
 from metering.pricing.public_prices import prices_of, uncharged
+from metering.usage_reading.counter_extraction import UsageReading, look_up
 from metering.usage_reading.counter_parts import counts_tokens, counts_tools, unpriced_counters
 from metering.usage_reading.service_tiers import stated_tiers
 from metering.usage_reading.tool_uses import shown_tools
 from metering.usage_reading.unclear_counters import unclear_counters
-from metering.usage_reading.usage_forms import UsageReading, look_up
 
 # A proxy that answers from its own cache says so: the provider was not asked.
 CACHE_HITS = ("cache_hit", "response.cache_hit")

@@ -8,7 +8,7 @@ from metering import selectors
 from metering.pricing.costs_of_facts import fitting_prices, model_of, parsed_json, price_facts
 from metering.selectors import Row
 from metering.services.facts import pricing_fields
-from metering.usage_reading.usual_names import with_usual_names
+from metering.usage_reading.name_normalization import with_normalized_names
 
 
 def quote_call(
@@ -39,5 +39,5 @@ def quote_call(
         "currency": None if priced.amount is None else priced.currency,
         "pricing": {"status": priced.pricing.value, "note": priced.note or None, **pricing_fields(priced)},
         "cost_details": priced.details,
-        "prices": fitting_prices(terms=terms, model=model_of(terms=terms, reported=with_usual_names(parsed_json(facts))), book=book),
+        "prices": fitting_prices(terms=terms, model=model_of(terms=terms, reported=with_normalized_names(parsed_json(facts))), book=book),
     }

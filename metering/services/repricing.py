@@ -15,7 +15,7 @@ from metering.choices import FactPhase, Pricing
 from metering.pricing.costs_of_facts import Priced, model_of, parsed_json, price_facts, valid_prices
 from metering.selectors import Row, repricing
 from metering.services.amendments import amend, make_amendment
-from metering.usage_reading.usual_names import with_usual_names
+from metering.usage_reading.name_normalization import with_normalized_names
 
 BATCH = 500
 
@@ -90,7 +90,7 @@ def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> Report:
 
 def _change(cost: Row, report: Report, *, book: Sequence[Row], model: str | None) -> Row | None:
     """The change of one cost by the prices known now; None if the cost stays as it is."""
-    if model is not None and model_of(terms=cost, reported=with_usual_names(parsed_json(cost["facts"]))) != model:
+    if model is not None and model_of(terms=cost, reported=with_normalized_names(parsed_json(cost["facts"]))) != model:
         return None
     report.seen += 1
     priced = price_facts(terms=cost, facts=cost["facts"], book=valid_prices(book, at=cost["occurred_at"]))

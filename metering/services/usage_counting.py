@@ -28,9 +28,9 @@ from metering.pricing.public_models import find_public_model
 from metering.selectors import Row
 from metering.selectors.usage_keys import list_tenants_to_count, list_usage_keys
 from metering.selectors.usage_readings import list_readable
-from metering.usage_reading.usage_bodies import read_usage
-from metering.usage_reading.usage_forms import BadQuantity, look_up
-from metering.usage_reading.usual_names import with_usual_names
+from metering.usage_reading.counter_extraction import BadQuantity, look_up
+from metering.usage_reading.name_normalization import with_normalized_names
+from metering.usage_reading.read_usage import read_usage
 
 # Transactions counted in one database transaction: one or two seconds, because reads of the past wait for it. Many transactions of a page
 # count in the same sums, so a larger page writes each sum less often.
@@ -116,7 +116,7 @@ def count_transactions(*, tenant_id: UUID, ids: list[UUID], notes: list[UUID], u
 def read_transaction(row: Any, *, keys: Iterable[UsageKey]) -> Row:
     """What a transaction's documents and facts say: its model, the values of declared keys by their number, its tokens; what it has none
     of is left out. `row`: of selectors.usage_readings."""
-    reported = [with_usual_names(report["facts"]) for report in facts_that_count(parsed_json(row.reports) or ())]
+    reported = [with_normalized_names(report["facts"]) for report in facts_that_count(parsed_json(row.reports) or ())]
     model = _model(row, reported)
     tokens: dict[str, int] = {}
     for facts in reported:

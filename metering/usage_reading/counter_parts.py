@@ -5,8 +5,8 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
-from metering.usage_reading.usage_forms import leaves
-from metering.usage_reading.usage_names import COUNTER, COUNTER_NAME, NAMES, NEVER_PRICED, OUTPUT_PART
+from metering.usage_reading.counter_extraction import leaves
+from metering.usage_reading.counter_names import COUNTER, COUNTER_NAME, NAMES, NEVER_PRICED, OUTPUT_PART
 
 # Counters that are a part of another one, by the names that say so, and the names of the whole. What Anthropic and Bedrock call
 # cache_read_input_tokens or cacheReadInputTokens comes on top of their input and isn't among them.

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from metering.usage_reading.counter_extraction import look_up
 from metering.usage_reading.tool_uses import walk_objects
-from metering.usage_reading.usage_forms import look_up
 
 # Tiers with a price of their own, and the words for the standard one. Any other word isn't understood.
 TIERS = {

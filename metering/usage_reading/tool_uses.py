@@ -1,7 +1,7 @@
 """Finds the tools that a provider ran for a call and bills by their use, where a reply shows them and its usage doesn't count them.
 
 OpenAI's Responses list a web search as an item of their output, Gemini as the queries of its grounding, Groq as an executed tool. A usage
-that counts them itself comes first (usage_bodies). What has a public price becomes a counter of genai-prices; the rest is named, so that
+that counts them itself comes first (read_usage). What has a public price becomes a counter of genai-prices; the rest is named, so that
 the cost is an estimate.
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from metering.usage_reading.usage_bodies import bodies
-from metering.usage_reading.usage_forms import UsageReading, look_up
-from metering.usage_reading.usage_names import DIGITS
+from metering.usage_reading.counter_extraction import UsageReading, look_up
+from metering.usage_reading.counter_names import DIGITS
+from metering.usage_reading.read_usage import bodies
 
 # Facts whose text has none of these mention no such tool: nearly none does, so that the search costs nothing.
 TOOL_HINTS = (

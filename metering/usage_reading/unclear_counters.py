@@ -4,9 +4,9 @@ from typing import Any
 
 from genai_prices.types import TieredPrices
 
-from metering.usage_reading.usage_bodies import bodies
-from metering.usage_reading.usage_forms import UsageReading, look_up
-from metering.usage_reading.usage_names import ALL_STEPS
+from metering.usage_reading.counter_extraction import UsageReading, look_up
+from metering.usage_reading.counter_names import ALL_STEPS
+from metering.usage_reading.read_usage import bodies
 
 # How many requests of a model a usage is the sum of.
 REQUESTS = ("usage.requests", "requests", "num_turns", "num_model_requests", "request_counts.total", "token_usage.successful_requests")
@@ -21,16 +21,25 @@ def unclear_counters(reading: UsageReading, *, reported: Any, public: Any, model
 
 
 def _several_requests(reading: UsageReading, reported: Any, model_price: Any) -> list[str]:
-    """What says that there were several requests, where each one's size decides its price and the sum is of the larger ones."""
+    """The paths of members that say that the usage is of several requests, where a price depends on the size of a request and the input of
+    them all is above a tier's start: each request alone may be below it."""
     tiers = [price.tiers for price in vars(model_price).values() if isinstance(price, TieredPrices)]
     if not any(reading.counters.get("input_tokens", 0) > tier.start for of_price in tiers for tier in of_price):
         return []
-    return [f"{path}.{name}" if path else name for path, body in bodies(reported) for name in (*REQUESTS, ALL_STEPS) if _is_sum(body, name)]
+    return [
+        f"{path}.{name}" if path else name
+        for path, body in bodies(reported)
+        for name in (*REQUESTS, ALL_STEPS)
+        if _says_several(body, name)
+    ]
 
 
-def _is_sum(body: Any, name: str) -> bool:
+def _says_several(body: Any, name: str) -> bool:
+    """Whether this member says so: a number of requests above one, or a usage of all steps that isn't the last step's."""
     value = look_up(body, name)
-    return value not in (None, body.get(LAST_STEP)) if name == ALL_STEPS else isinstance(value, int) and value > 1
+    if name == ALL_STEPS:
+        return value not in (None, body.get(LAST_STEP))
+    return isinstance(value, int) and value > 1
 
 
 def _unclear_cache(reading: UsageReading, reported: Any, public: Any) -> list[str]:

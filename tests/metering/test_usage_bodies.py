@@ -15,8 +15,8 @@ from genai_prices import data_snapshot
 from metering.pricing import public_prices
 from metering.pricing.costs_of_facts import MissingQuantity, by_own_price, price_facts
 from metering.services import settings
+from metering.usage_reading.counter_extraction import UsageReading
 from metering.usage_reading.counter_parts import whole_of
-from metering.usage_reading.usage_forms import UsageReading
 from tests.metering.arithmetic import result_of
 
 # What the tokens of a call cost: how many at how many dollars a million.

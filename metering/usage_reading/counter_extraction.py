@@ -13,8 +13,7 @@ from genai_prices import data_snapshot
 from genai_prices.types import ArrayMatch, Provider, UsageExtractor
 
 from kernel.ledger.money import AMOUNT_LIMIT
-from metering.usage_reading.google_usage import as_generate_content, unknown_modalities
-from metering.usage_reading.usage_names import (
+from metering.usage_reading.counter_names import (
     BESIDE_INPUT,
     BESIDE_TOTAL,
     BREAKDOWNS,
@@ -35,6 +34,7 @@ from metering.usage_reading.usage_names import (
     TOTALS,
     WHOLES,
 )
+from metering.usage_reading.google_usage import as_generate_content, unknown_modalities
 
 NAME_STEPS = frozenset(step for names in NAMES.values() for name in names for step in (name, name.partition(".")[0]))
 

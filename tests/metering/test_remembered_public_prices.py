@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from metering.pricing import costs_of_facts, plain_usages
+from metering.pricing import costs_of_facts, remembered_public_prices
 from tests.metering.test_usage_bodies import BODIES, changed, chat, numbers_in, priced
 
 NAMES = [
@@ -38,7 +38,7 @@ QUANTITIES = [0, 1, 7, 7, 300, 1000, 250_000, 10**17, 10**18, 10**30, -1, True, 
 
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch):
-    monkeypatch.setattr(plain_usages, "_kinds", {})
+    monkeypatch.setattr(remembered_public_prices, "_shapes", {})
 
 
 def both_ways(monkeypatch: pytest.MonkeyPatch, service: str, body: dict[str, Any], resource: str, **policy: Any) -> Any:
@@ -60,7 +60,7 @@ def test_bodies_of_providers_cost_the_same_with_other_quantities(monkeypatch):
             for path, value in list(numbers_in(body)):
                 another = changed(another, path, choose.choice([0, value, value + 1, value * 2, choose.choice(QUANTITIES)]))
             both_ways(monkeypatch, service, another, resource)
-    assert len(plain_usages._kinds) > 10
+    assert len(remembered_public_prices._shapes) > 10
 
 
 def test_usages_of_any_names_cost_the_same(monkeypatch):
@@ -70,7 +70,7 @@ def test_usages_of_any_names_cost_the_same(monkeypatch):
         return choose.choice(QUANTITIES) if choose.random() < 0.05 else choose.randrange(2_000)
 
     followed, calculate = [], costs_of_facts.calculate_plainly
-    monkeypatch.setattr(costs_of_facts, "calculate_plainly", lambda usage, kind: followed.append(kind) or calculate(usage, kind))
+    monkeypatch.setattr(costs_of_facts, "calculate_plainly", lambda usage, shape: followed.append(shape) or calculate(usage, shape))
     for _ in range(250):
         service, model = choose.choice(MODELS)
         names = choose.choice([*[NAMES[:3]] * 3, [*NAMES[:3], NAMES[8]], [*NAMES[3:5], NAMES[2]], [*NAMES[:3], *NAMES[8:10]], NAMES])
@@ -84,7 +84,7 @@ def test_usages_of_any_names_cost_the_same(monkeypatch):
             if choose.random() < 0.8:
                 usage |= {name: sum(whole) for name in usage if name.startswith("total")}
             both_ways(monkeypatch, service, {"model": model, "usage": usage} | beside, "r", **policy)
-    assert len(plain_usages._kinds) > 15
+    assert len(remembered_public_prices._shapes) > 15
     assert len(followed) > 150
 
 
@@ -95,5 +95,5 @@ def test_a_thousand_of_one_kind_are_read_in_full_once(monkeypatch):
         cost = priced("openai", chat(1_000 + number, 300, model="gpt-4o"), "")
         assert (cost.pricing, cost.read) == ("priced", ["usage.prompt_tokens", "usage.completion_tokens"])
     assert len(read) == 1
-    # One that doesn't add up is of no kind.
+    # One that doesn't add up has no shape.
     assert priced("openai", chat(1_000, 300, model="gpt-4o", total_tokens=2_000), "").pricing == "partly_read"

@@ -1,8 +1,8 @@
 """Reads the usage that a provider's reply or an SDK reports: which counters there are, what they mean, and which were not understood.
 
 Providers' own bodies are read by the extractors of genai-prices. Several SDKs (LangChain, the Vercel AI SDK, LiteLLM, OpenTelemetry,
-Ollama) report in forms of their own, which usage_names lists. A body is read in every way that fits it, and the way that leaves the fewest
-counters unread is taken. Counters come out as genai-prices counts them: cached, audio and reasoning tokens are parts of input or output.
+Ollama) report in forms of their own, which counter_names lists. A body is read in every way that fits it, and the way that leaves the
+fewest counters unread is taken. Counters come out as genai-prices counts them: cached, audio and reasoning tokens are parts of input or output.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,17 @@ from typing import Any
 
 from genai_prices.types import Provider
 
-from metering.usage_reading.usage_forms import BadQuantity, CounterObject, UsageReading, as_quantity, as_reading, leaves, look_up, readings
-from metering.usage_reading.usage_names import (
+from metering.usage_reading.counter_extraction import (
+    BadQuantity,
+    CounterObject,
+    UsageReading,
+    as_quantity,
+    as_reading,
+    leaves,
+    look_up,
+    readings,
+)
+from metering.usage_reading.counter_names import (
     ALL_STEPS,
     ATTRIBUTES,
     BODIES,

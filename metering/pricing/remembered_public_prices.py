@@ -1,8 +1,8 @@
 """What a plain usage costs by a public price: one that counts input, output and parts of them, in a reply that shows nothing else.
 
-Most replies are of this kind, and a batch has a thousand of them. How such a usage is read, and which prices count, depends on the names of
-its counters and not on their quantities. So both are remembered from the first of a kind, which was read in full (usage_bodies, tool_uses,
-service_tiers), and of the next the quantities alone are read. tests/metering/test_plain_usages.py holds the results equal.
+Most replies have such a usage, and a batch has a thousand of them. How one is read, and which prices count, depends on the names of its
+counters and not on their quantities. So both are remembered from the first of a shape, which was read in full (read_usage, tool_uses,
+service_tiers), and of the next the quantities alone are read. tests/metering/test_remembered_public_prices.py holds the results equal.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ import msgspec
 from kernel.ledger.money import AMOUNT_LIMIT
 from kernel.tenants.caches import BoundedDict
 from metering.pricing.public_prices import Calculated, PricePlan, by_plan, plan_of
+from metering.usage_reading.counter_extraction import UsageReading
+from metering.usage_reading.counter_names import REQUIRED_COUNTERS, WHOLES
 from metering.usage_reading.service_tiers import BATCH_LINE, WHOLE_BATCH, mentions_tier
 from metering.usage_reading.tool_uses import SEARCHING_MODEL, mentions_tools
-from metering.usage_reading.usage_forms import UsageReading
-from metering.usage_reading.usage_names import REQUIRED_COUNTERS, WHOLES
 
 Name = str | tuple[str, str]
 # What decides beside the usage and the price: the service, the model, whether models that the tenant runs have a price.
@@ -45,10 +45,12 @@ class PlainUsage(NamedTuple):
     quantities: tuple[int, ...]
 
 
-class Kind(NamedTuple):
-    """What usages of one kind have in common. `counters` are in the order of the usage, None for a total; `ordered` in that of the reading.
-    `parts`: of these, with what each is a part of. `read`: the paths of the counters. `price`: the price as the details of a cost have it,
-    encoded."""
+class UsageShape(NamedTuple):
+    """What usages have in common whose counters have the same names.
+
+    `counters` are in the order of the usage, None for a total; `ordered` in that of the reading. `parts`: of these, with what each is a
+    part of. `read`: the paths of the counters. `price`: the price as the details of a cost have it, encoded.
+    """
 
     model_price: Any
     plan: PricePlan
@@ -59,9 +61,9 @@ class Kind(NamedTuple):
     price: msgspec.Raw
 
 
-# By what is decisive, the id of the public price, the names, and which quantities aren't zero. The kind keeps its price, so that the id
+# By what is decisive, the id of the public price, the names, and which quantities aren't zero. The shape keeps its price, so that the id
 # stays its own.
-_kinds: BoundedDict[tuple[Any, ...], Kind] = BoundedDict(at_most=1_000)
+_shapes: BoundedDict[tuple[Any, ...], UsageShape] = BoundedDict(at_most=1_000)
 
 
 def plain_usage(reported: Any, *, facts: str) -> PlainUsage | None:
@@ -92,27 +94,27 @@ def _may_tell_more(reported: dict[str, Any], facts: str) -> bool:
     return mentions_tools(facts) or mentions_tier(facts)
 
 
-def known_kind(usage: PlainUsage, *, model_price: Any, decisive: Decisive) -> Kind | None:
-    """What was remembered of usages of this kind."""
-    kind = _kinds.get(_key(usage, model_price=model_price, decisive=decisive))
-    return kind if kind is not None and kind.model_price is model_price else None
+def known_shape(usage: PlainUsage, *, model_price: Any, decisive: Decisive) -> UsageShape | None:
+    """What was remembered of usages of this shape."""
+    shape = _shapes.get(_key(usage, model_price=model_price, decisive=decisive))
+    return shape if shape is not None and shape.model_price is model_price else None
 
 
-def calculate_plainly(usage: PlainUsage, kind: Kind) -> tuple[dict[str, int], Calculated] | None:
-    """The counters of a usage of a known kind, in the order of a reading, and their price. None where they contradict each other."""
-    counted = dict(zip(kind.counters, usage.quantities, strict=True))
-    if None in counted and not _adds_up(usage, kind.counters):
+def calculate_plainly(usage: PlainUsage, shape: UsageShape) -> tuple[dict[str, int], Calculated] | None:
+    """The counters of a usage of a known shape, in the order of a reading, and their price. None where they contradict each other."""
+    counted = dict(zip(shape.counters, usage.quantities, strict=True))
+    if None in counted and not _adds_up(usage, shape.counters):
         return None
-    counters = {name: counted[name] for name in kind.ordered}
-    for part, whole in kind.parts:
+    counters = {name: counted[name] for name in shape.ordered}
+    for part, whole in shape.parts:
         if counters[part] > counters[whole]:
             return None
-    calculated = by_plan(kind.plan, counters, model_price=kind.model_price)
+    calculated = by_plan(shape.plan, counters, model_price=shape.model_price)
     return None if calculated is None else (counters, calculated)
 
 
-def remember_kind(usage: PlainUsage, reading: UsageReading, *, model_price: Any, price: dict[str, Any], decisive: Decisive) -> None:
-    """Remember how a usage was read, if those of its kind are plain. It was read in full, every counter of it has a price, and no context
+def remember_shape(usage: PlainUsage, reading: UsageReading, *, model_price: Any, price: dict[str, Any], decisive: Decisive) -> None:
+    """Remember how a usage was read, if those of its shape are plain. It was read in full, every counter of it has a price, and no context
     was needed. `price`: as the details of its cost have it."""
     if not all(name in COUNTERS or name in TOTALS for name in usage.names) or SEARCHING_MODEL.search(decisive[1]):
         return
@@ -125,8 +127,8 @@ def remember_kind(usage: PlainUsage, reading: UsageReading, *, model_price: Any,
     if plan is None or not _adds_up(usage, counters):
         return
     parts = tuple((name, WHOLES[name]) for name in counted if WHOLES.get(name) in counted)
-    kind = Kind(model_price, plan, counters, tuple(reading.counters), parts, reading.read, msgspec.Raw(msgspec.json.encode(price)))
-    _kinds[_key(usage, model_price=model_price, decisive=decisive)] = kind
+    shape = UsageShape(model_price, plan, counters, tuple(reading.counters), parts, reading.read, msgspec.Raw(msgspec.json.encode(price)))
+    _shapes[_key(usage, model_price=model_price, decisive=decisive)] = shape
 
 
 def _adds_up(usage: PlainUsage, counters: Sequence[str | None]) -> bool:

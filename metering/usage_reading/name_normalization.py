@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from metering.usage_reading.usage_names import BODY_NAMES, NAMES, USAGE_NAMES
+from metering.usage_reading.counter_names import BODY_NAMES, NAMES, USAGE_NAMES
 
 # Attributes of OpenTelemetry, and of Jaeger; an export of OpenTelemetry.
 ATTRIBUTES, TAGS, EXPORT = "attributes", "tags", "resourceSpans"
@@ -19,13 +19,13 @@ CAPITALIZED = frozenset(
     name[0].upper() + name[1:] for names in (BODY_NAMES, USAGE_NAMES, *NAMES.values()) for name in names if name[0] >= "a"
 )
 
-UNUSUAL = frozenset({*CAPITALIZED, ATTRIBUTES, TAGS, EXPORT})
+NOT_NORMALIZED = frozenset({*CAPITALIZED, ATTRIBUTES, TAGS, EXPORT})
 
 
-def with_usual_names(facts: Any) -> Any:
+def with_normalized_names(facts: Any) -> Any:
     """The facts with lists of attributes as objects, and with small first letters where their names begin with capital ones; else the same
     object."""
-    if not isinstance(facts, dict) or UNUSUAL.isdisjoint(facts):
+    if not isinstance(facts, dict) or NOT_NORMALIZED.isdisjoint(facts):
         return facts
     if EXPORT in facts or isinstance(facts.get(ATTRIBUTES), list) or isinstance(facts.get(TAGS), list):
         facts = _with_attributes(facts)
