@@ -79,8 +79,8 @@ def capture_hold(
     """Debit what a hold reserves, or `amount` of it, as a transaction of the type usage. The rest is released, unless `final` is false.
 
     `reference_id` is the key of this capture and of its debit: by default the hold's own, and required where `final` is false. Returns the
-    row of billing_end_hold. Raises NotFound, HoldClosed, HoldExceeded, UsageNotADebit, OutOfRange, HoldConflict, InvalidValue, and
-    Insufficient under a floor rule that doesn't allow every capture of a hold that it allowed (the shipped one does).
+    row of billing_capture_or_release_hold. Raises NotFound, HoldClosed, HoldExceeded, UsageNotADebit, OutOfRange, HoldConflict,
+    InvalidValue, and Insufficient under a floor rule that doesn't allow every capture of a hold that it allowed (the shipped one does).
     """
     if amount is not None:
         _check_amount_above_zero(amount)
@@ -157,7 +157,7 @@ def extend_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: U
 def expire_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: UUID) -> Any:
     """End an overdue hold. Returns a row whose `outcome` is posted; not_due, exists or closed if nothing was changed."""
     end = {"hold_id": hold_id, "kind": str(HoldStatus.EXPIRED), "actor": actor, "request_id": request_id}
-    [row] = posting.post("billing_end_hold", [end], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
+    [row] = posting.post("billing_capture_or_release_hold", [end], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return row
 
 
@@ -195,7 +195,7 @@ def _placing_errors(*, amount: Decimal, expires_at: datetime) -> dict[str, Calla
 def _end_hold(end: dict[str, Any], *, tenant_id: UUID, digest_of_facts: bytes, names: tuple[str, ...], is_recorded: Any = None) -> Posted:
     amount = end.get("amount")
     return _post(
-        "billing_end_hold",
+        "billing_capture_or_release_hold",
         end,
         tenant_id=tenant_id,
         digest_of_facts=digest_of_facts,
@@ -236,5 +236,5 @@ def _post(
 
 
 def _conflict(row: Any, fields: list[str]) -> LedgerError:
-    # Only the rows of billing_end_hold have a transaction, and of those only a capture's.
+    # Only the rows of billing_capture_or_release_hold have a transaction, and of those only a capture's.
     return HoldConflict(first_id=getattr(row, "transaction_id", None) or row.id, fields=fields)

@@ -4,7 +4,7 @@
 -- the policy allows. `outcome` is posted, exists (the key was used before: `first_digest`), closed, not_later, too_long or not_found.
 -- Locks: the wallet of the hold. The time is taken under this lock, so a call that waited past the hold's end finds it expired.
 -- Never: makes a hold shorter; changes what it reserves.
-CREATE OR REPLACE FUNCTION billing_extend_hold(tenant uuid, postings jsonb)
+CREATE OR REPLACE FUNCTION billing_extend_hold(tenant uuid, items jsonb)
 RETURNS TABLE (
     outcome text, id uuid, status text, held numeric, expires_at timestamp with time zone, latest timestamp with time zone,
     first_digest bytea
@@ -20,7 +20,7 @@ SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    item CONSTANT billing_hold_extension := jsonb_populate_record(NULL::billing_hold_extension, postings -> 0);
+    item CONSTANT billing_hold_extension := jsonb_populate_record(NULL::billing_hold_extension, items -> 0);
     wallet billing_wallet;
     hold billing_wallethold;
     step billing_hold_step;

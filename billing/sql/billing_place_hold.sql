@@ -6,7 +6,7 @@
 -- may come that late, so `exists` is decided first.
 -- Locks: as billing_post, the wallet; before it, where the wallet is opened, the tenant, its policy and the new wallet's key.
 -- Never: moves a balance; leaves a wallet behind that was opened for a refused hold.
-CREATE OR REPLACE FUNCTION billing_place_hold(tenant uuid, postings jsonb)
+CREATE OR REPLACE FUNCTION billing_place_hold(tenant uuid, items jsonb)
 RETURNS TABLE (
     outcome text, id uuid, wallet_id uuid, currency text, balance numeric, held numeric, floor numeric,
     wallet_currency text, latest timestamp with time zone, first_digest bytea
@@ -22,7 +22,7 @@ SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    wanted CONSTANT billing_hold_start := jsonb_populate_record(NULL::billing_hold_start, postings -> 0);
+    wanted CONSTANT billing_hold_start := jsonb_populate_record(NULL::billing_hold_start, items -> 0);
     opening billing_posting;
     locked record;
     wallet billing_wallet;

@@ -140,7 +140,7 @@ def release_hold(*, tenant_id: UUID, actor: str, request_id: str, customer_id: s
 def expire_hold(*, tenant_id: UUID, actor: str, request_id: str, hold_id: UUID) -> Any:
     """Close an overdue hold. Returns a row whose `outcome` is posted; not_due, exists or closed if nothing was changed."""
     hold_end = {"actor": actor, "request_id": request_id, "hold_id": hold_id, "kind": str(HoldStatus.EXPIRED)}
-    [row] = posting.post("credits_end_hold", [hold_end], tenant_id=tenant_id)
+    [row] = posting.post("credits_capture_or_release_hold", [hold_end], tenant_id=tenant_id)
     return row
 
 
@@ -159,7 +159,7 @@ def _end_hold(named: dict[str, Any], *, tenant_id: UUID, kind: str, facts: dict[
     facts_digest = digest({**facts, "hold": str(hold_id) if named.get("idempotency_key") else None}, HOLD_CLOSE_FACTS)
     end = {"kind": str(kind), "amount": None if amount is None else f"{amount:f}", "facts_digest": digest_to_json(facts_digest)}
     return _post(
-        "credits_end_hold",
+        "credits_capture_or_release_hold",
         {**named, **texts, **end},
         tenant_id=tenant_id,
         names=HOLD_CLOSE_FACTS,

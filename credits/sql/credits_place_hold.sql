@@ -3,13 +3,13 @@
 -- insufficient, too_long where the moment is after `latest`, the last one that the policy allows, or overdue where it is past already. A
 -- repeated call may come that late, so `exists` is decided first.
 -- Locks: the customer's grants that can pay, by id. Never: moves a balance.
-CREATE OR REPLACE FUNCTION credits_place_hold(tenant uuid, postings jsonb)
+CREATE OR REPLACE FUNCTION credits_place_hold(tenant uuid, items jsonb)
 RETURNS TABLE (outcome text, id uuid, balance numeric, available numeric, latest timestamp with time zone, first_digest bytea)
 LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 DECLARE
-    draw CONSTANT credits_draw := jsonb_populate_record(NULL::credits_draw, postings -> 0);
+    draw CONSTANT credits_draw := jsonb_populate_record(NULL::credits_draw, items -> 0);
     payers record;
     placed credits_hold;
     last_moment timestamptz;

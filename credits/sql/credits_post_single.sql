@@ -1,4 +1,4 @@
--- Posts one transaction on one grant, and what follows from it.
+-- Called by credits_post, credits_follow_up and credits_roll_over: posts one transaction on one grant, and what follows from it.
 -- Takes: a tenant, a posting. A closing (expiry, void, deletion) debits all that is available, whatever amount it names; a reversal without
 -- an amount reverses what is left of its original. Returns: its outcome; and whether the tenant has a listener, null where nothing was
 -- posted.

@@ -2,7 +2,7 @@
 -- Takes: the tenant, the item, whose key is new, and the tenant's policy: has_rules and holds_estimates are never null.
 -- Returns: the outcome, as metering_amend says, and the changes to the sums.
 -- Locks: the counters of the tenant's rules, where it authorizes; the money of payments (paying_hold_all_or_none,
--- metering_follow_payments); the costs that it supersedes, which nobody else can hold, because their transaction is locked.
+-- metering_capture_or_release_payments); the costs that it supersedes, which nobody else can hold, because their transaction is locked.
 -- Never: writes anything unless the outcome is `posted`.
 CREATE OR REPLACE FUNCTION metering_amend_single(tenant uuid, item metering_amendment, policy metering_policy)
 RETURNS metering_amended
@@ -96,7 +96,9 @@ BEGIN
             );
         END IF;
     ELSIF policy.holds_estimates OR owner.requires_payment THEN
-        amended.deltas := amended.deltas || metering_follow_payments(tenant, owner, item, done.created_at, policy.holds_estimates);
+        amended.deltas := amended.deltas || metering_capture_or_release_payments(
+            tenant, owner, item, done.created_at, policy.holds_estimates
+        );
     END IF;
     done.outcome := 'posted';
     done.occurred_at := coalesce(item.occurred_at, done.created_at);

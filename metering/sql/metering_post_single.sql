@@ -1,4 +1,5 @@
--- Records one new transaction in short statements, without the arrays of metering_post_array.
+-- Called by metering_post and metering_post_in_order: records one new transaction in short statements, without the arrays of
+-- metering_post_array.
 -- Takes: the tenant, the posting, and `is_serial`: whether metering_post_in_order calls, which decides one posting after another, and adds
 -- to the sums and writes events itself.
 -- Returns: the outcome `posted`; `needs_serial_decision` where metering_post_in_order must take it; or a null outcome, with nothing

@@ -105,7 +105,7 @@ BEGIN
         IF decision.status = 'denied' THEN
             amended.deltas := amended.deltas || metering_void_estimates(tenant, step, owner, done.created_at);
             IF owner.requires_payment THEN
-                amended.deltas := amended.deltas || metering_follow_payments(tenant, owner, step, done.created_at, false);
+                amended.deltas := amended.deltas || metering_capture_or_release_payments(tenant, owner, step, done.created_at, false);
             END IF;
         END IF;
     END IF;

@@ -2,7 +2,8 @@
 
 Providers' own bodies are read by the extractors of genai-prices. Several SDKs (LangChain, the Vercel AI SDK, LiteLLM, OpenTelemetry,
 Ollama) report in forms of their own, which counter_names lists. A body is read in every way that fits it, and the way that leaves the
-fewest counters unread is taken. Counters come out as genai-prices counts them: cached, audio and reasoning tokens are parts of input or output.
+fewest counters unread is taken. Counters come out as genai-prices counts them: cached, audio and reasoning tokens are parts of input or
+output.
 """
 
 from collections.abc import Iterator, Sequence

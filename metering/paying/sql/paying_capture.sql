@@ -6,7 +6,7 @@
 -- of a 402 collects its payment); closed; exceeded; hold_ended (somebody ended a hold by itself, and nothing else covers it).
 -- Locks: the tenant's rules, shared; the transaction; as paying_lock; the payment; then as paying_take_cost and metering_finish_changes.
 -- Never: captures more than is held, or a part of the amount.
-CREATE OR REPLACE FUNCTION paying_capture(tenant uuid, postings jsonb)
+CREATE OR REPLACE FUNCTION paying_capture(tenant uuid, items jsonb)
 RETURNS TABLE (
     outcome text, id uuid, status text, amount numeric, held numeric, captured numeric, taken numeric, first_digest bytea
 )
@@ -22,7 +22,7 @@ DECLARE
     moment timestamptz;
     wanted numeric;
 BEGIN
-    SELECT * INTO item FROM jsonb_to_record(postings -> 0) AS asked (
+    SELECT * INTO item FROM jsonb_to_record(items -> 0) AS asked (
         payment_id uuid, transaction_id uuid, amount numeric, final boolean, idempotency_key text, facts_digest text, actor text,
         request_id text
     );
@@ -44,7 +44,9 @@ BEGIN
     IF outcome = 'posted' THEN
         BEGIN
             IF item.final THEN
-                after_it := paying_end_payment(tenant, payment, payment.captured + wanted, 'released', moment, item.actor, item.request_id);
+                after_it := paying_capture_or_release_payment(
+                    tenant, payment, payment.captured + wanted, 'released', moment, item.actor, item.request_id
+                );
             ELSE
                 collected := paying_take_cost(tenant, payment, wanted, 'released', (
                     SELECT count(*) + 1 FROM paying_paymentcall before WHERE before.tenant_id = tenant AND before.payment_id = payment.id

@@ -3,9 +3,10 @@
 -- collection_id, actor, request_id}.
 -- Returns: one row: the settlement's id, the payment's status, what was collected, and an `outcome`: posted; exists (the same amount was
 -- collected before); conflict (another amount was); hold_expired; revoked; not_found.
--- Locks: the tenant's rules, shared; the transaction; as paying_lock; the payment; then as paying_end_payment and metering_finish_changes.
+-- Locks: the tenant's rules, shared; the transaction; as paying_lock; the payment; then as paying_capture_or_release_payment and
+-- metering_finish_changes.
 -- Never: captures a part of the amount; asks for the transaction's status: a call may be completed before its resource collects.
-CREATE OR REPLACE FUNCTION paying_collect_challenge(tenant uuid, postings jsonb)
+CREATE OR REPLACE FUNCTION paying_collect_challenge(tenant uuid, items jsonb)
 RETURNS TABLE (outcome text, id uuid, status text, amount numeric, first_digest bytea)
 LANGUAGE plpgsql
 AS $$
@@ -19,7 +20,7 @@ DECLARE
     deltas metering_delta[];
     transactions uuid[];
 BEGIN
-    SELECT * INTO item FROM jsonb_to_record(postings -> 0) AS asked (
+    SELECT * INTO item FROM jsonb_to_record(items -> 0) AS asked (
         payment_id uuid, amount numeric, payee_tenant_id uuid, settlement_id uuid, collection_id uuid, actor text, request_id text
     );
     transactions := paying_lock_transactions(tenant, ARRAY[item.payment_id]);
@@ -31,7 +32,7 @@ BEGIN
         outcome := CASE WHEN token.settled_amount = item.amount THEN 'exists' ELSE 'conflict' END;
     ELSIF outcome = 'posted' THEN
         BEGIN
-            payment := paying_end_payment(tenant, payment, item.amount, 'released', moment, item.actor, item.request_id);
+            payment := paying_capture_or_release_payment(tenant, payment, item.amount, 'released', moment, item.actor, item.request_id);
             IF payment.unpaid > 0 THEN
                 RAISE EXCEPTION 'taken back' USING ERRCODE = 'PAY01';
             END IF;

@@ -4,9 +4,9 @@
 -- Returns: for each, in order, the payment and an `outcome`: posted; not_found; exists (it ended the same way before, or an earlier call
 -- released it); closed (it ended otherwise: `status`); not_due (it is to expire, and its time hasn't come); presented (whom it pays may
 -- still collect it).
--- Locks: the tenant's rules, shared; the transactions by id; as paying_lock; the payments; then as paying_end_payment and
+-- Locks: the tenant's rules, shared; the transactions by id; as paying_lock; the payments; then as paying_capture_or_release_payment and
 -- metering_finish_changes. Never: takes money.
-CREATE OR REPLACE FUNCTION paying_end_payments(tenant uuid, postings jsonb)
+CREATE OR REPLACE FUNCTION paying_end_payments(tenant uuid, items jsonb)
 RETURNS TABLE (outcome text, id uuid, status text, first_digest bytea)
 LANGUAGE plpgsql
 AS $$
@@ -18,14 +18,14 @@ DECLARE
     ending text;
     owner metering_transaction;
     transactions CONSTANT uuid[] := paying_lock_transactions(tenant, ARRAY(
-        SELECT asked.payment_id FROM jsonb_to_recordset(postings) AS asked (payment_id uuid)
+        SELECT asked.payment_id FROM jsonb_to_recordset(items) AS asked (payment_id uuid)
     ));
     has_rules CONSTANT boolean := EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.has_rules);
     deltas metering_delta[] := '{}';
     changes metering_change[] := '{}';
 BEGIN
     FOR item IN
-        SELECT * FROM jsonb_to_recordset(postings) AS asked (payment_id uuid, kind text, reason text, actor text, request_id text)
+        SELECT * FROM jsonb_to_recordset(items) AS asked (payment_id uuid, kind text, reason text, actor text, request_id text)
     LOOP
         SELECT * INTO payment FROM paying_payment kept
         WHERE kept.tenant_id = tenant AND kept.id = item.payment_id
@@ -44,7 +44,7 @@ BEGIN
         IF outcome = 'posted' THEN
             UPDATE paying_payment kept SET reason = coalesce(item.reason, '')
             WHERE kept.tenant_id = tenant AND kept.id = payment.id AND item.reason <> '';
-            payment := paying_end_payment(tenant, payment, 0, ending, moment, item.actor, item.request_id);
+            payment := paying_capture_or_release_payment(tenant, payment, 0, ending, moment, item.actor, item.request_id);
             IF ending = 'released' THEN
                 PERFORM paying_write_call(
                     tenant, payment, 'released', 0, payment.hold_expires_at, true, NULL, '', moment, item.actor, item.request_id
@@ -61,7 +61,7 @@ BEGIN
         RETURN NEXT;
     END LOOP;
     IF changes <> '{}' THEN
-        PERFORM metering_finish_changes(tenant, has_rules, transactions, changes, deltas, postings -> 0 ->> 'request_id');
+        PERFORM metering_finish_changes(tenant, has_rules, transactions, changes, deltas, items -> 0 ->> 'request_id');
     END IF;
 END
 $$;

@@ -4,7 +4,7 @@
 -- exists (the key was used before: `first_digest`); not_found; closed; not_later; too_long; hold_ended (somebody ended a hold by itself).
 -- Locks: the tenant's rules, shared; the transaction; as paying_lock; the payment; then as credits_extend_hold and billing_extend_hold.
 -- Never: makes a hold shorter; changes what it reserves, or until when a payment of a 402 may be presented.
-CREATE OR REPLACE FUNCTION paying_extend(tenant uuid, postings jsonb)
+CREATE OR REPLACE FUNCTION paying_extend(tenant uuid, items jsonb)
 RETURNS TABLE (outcome text, id uuid, status text, expires_at timestamptz, latest timestamptz, first_digest bytea)
 LANGUAGE plpgsql
 AS $$
@@ -18,7 +18,7 @@ DECLARE
     done record;
     asked jsonb;
 BEGIN
-    SELECT * INTO item FROM jsonb_to_record(postings -> 0) AS asked (
+    SELECT * INTO item FROM jsonb_to_record(items -> 0) AS asked (
         payment_id uuid, transaction_id uuid, expires_at timestamptz, idempotency_key text, facts_digest text, actor text, request_id text
     );
     PERFORM paying_lock_transactions(tenant, ARRAY[item.payment_id]);

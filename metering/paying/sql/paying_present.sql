@@ -4,13 +4,13 @@
 -- Returns: one row: the payment's status, and an `outcome`: posted; exists (it was presented before); too_late (the time to present it is
 -- over); hold_expired (its money is held no longer); settled (it was collected); revoked (it ended otherwise); not_found.
 -- Locks: the transaction, then the payment. Never: moves money.
-CREATE OR REPLACE FUNCTION paying_present(tenant uuid, postings jsonb)
+CREATE OR REPLACE FUNCTION paying_present(tenant uuid, items jsonb)
 RETURNS TABLE (outcome text, id uuid, status text, first_digest bytea)
 LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 DECLARE
-    asked CONSTANT uuid := (postings -> 0 ->> 'payment_id')::uuid;
+    asked CONSTANT uuid := (items -> 0 ->> 'payment_id')::uuid;
     payment paying_payment;
     token paying_paymenttoken;
     moment timestamptz;
@@ -33,7 +33,7 @@ BEGIN
         UPDATE paying_payment kept SET status = 'presented', updated_at = greatest(moment, kept.updated_at)
         WHERE kept.tenant_id = tenant AND kept.id = asked;
         UPDATE paying_paymenttoken kept SET presented_at = moment WHERE kept.tenant_id = tenant AND kept.id = token.id;
-        PERFORM paying_write_events(tenant, postings -> 0 ->> 'request_id', ARRAY[asked], 'presented');
+        PERFORM paying_write_events(tenant, items -> 0 ->> 'request_id', ARRAY[asked], 'presented');
     END IF;
     id := payment.id;
     status := payment.status;

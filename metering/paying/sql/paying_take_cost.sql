@@ -35,7 +35,7 @@ BEGIN
             draw.request_id := request;
             PERFORM credits_lock_customer_grants(tenant, draw);
         END IF;
-        of_hold := paying_end_hold(
+        of_hold := paying_capture_or_release_hold(
             tenant, payment, leg, CASE ending WHEN 'expired' THEN 0 ELSE least(left_over, leg.amount - leg.captured) END, ending, number,
             actor, request
         );

@@ -3,9 +3,9 @@
 -- Takes: the tenant, the payment, its part, how much of it is captured, how the hold ends where that is nothing (released or expired), the
 -- number of the capture if the rest stays held (else null), and who asks.
 -- Returns: how much was captured: nothing where somebody ended the hold otherwise, it is overdue, or the wallet can't be debited.
--- Locks: as credits_end_hold or billing_end_hold.
+-- Locks: as credits_capture_or_release_hold or billing_capture_or_release_hold.
 -- Never: captures more than the part.
-CREATE OR REPLACE FUNCTION paying_end_hold(
+CREATE OR REPLACE FUNCTION paying_capture_or_release_hold(
     tenant uuid, payment paying_payment, leg paying_paymentleg, wanted numeric, ending text, number integer, actor text,
     request text
 )
@@ -22,14 +22,14 @@ DECLARE
     done record;
 BEGIN
     IF leg.kind = 'credits' THEN
-        SELECT * INTO done FROM credits_end_hold(tenant, jsonb_build_array(
+        SELECT * INTO done FROM credits_capture_or_release_hold(tenant, jsonb_build_array(
             what || jsonb_build_object('invoice_id', payment.id, 'billing_run_id', '',
                 'idempotency_key', CASE WHEN number IS NOT NULL THEN key END,
                 -- That no caller stated any fact.
                 'facts_digest', '\x0000000000000000')
         ));
     ELSE
-        SELECT * INTO done FROM billing_end_hold(tenant, jsonb_build_array(
+        SELECT * INTO done FROM billing_capture_or_release_hold(tenant, jsonb_build_array(
             what || jsonb_build_object('id', ledger_new_id(),
                 'reference_id', CASE WHEN number IS NULL THEN 'payment:' || payment.id ELSE key END,
                 'facts_digest', CASE WHEN wanted > 0 THEN billing_no_facts_digest() ELSE '' END, 'debit_digest', billing_no_facts_digest())
@@ -39,7 +39,7 @@ BEGIN
         IF number IS NOT NULL THEN
             RETURN 0;
         END IF;
-        RETURN paying_end_hold(tenant, payment, leg, 0, ending, NULL, actor, request);
+        RETURN paying_capture_or_release_hold(tenant, payment, leg, 0, ending, NULL, actor, request);
     END IF;
     IF done.outcome NOT IN ('posted', 'exists', 'closed', 'not_due') THEN
         RAISE EXCEPTION 'the end of a hold of a payment was refused: %', done.outcome;

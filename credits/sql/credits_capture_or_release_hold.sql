@@ -5,7 +5,7 @@
 -- Locks: the hold, then by id the grants of its lines and those that they may roll over to, because what is released of a grant past its
 -- last day expires. The time is taken under these locks, so a call that waited past the hold's end finds all of it expired.
 -- Never: captures a part of a hold of which another part has expired; ends a hold by a capture that is not final.
-CREATE OR REPLACE FUNCTION credits_end_hold(tenant uuid, postings jsonb)
+CREATE OR REPLACE FUNCTION credits_capture_or_release_hold(tenant uuid, items jsonb)
 RETURNS TABLE (
     outcome text, id uuid, status text, held numeric, amount numeric, captured numeric, taken numeric, first_digest bytea
 )
@@ -13,7 +13,7 @@ LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 DECLARE
-    item credits_hold_end := jsonb_populate_record(NULL::credits_hold_end, postings -> 0);
+    item credits_hold_end := jsonb_populate_record(NULL::credits_hold_end, items -> 0);
     locked record;
     hold credits_hold;
     earlier credits_holdcall;
@@ -51,7 +51,7 @@ BEGIN
     IF decided = 'posted' THEN
         PERFORM credits_release_overdue(tenant, account, moment, item.actor, item.request_id)
         FROM unnest(locked.bearers) account WHERE account.held > 0;
-        PERFORM credits_end_hold_lines(tenant, item, hold, ending, wanted, moment);
+        PERFORM credits_capture_or_release_lines(tenant, item, hold, ending, wanted, moment);
         UPDATE credits_hold candidate
         SET captured = candidate.captured + wanted,
             status = CASE WHEN item.kind <> 'captured' OR item.final THEN ending ELSE candidate.status END,

@@ -8,7 +8,7 @@
 -- Locks: the wallet of the hold; under it whatever billing_post locks. A hold changes only under the lock of its wallet. The time is taken
 -- under this lock, so a call that waited past the hold's end finds it expired.
 -- Never: captures more than the hold reserves; ends a hold by a capture that is not final.
-CREATE OR REPLACE FUNCTION billing_end_hold(tenant uuid, postings jsonb)
+CREATE OR REPLACE FUNCTION billing_capture_or_release_hold(tenant uuid, items jsonb)
 RETURNS TABLE (
     outcome text, id uuid, status text, amount numeric, held numeric, captured numeric, taken numeric, transaction_id uuid, currency text,
     balance numeric, wallet_held numeric, floor numeric, first_digest bytea
@@ -24,7 +24,7 @@ SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    item billing_hold_end := jsonb_populate_record(NULL::billing_hold_end, postings -> 0);
+    item billing_hold_end := jsonb_populate_record(NULL::billing_hold_end, items -> 0);
     wallet billing_wallet;
     hold billing_wallethold;
     earlier record;
@@ -73,7 +73,9 @@ BEGIN
         ELSE 'posted'
     END;
     IF decided = 'posted' AND item.kind <> 'expired' THEN
-        PERFORM billing_end_hold_part(tenant, item, wallet, hold.id, CASE item.kind WHEN 'captured' THEN item.amount ELSE 0 END, moment);
+        PERFORM billing_capture_or_release_part(
+            tenant, item, wallet, hold.id, CASE item.kind WHEN 'captured' THEN item.amount ELSE 0 END, moment
+        );
         SELECT * INTO hold FROM billing_wallethold found WHERE found.tenant_id = tenant AND found.id = hold.id;
         SELECT * INTO wallet FROM billing_wallet account WHERE account.tenant_id = tenant AND account.id = wallet.id;
         SELECT * INTO earlier FROM billing_hold_step_before(tenant, hold.id, item.kind, item.reference_id);

@@ -5,7 +5,7 @@
 -- Returns: the payment after it.
 -- Locks: as paying_take_cost; the caller has locked the payment.
 -- Never: gives back what was captured.
-CREATE OR REPLACE FUNCTION paying_end_payment(
+CREATE OR REPLACE FUNCTION paying_capture_or_release_payment(
     tenant uuid, payment paying_payment, cost numeric, ending text, moment timestamptz, actor text, request text
 )
 RETURNS paying_payment
