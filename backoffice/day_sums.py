@@ -7,6 +7,7 @@ of balances are a figure of their own, neither billed nor granted nor consumed.
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from django.db import transaction
@@ -36,6 +37,8 @@ MAX_CUSTOMERS = 50
 # A row's created_at is set before its transaction commits. A day is summed only this long after its end, when no such row is missing.
 COMMIT_DELAY = timedelta(minutes=10)
 DAY_OF = {Clock.RECORDED: "day", Clock.OCCURRED: "occurred_on"}
+# What tells one sum from another.
+KEY = ("tenant_id", "day", "occurred_on", "unit", "measure", "customer_id")
 
 
 def close_days(*, today: date | None = None) -> int:
@@ -137,12 +140,15 @@ def _row(day: date, sums: Mapping[str, Any]) -> dict[str, Any]:
 def _added_up(rows: Iterable[dict[str, Any]], *, without: str, default: Any) -> list[dict[str, Any]]:
     """The rows that differ only in the column `without`, as one; its value there is `default`."""
     totals: dict[Any, dict[str, Any]] = {}
+    # A day can have as many rows as customers: the dashboard waits for this.
+    key_of = itemgetter(*(name for name in KEY if name != without))
     for row in rows:
-        merged = {**row, without: default}
-        key = tuple(value for name, value in merged.items() if name not in {"entries", "amount"})
-        own = totals.setdefault(key, {**merged, "entries": 0, "amount": Decimal(0)})
-        own["entries"] += row["entries"]
-        own["amount"] += row["amount"]
+        key = key_of(row)
+        if own := totals.get(key):
+            own["entries"] += row["entries"]
+            own["amount"] += row["amount"]
+        else:
+            totals[key] = {**row, without: default}
     return list(totals.values())
 
 

@@ -200,8 +200,12 @@ def _meant(request: Any, name: str, text: str, scope: VisibleTenants) -> list[st
 
 
 def _of_tenant(request: Any, text: str) -> Q:
-    tenants = scope_of(request.user).limit(Tenant.objects.filter(has(("name", "slug"), text)))
-    return Q(tenant_id__in=list(tenants.values_list("pk", flat=True)[:MAX_MATCHES]))
+    """Rows of the tenants with the text in their name, which are read once for all the lists that one search looks in."""
+    known: dict[str, list[UUID]] = request.__dict__.setdefault("tenants_of_search", {})
+    if text not in known:
+        tenants = scope_of(request.user).limit(Tenant.objects.filter(has(("name", "slug"), text)))
+        known[text] = list(tenants.values_list("pk", flat=True)[:MAX_MATCHES])
+    return Q(tenant_id__in=known[text])
 
 
 def _with_amounts(page: Any, amounts: Any) -> Q:
