@@ -122,7 +122,13 @@ def _with_balances(tenant: Tenant, ids: list[str]) -> list[dict[str, Any]]:
         .annotate(unit=Case(When(unit_type=UnitType.METRIC, then=F("metric_id")), default=F("currency")))
         .values("customer_id", "unit")
         .order_by()
-        .annotate(total=Sum("balance"), held_total=Sum(HELD_OF_GRANT), grants=Count("id"))
+        .annotate(
+            # As on the customer's page: what can be drawn on today.
+            total=Sum("balance", filter=Q(effective_date__lte=today)),
+            later=Sum("balance", filter=Q(effective_date__gt=today)),
+            held_total=Sum(HELD_OF_GRANT),
+            grants=Count("id"),
+        )
     )
     by_customer: dict[str, list[Any]] = {}
     for row in sums:
@@ -132,7 +138,8 @@ def _with_balances(tenant: Tenant, ids: list[str]) -> list[dict[str, Any]]:
             "id": customer_id,
             "name": names.get(customer_id, ""),
             "url": customer_url(tenant.pk, customer_id),
-            "balances": [money(row["total"], row["unit"]) for row in by_customer.get(customer_id, [])],
+            "balances": [money(row["total"], row["unit"]) for row in by_customer.get(customer_id, []) if row["total"] is not None],
+            "later": [money(row["later"], row["unit"]) for row in by_customer.get(customer_id, []) if row["later"]],
             "held": [money(row["held_total"], row["unit"]) for row in by_customer.get(customer_id, []) if row["held_total"]],
             "grants": sum(row["grants"] for row in by_customer.get(customer_id, [])),
         }

@@ -25,10 +25,11 @@ OTHER_GRANT = FormField(
 NEVER_EXPIRES = FormField("never_expires", "It never expires", type="tick", is_required=False, help="Instead of a last day.")
 EXPIRY = FormField("expiry_date", "Last day, in UTC", type="date", is_required=False, help="Later than now.", unless=NEVER_EXPIRES.name)
 MAX_REASON = 1000
-# The idempotency keys of debits that adjust a grant. Those that a move posts end otherwise: they are consumption, as before the move.
+# How the idempotency keys of a kind's second postings end. The dashboard (backoffice/day_sums.py) reads them, where the entries' kinds are
+# the same: a debit with the correction's own key adjusts a grant, one that was moved is consumption, as before the move, and a grant that
+# takes another's place grants nothing anew.
+MOVED, EXTENDED = ":moved", ":extended"
 ADJUSTED = r"^correction:[0-9a-f-]{36}:[0-9a-f-]{36}$"
-# How the idempotency keys of grants end that take another's place: they grant nothing anew.
-EXTENDED = ":extended"
 
 
 def reverse(correction: CorrectionInput) -> list[PostedEntry]:
@@ -58,7 +59,7 @@ def move(correction: CorrectionInput) -> list[PostedEntry]:
         grant_id=UUID(correction.facts["grant_id"]),
         type=TransactionType.DEBIT,
         reason=correction.reason[:MAX_REASON],
-        idempotency_key=f"{correction.key}:moved",
+        idempotency_key=f"{correction.key}{MOVED}",
     )
     return [_posted(correction, reversal, "Reverses the debit"), _posted(correction, debit, "Debits this grant instead")]
 

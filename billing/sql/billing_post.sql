@@ -24,7 +24,7 @@ SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    -- Nobody reads it: it is here for what the call does, before the statements below wait for a lock.
+    -- Called for its side effect: sets lock_timeout before the first statement that may wait.
     lock_timeout CONSTANT text := ledger_set_lock_timeout(postings);
     posting billing_posting;
     wallet billing_wallet;

@@ -1,4 +1,4 @@
--- Removes wallets that a posting opened and nothing was posted to. Called by billing_post_array alone.
+-- Removes wallets that a call opened and posted nothing to: a refused posting, hold or payment.
 --
 -- Takes: the tenant, and the ids of the wallets that the call opened. Returns nothing. Locks: the rows that it removes.
 -- Runs with the rights of its owner, because the service's role may delete no wallet. It never removes one that has an entry.

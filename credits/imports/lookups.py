@@ -40,8 +40,8 @@ GROUP BY original.id, original.amount
 # The lowest available balance of each grant while a run's entries are reversed, newest first.
 SHORT_WITHOUT = """
 SELECT grant_id, min(room) FROM (
-    SELECT entry.grant_id, account.balance - account.held - sum(CASE entry.type WHEN 'CREDIT' THEN entry.amount ELSE -entry.amount END)
-        OVER (PARTITION BY entry.grant_id ORDER BY entry.created_at DESC, entry.entry_number DESC) AS room
+    SELECT entry.grant_id, credits_available(account.balance - sum(CASE entry.type WHEN 'CREDIT' THEN entry.amount ELSE -entry.amount END)
+        OVER (PARTITION BY entry.grant_id ORDER BY entry.created_at DESC, entry.entry_number DESC), account.held) AS room
     FROM credits_transaction entry
     JOIN credits_grant account ON account.tenant_id = entry.tenant_id AND account.id = entry.grant_id
     WHERE entry.tenant_id = %s AND entry.request_id = %s AND entry.request_id LIKE 'run:%%' AND NOT EXISTS (

@@ -79,6 +79,11 @@ def _unit(grant: dict[str, Any]) -> tuple[str, str]:
     return grant["type"], grant["unit"]
 
 
+def available(balance: Decimal, held: Decimal) -> Decimal:
+    """What a debit may take, for people to read. The database function credits_available decides; a test holds this equal to it."""
+    return balance - held
+
+
 def balance_of(unit: tuple[str, str], grants: list[dict[str, Any]], *, counted: str = "balance") -> dict[str, Any]:
     """The balance of a customer's grants of one unit. `counted`: the field of each grant that is added up, "balance" or "usable"."""
     balance = sum((grant[counted] for grant in grants), Decimal(0))
@@ -89,7 +94,7 @@ def balance_of(unit: tuple[str, str], grants: list[dict[str, Any]], *, counted: 
         "name": unit[1],
         "balance": balance,
         "held": held,
-        "available": balance - held,
+        "available": available(balance, held),
         # The published API requires a cost: 0 for a grant without one.
         "grants": [{**grant, "cost_of_credit": grant["cost_of_credit"] or Decimal(0)} for grant in grants],
     }

@@ -16,7 +16,8 @@ from kernel.ledger.errors import NotFound
 # Without an instant everything booked counts, and the present decides which holds are overdue and which grants are in force.
 ALWAYS = "infinity"
 COLUMNS = ", ".join(f"account.{name}" for name in GRANT_FIELDS if name not in {"balance", "held", "status"})
-# `usable`: what a debit on that day could draw on. What is left of a grant past its last day isn't, even if no job has expired it yet.
+# `usable`: the balance of a grant that a debit on that day could draw on, with what holds reserve of it. What is left of a grant past its
+# last day isn't, even if no job has expired it yet.
 BALANCES = f"""
     SELECT {COLUMNS}, past.balance, past.held,
            CASE WHEN account.closed_at <= %s::timestamptz THEN account.status WHEN credits_is_over(account, day.day) THEN 'expired'

@@ -15,6 +15,7 @@ from credits.errors import (
     InsufficientCredit,
     MoreThanTaken,
 )
+from credits.selectors.balances import available
 from kernel.ledger.errors import AlreadyReversed, LedgerError
 from kernel.ledger.outcomes import REPLAYED, Posted
 
@@ -36,7 +37,9 @@ def posting_errors(*, requested: Any, invoice_id: str = "", reverses: Any = None
         "voided": lambda row: GrantVoided(**_balances_of(row)),
         "not_yet_effective": lambda row: GrantNotYetEffective(effective_date=row.effective_date, **_balances_of(row)),
         "expired": lambda row: GrantExpired(expiry_date=row.expiry_date, **_balances_of(row)),
-        "insufficient": lambda row: InsufficientCredit(available=row.balance - row.held, requested=requested, **_balances_of(row)),
+        "insufficient": lambda row: InsufficientCredit(
+            available=available(row.balance, row.held), requested=requested, **_balances_of(row)
+        ),
         "more_than_taken": lambda row: MoreThanTaken(
             invoice_id=invoice_id, taken=max(row.taken, 0), requested=requested, **_balances_of(row)
         ),

@@ -7,10 +7,10 @@ AS $$
         WHEN account.id IS NULL OR (account.status = 'deleted' AND kind <> 'deletion') THEN 'not_found'
         WHEN kind = 'deletion' AND account.status = 'deleted' THEN 'closed_before'
         WHEN kind = 'deletion' AND (account.last_entry_number > 1 OR account.held > 0) THEN 'drawn_on'
-        WHEN kind = 'void' AND account.status = 'voided' AND credits_available(account) <= 0 THEN 'closed_before'
+        WHEN kind = 'void' AND account.status = 'voided' AND credits_available(account.balance, account.held) <= 0 THEN 'closed_before'
         WHEN kind = 'void' AND account.status <> 'voided' AND account.held > 0 THEN 'held'
         WHEN kind = 'expiry' AND account.status = 'voided' THEN 'closed_before'
-        WHEN kind = 'expiry' AND account.status <> 'open' AND credits_available(account) <= 0 THEN 'closed_before'
+        WHEN kind = 'expiry' AND account.status <> 'open' AND credits_available(account.balance, account.held) <= 0 THEN 'closed_before'
         WHEN kind = 'expiry' AND NOT credits_is_over(account, today) THEN 'not_due'
     END
 $$;

@@ -12,7 +12,7 @@ AS $$
 DECLARE
     again credits_posting;
 BEGIN
-    IF entry.type = 'CREDIT' AND credits_available(account) > 0
+    IF entry.type = 'CREDIT' AND credits_available(account.balance, account.held) > 0
         AND (account.status = 'voided' OR credits_is_over(account, ledger_day(item.as_of))) THEN
         again.id := ledger_new_id();
         again.grant_id := account.id;

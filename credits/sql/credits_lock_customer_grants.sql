@@ -45,7 +45,7 @@ BEGIN
             accounts[ordinal] := credits_release_overdue(tenant, accounts[ordinal], moment, draw.actor, draw.request_id);
         END IF;
     END LOOP;
-    SELECT coalesce(sum(account.balance), 0), coalesce(sum(credits_available(account)), 0) INTO balance, available
+    SELECT coalesce(sum(account.balance), 0), coalesce(sum(credits_available(account.balance, account.held)), 0) INTO balance, available
     FROM unnest(accounts) account;
 END
 $$;

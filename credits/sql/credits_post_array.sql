@@ -32,10 +32,12 @@ BEGIN
             + (turn.number - 1) * interval '1 microsecond';
         entry.occurred_at := coalesce(turn.occurred_at, entry.created_at);
         IF turn.kind IN ('expiry', 'void', 'deletion') OR turn.reverses_id IS NOT NULL OR account.status IS DISTINCT FROM 'open'
+            -- What its invoice took isn't summed here.
+            OR turn.type = 'CREDIT' AND turn.invoice_id <> ''
             OR turn.type = 'CREDIT' AND credits_is_over(account, ledger_day(coalesce(turn.as_of, turn.now, moment)))
             OR credits_refusal(
                 turn.kind, turn.type, turn.amount, turn.invoice_id, account, turn.before,
-                ledger_day(entry.occurred_at), 0, NULL
+                ledger_day(entry.occurred_at), NULL, NULL
             ) IS NOT NULL
         THEN
             RETURN;

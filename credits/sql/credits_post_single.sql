@@ -37,7 +37,7 @@ BEGIN
     entry.occurred_at := coalesce(item.occurred_at, entry.created_at);
     IF is_closing THEN
         decided := credits_closing_refusal(item.kind, account, ledger_day(item.as_of));
-        item.amount := credits_available(account);
+        item.amount := credits_available(account.balance, account.held);
         IF item.kind = 'expiry' THEN
             -- An expiry counts from the day after the grant's last one, or from when the credit was given back, if that is later.
             entry.occurred_at := greatest(item.occurred_at, (account.expiry_date + 1)::timestamp AT TIME ZONE 'UTC');
@@ -93,7 +93,7 @@ BEGIN
             CASE WHEN item.kind = 'void' AND decided = 'nothing_left' THEN ARRAY[account.id] END
         );
     END IF;
-    -- Nothing follows from a debit but an expiry.
+    -- Only a credit and an expiry have consequences: the debit that expires a grant may open its next period.
     IF decided = 'posted' AND (entry.type = 'CREDIT' OR entry.kind = 'expiry') THEN
         PERFORM credits_follow_up(tenant, item, account, entry, is_imported);
     END IF;

@@ -22,7 +22,7 @@ AS $$
         WHEN account.status = 'voided' AND kind IN ('debit', 'credit') THEN 'voided'
         WHEN kind = 'debit' AND day < account.effective_date THEN 'not_yet_effective'
         WHEN kind = 'debit' AND credits_is_over(account, day) THEN 'expired'
-        WHEN type = 'DEBIT' AND amount > balance - account.held THEN 'insufficient'
+        WHEN type = 'DEBIT' AND amount > credits_available(balance, account.held) THEN 'insufficient'
         WHEN type = 'CREDIT' AND invoice_id <> '' AND amount > taken THEN 'more_than_taken'
         WHEN type = 'CREDIT' AND ledger_is_out_of_range(balance + amount) THEN 'too_large'
     END

@@ -8,10 +8,11 @@ RETURNS TABLE (
 LANGUAGE sql STABLE
 AS $$
     WITH ranked AS (
-        SELECT account.*, row_number() OVER burn_down AS rank, credits_available(account) AS available,
-               sum(credits_available(account)) OVER burn_down - credits_available(account) AS drawn_before
+        SELECT account.*, row_number() OVER burn_down AS rank, credits_available(account.balance, account.held) AS available,
+               sum(credits_available(account.balance, account.held)) OVER burn_down
+                   - credits_available(account.balance, account.held) AS drawn_before
         FROM unnest(accounts) account
-        WHERE credits_available(account) > 0
+        WHERE credits_available(account.balance, account.held) > 0
         WINDOW burn_down AS (ORDER BY credits_burn_down_order(account))
     )
     SELECT rank::int, id, ranked.name::text, ranked.available, least(ranked.available, amount - drawn_before),

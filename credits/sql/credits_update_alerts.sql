@@ -38,7 +38,7 @@ BEGIN
             item.snapshot := json_build_object(
                 'customer_id', alert.customer_id, 'id', coalesce(nullif(alert.metric_id, ''), alert.currency),
                 'type', CASE alert.metric_id WHEN '' THEN 'CASH' ELSE 'USAGE' END, 'balance', now_in.balance, 'held', now_in.held,
-                'available', now_in.balance - now_in.held, 'alert_below', alert.alert_below
+                'available', credits_available(now_in.balance, now_in.held), 'alert_below', alert.alert_below
             );
             items := items || item;
         END IF;

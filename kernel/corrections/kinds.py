@@ -75,6 +75,11 @@ class CorrectionInput:
         return {"tenant_id": self.tenant_id, "actor": self.actor, "request_id": self.request_id}
 
 
+def correction_key(correction_id: UUID, target_id: UUID) -> str:
+    """The key of a row's correction by a request. Of what is posted by it, credits' kinds and the dashboard tell figures apart."""
+    return f"correction:{correction_id}:{target_id}"
+
+
 class Post(Protocol):
     """Posts the correction of one row inside a transaction that may be rolled back. Raises the ledger's errors."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from kernel.corrections.errors import CorrectionRefused, NothingToCorrect
-from kernel.corrections.kinds import CorrectionInput, PostedEntry, get_kind
+from kernel.corrections.kinds import CorrectionInput, PostedEntry, correction_key, get_kind
 from kernel.corrections.previews import CorrectionDraft, Preview, digest_of, size_of
 from kernel.corrections.selectors import corrections_of_rows, is_within_day, is_within_threshold
 from kernel.ledger.errors import LedgerError
@@ -38,7 +38,7 @@ def _post(draft: CorrectionDraft, *, correction_id: UUID, actor: str) -> Iterabl
             facts=draft.facts,
             reason_code=draft.reason_code,
             reason=draft.reason,
-            key=f"correction:{correction_id}:{target_id}",
+            key=correction_key(correction_id, target_id),
         )
         try:
             posted = kind.post(correction)

@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables")]
 
-    operations = [InstallFunctions("metering", version=1, digest="9a17fa45571b75e7")]
+    operations = [InstallFunctions("metering", version=1, digest="8a6faf7c9c1988fb")]

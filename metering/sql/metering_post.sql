@@ -27,7 +27,7 @@ SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE
-    -- Nobody reads it: it is here for what the call does, before the statements below wait for a lock.
+    -- Called for its side effect: sets lock_timeout before the first statement that may wait.
     lock_timeout CONSTANT text := ledger_set_lock_timeout(postings);
     single metering_outcome;
 BEGIN

@@ -16,7 +16,7 @@ SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE
-    -- Nobody reads it: it is here for what the call does, before the statements below wait for a lock.
+    -- Called for its side effect: sets lock_timeout before the first statement that may wait.
     lock_timeout CONSTANT text := ledger_set_lock_timeout(postings);
     items CONSTANT metering_posting[] := ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::metering_posting, postings) item);
     resolved metering_resolution[];

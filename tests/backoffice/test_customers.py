@@ -90,6 +90,9 @@ def test_a_customer_is_found_named_and_read_over_the_three_ledgers(django_assert
         ("to=0001-01-01", "Write a day"),
     ):
         assert error in text_of(clerk.get(f"{address}&{days}"))
+    # In the list the balance is that of the customer's page; a grant that begins later stands apart.
+    credits.create_grant(**context, **its, unit_type="CURRENCY", name="Promised", amount=Decimal(1000), effective_date=soon)
+    assert "3 77.00 USD 5.00 USD 1,000.00 USD" in text_of(operator.get("/admin/customers/", {"tenant": tenant.id}))
 
 
 def test_the_timeline_groups_usage_says_its_costs_and_goes_on_with_older_pages_of_each_ledger(monkeypatch):

@@ -16,6 +16,7 @@ from backoffice.models import ClosedDay, DaySum, KeptDuplicate
 from billing import services as billing
 from billing.models import Transaction
 from credits import services as credits
+from credits.correction_kinds import MOVED
 from kernel.corrections import services as corrections
 from kernel.corrections.services import CorrectionDraft
 from kernel.events.models import Endpoint
@@ -111,7 +112,7 @@ def test_figures_are_net_of_reversals_and_corrections_have_their_own(look, tenan
     credits.reverse_transaction(**context, transaction_id=taken.id, reason="no", idempotency_key="r")
     credits.record_transaction(**its, type="CREDIT", amount=Decimal(7))
     key = f"correction:{grant.id}:{grant.id}"
-    for suffix, amount in (("", 2), (":moved", 1)):
+    for suffix, amount in (("", 2), (MOVED, 1)):
         credits.record_transaction(**its, type="DEBIT", amount=Decimal(amount), idempotency_key=f"{key}{suffix}")
     credit = {"Credit granted": "100.00 USD", "Credit consumed": "31.00 USD", "Credit adjusted": "5.00 USD"}
     for clock, today in (("world", "6.00 USD"), ("book", "13.50 USD")):

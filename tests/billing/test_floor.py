@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from billing import services
 from billing.errors import FloorAboveBalance
@@ -14,6 +14,7 @@ from billing.models import Policy, Wallet
 from billing.selectors import floor_allows, plan_floor_allows
 from kernel.ledger.errors import Insufficient, InvalidValue
 from tests.paying.book import PayingBook, cost
+from tests.replaced_rules import replace_rule
 
 pytestmark = pytest.mark.django_db
 STEP = Decimal("0.000000000000000001")
@@ -22,24 +23,16 @@ FLOORS = [None, *BALANCES]
 PAIRS = [(balance + change, floor) for balance in BALANCES for floor in FLOORS for change in (-STEP, Decimal(0), STEP)]
 
 
-def replace_rule(rule):
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE OR REPLACE FUNCTION billing_floor_allows(balance numeric, held numeric, floor numeric) RETURNS boolean "
-            f"LANGUAGE sql IMMUTABLE AS 'SELECT {rule}'"
-        )
-
-
 @pytest.fixture
 def stricter_floor(db):
     """Another rule: a wallet may not stand on its floor, only above it."""
-    replace_rule("floor IS NULL OR balance - held > floor")
+    replace_rule("billing_floor_allows", "floor IS NULL OR balance - held > floor")
 
 
 @pytest.fixture
 def floor_without_holds(db):
     """Another rule, by which a hold may be placed that can't be captured: what is held doesn't count."""
-    replace_rule("floor IS NULL OR balance >= floor + 2")
+    replace_rule("billing_floor_allows", "floor IS NULL OR balance >= floor + 2")
 
 
 def topup_and_floor(context):
@@ -149,6 +142,14 @@ def test_the_check_constraints_are_equal(tenant, floor):
             assert takes(lambda wallet=wallet: Wallet.objects.create(tenant=tenant, currency="USD", **wallet)) == floor_allows(**wallet)
     opened = floor_allows(balance=Decimal(0), floor=floor)
     assert takes(lambda: Policy.objects.create(tenant=tenant, default_floor=floor, updated_by="x")) == opened
+
+
+def test_a_payment_on_a_wallet_that_is_not_there_calls_the_function(stricter_floor):
+    """A new wallet with a floor of -10 may go down to it by the shipped rule, by this one only above it."""
+    book = PayingBook()
+    services.set_policy(**book.who, default_floor=Decimal(-10))
+    assert book.record(cost(10))["status"] == "denied"
+    assert book.record(cost(9))["status"] == "authorized"
 
 
 def test_a_debit_beyond_what_a_payment_holds_calls_the_function(stricter_floor):

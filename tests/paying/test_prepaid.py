@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 import billing.services
+from billing.models import Wallet
 from metering.models import Transaction
 from metering.paying import services
 from metering.services import decisions, lifecycle, reauthorization, settings, transactions
@@ -81,6 +82,24 @@ def test_a_cancelled_call_costs_nothing_and_holds_nothing():
     row = book.record(cost(10))
     assert book.cancel(row)["payment"]["status"] == "released"
     assert book.money() == money(6, 0, 20, 0)
+    book.is_sound()
+
+
+def test_a_wallet_that_is_not_there_pays_down_to_the_floor_of_a_new_one():
+    """As a debit does, which opens it."""
+    book = PayingBook(credit=1)
+    billing.services.set_policy(**book.who, default_floor=Decimal(-10))
+    denied = book.record(cost(12))
+    reason = "Insufficient funds: 12.00 USD needed, 1.00 USD in credits and 10.00 USD in the wallet available"
+    assert (denied["status"], denied["decline_reason"]) == ("denied", reason)
+    # What isn't held is debited at once, or stays unpaid; a refused debit leaves no wallet.
+    row = book.record(cost(1))
+    book.add_cost(row, 11)
+    book.complete(row)
+    assert (book.payment(row).unpaid, Wallet.objects.count()) == (11, 0)
+    row = book.record(cost(1), customer_id="other")
+    assert book.money() == money(0, 0, 0, 1)
+    book.cancel(row)
     book.is_sound()
 
 

@@ -3,11 +3,13 @@
 import hashlib
 import json
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 import time_machine
 from django.utils import timezone
 
+import billing.services
 from metering.paying import services
 from metering.paying.models import Payment, PaymentToken
 from metering.services import lifecycle
@@ -348,4 +350,12 @@ def test_a_create_with_a_challenge_pays_in_the_same_call_or_records_nothing(mark
     plain = market.caller.post(URL, named | {"paymentData": {"x402": "none", "card": 1.50}}).json()
     assert plain["payment"] is None
     assert len(market.caller.get(URL).json()["data"]) == 3
+    market.is_sound()
+
+
+def test_a_challenge_is_paid_of_a_wallet_that_is_opened_with_a_floor_below_zero():
+    market = Market(credit=0, wallet=0)
+    billing.services.set_policy(**market.who, default_floor=Decimal(-10))
+    payment = market.pay()
+    assert (market.money(), market.settle(payment)["success"], market.money()) == (money(0, 0, 0, 10), True, money(0, 0, -10, 0))
     market.is_sound()

@@ -55,7 +55,8 @@ BEGIN
                 after_it.captured := payment.captured + collected.captured;
             END IF;
             IF after_it.captured < payment.captured + wanted THEN
-                RAISE EXCEPTION 'taken back' USING ERRCODE = 'PAY01';
+                -- Undoes what was captured since BEGIN, which is less than what was asked: all or nothing.
+                RAISE EXCEPTION 'all or nothing' USING ERRCODE = 'PAY01';
             END IF;
             payment := after_it;
         EXCEPTION WHEN SQLSTATE 'PAY01' THEN

@@ -24,9 +24,7 @@ BEGIN
     IF leg.kind = 'credits' THEN
         SELECT * INTO done FROM credits_capture_or_release_hold(tenant, jsonb_build_array(
             what || jsonb_build_object('invoice_id', payment.id, 'billing_run_id', '',
-                'idempotency_key', CASE WHEN number IS NOT NULL THEN key END,
-                -- That no caller stated any fact.
-                'facts_digest', '\x0000000000000000')
+                'idempotency_key', CASE WHEN number IS NOT NULL THEN key END, 'facts_digest', credits_no_facts_digest())
         ));
     ELSE
         SELECT * INTO done FROM billing_capture_or_release_hold(tenant, jsonb_build_array(

@@ -34,7 +34,8 @@ BEGIN
         BEGIN
             payment := paying_capture_or_release_payment(tenant, payment, item.amount, 'released', moment, item.actor, item.request_id);
             IF payment.unpaid > 0 THEN
-                RAISE EXCEPTION 'taken back' USING ERRCODE = 'PAY01';
+                -- Undoes what was captured since BEGIN, which is less than what was asked: all or nothing.
+                RAISE EXCEPTION 'all or nothing' USING ERRCODE = 'PAY01';
             END IF;
             token.settlement_id := item.settlement_id;
             token.settled_amount := item.amount;

@@ -49,7 +49,7 @@ BEGIN
             'id', leg.entry_id, 'customer_id', payment.customer_id, 'currency', payment.currency, 'amount', from_credits, 'partial', false,
             'reason', '', 'invoice_id', payment.id, 'billing_run_id', '',
             'idempotency_key', format('payment:%s:%s', payment.id, leg.ordinal),
-            'facts_digest', '\x', 'actor', actor, 'request_id', request
+            'facts_digest', credits_no_facts_digest(), 'actor', actor, 'request_id', request
         ))) LIMIT 1;
         IF done.outcome <> 'posted' THEN
             RAISE EXCEPTION 'a grant ended meanwhile' USING ERRCODE = 'deadlock_detected';

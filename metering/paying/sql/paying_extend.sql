@@ -46,6 +46,7 @@ BEGIN
                 asked := jsonb_build_object(
                     'hold_id', leg.hold_id, 'expires_at', item.expires_at, 'actor', item.actor, 'request_id', item.request_id
                 );
+                -- Of the holds' extensions no caller stated a fact: credits_no_facts_digest says why their digests are empty.
                 IF leg.kind = 'credits' THEN
                     SELECT * INTO done FROM credits_extend_hold(tenant, jsonb_build_array(asked || jsonb_build_object(
                         'idempotency_key', format('payment:%s:%s', payment.id, moment), 'facts_digest', '\x'
@@ -56,7 +57,8 @@ BEGIN
                     )));
                 END IF;
                 IF done.outcome <> 'posted' THEN
-                    RAISE EXCEPTION 'taken back' USING ERRCODE = 'PAY01';
+                    -- Undoes what was extended since BEGIN: all of the payment's holds or none.
+                    RAISE EXCEPTION 'all or nothing' USING ERRCODE = 'PAY01';
                 END IF;
             END LOOP;
         EXCEPTION WHEN SQLSTATE 'PAY01' THEN

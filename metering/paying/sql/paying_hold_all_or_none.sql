@@ -19,7 +19,8 @@ BEGIN
     BEGIN
         placed := paying_hold_in_turn(tenant, payments, duration);
         IF placed.reason IS NOT NULL THEN
-            RAISE EXCEPTION 'taken back' USING ERRCODE = 'PAY01';
+            -- Undoes what was held since BEGIN.
+            RAISE EXCEPTION 'all or nothing' USING ERRCODE = 'PAY01';
         END IF;
     EXCEPTION WHEN SQLSTATE 'PAY01' THEN
         NULL;

@@ -11,8 +11,8 @@ DECLARE
 BEGIN
     SELECT * INTO done FROM credits_place_hold(tenant, jsonb_build_array(jsonb_build_object(
         'id', ledger_new_id(), 'customer_id', payment.customer_id, 'currency', payment.currency, 'amount', part,
-        'expires_at', payment.hold_expires_at, 'reason', '', 'idempotency_key', 'payment:' || payment.id, 'facts_digest', '\x',
-        'actor', payment.actor, 'request_id', payment.request_id
+        'expires_at', payment.hold_expires_at, 'reason', '', 'idempotency_key', 'payment:' || payment.id,
+        'facts_digest', credits_no_facts_digest(), 'actor', payment.actor, 'request_id', payment.request_id
     )));
     IF done.outcome = 'insufficient' THEN
         RAISE EXCEPTION 'a grant ended meanwhile' USING ERRCODE = 'deadlock_detected';

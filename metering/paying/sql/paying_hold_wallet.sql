@@ -1,9 +1,9 @@
--- Holds a part of a payment on the tenant's wallet.
+-- Holds a part of a payment on the tenant's wallet, which is opened where there is none, as for any hold.
 --
 -- Takes: the tenant, the payment, how much, and until when.
 -- Returns: whether it is held, the hold, and how much could be spent before it: what holds don't reserve, above the floor.
 -- Locks: as billing_place_hold: the wallet.
--- Never: opens a wallet that stays empty.
+-- Never: leaves a wallet behind that was opened for a refused hold.
 CREATE OR REPLACE FUNCTION paying_hold_wallet(
     tenant uuid, payment paying_payment, part numeric, until timestamptz, OUT is_held boolean, OUT hold_id uuid, OUT available numeric
 )
@@ -15,11 +15,11 @@ DECLARE
     );
     done record;
 BEGIN
-    IF NOT overdraft AND NOT EXISTS (
-        SELECT FROM billing_wallet wallet WHERE wallet.tenant_id = tenant AND wallet.currency = payment.currency
-    ) THEN
+    IF paying_new_wallet_refuses(tenant, payment.currency, part, overdraft) THEN
         is_held := false;
-        available := 0;
+        available := greatest(billing_above_floor(
+            0, 0, (SELECT policy.default_floor FROM billing_policy policy WHERE policy.tenant_id = tenant)
+        ), 0);
         RETURN;
     END IF;
     SELECT * INTO done FROM billing_place_hold(tenant, jsonb_build_array(jsonb_build_object(
