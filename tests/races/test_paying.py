@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+import billing.services
 from billing.models import Transaction as WalletTransaction
 from metering.paying import services
 from metering.paying.models import Payment
@@ -17,14 +18,19 @@ from tests.races.threads import at_once
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_of_64_buyers_with_money_for_40_exactly_40_are_served():
-    book = PayingBook(credit=25, wallet=15)
+@pytest.mark.parametrize(("wallet", "floor"), [(15, None), (0, Decimal(-15))])
+def test_of_64_buyers_with_money_for_40_exactly_40_are_served(wallet, floor):
+    """Also where the first of them opens the wallet, which may go below zero."""
+    book = PayingBook(credit=25)
+    billing.services.set_policy(**book.who, default_floor=floor)
+    if wallet:
+        book.top_up(wallet)
     rows = at_once(64, lambda number: book.record(cost(1)))
     assert Counter(row["status"] for row in rows) == {"authorized": 40, "denied": 24}
-    assert book.money() == (25, 25, 15, 15)
+    assert book.money() == (25, 25, wallet, 15)
     served = [row for row in rows if row["status"] == "authorized"]
     at_once(40, lambda number: book.complete(served[number]))
-    assert book.money() == (0, 0, 0, 0)
+    assert book.money() == (0, 0, wallet - 15, 0)
     book.is_sound()
 
 
