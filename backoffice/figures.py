@@ -120,7 +120,11 @@ GRANT_OF = {"customer_id": "customer_id", "tenant_id": "tenant_id"}
 for _measured, _title in CREDIT_TITLES.items():
     _figure = Figure(_title, _measure(_measured), _unit_of_grant("grant__"), OWN_TIMES, GRANT_OF | {"happened_on": _happened_on})
     register_figure("credits.credittransaction", _measured, _figure)
-register_figure("credits.grant", "usable", Figure("Credit that can be drawn on", _usable(_outstanding), _unit_of_grant(""), of=GRANT_OF))
+register_figure(
+    "credits.grant",
+    "usable",
+    Figure("Balance that can be drawn on, with what is held of it", _usable(_outstanding), _unit_of_grant(""), of=GRANT_OF),
+)
 register_figure("credits.grant", "usable_expiring", Figure(EXPIRING_SOON, _usable(_expiring), _unit_of_grant(""), of=GRANT_OF))
 register_figure("credits.grant", "outstanding", Figure("Outstanding credit", _outstanding, _unit_of_grant(""), of=GRANT_OF))
 register_figure("credits.grant", "expiring", Figure(EXPIRING_SOON, _expiring, _unit_of_grant(""), of=GRANT_OF))
