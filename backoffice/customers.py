@@ -40,7 +40,7 @@ from kernel.ledger.admin import Panel
 from kernel.ledger.admin.figures import figure_url
 from kernel.ledger.admin.formatting import action_link, actor_names, label, link, money, row_link
 from kernel.ledger.admin.text_conditions import has
-from kernel.ledger.clocks import Clock
+from kernel.ledger.clocks import CLOCK_TITLES, Clock
 from kernel.ledger.holds import HoldStatus, set_live_held
 from kernel.tenants.admin import local_time
 from kernel.tenants.models import Tenant
@@ -204,7 +204,8 @@ def customer_page(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "backoffice/customer.html", context)
 
 
-CLOCKS = ((Clock.RECORDED, "When it was booked"), (Clock.OCCURRED, "When it happened"))
+# Balances follow each other in book time: it comes first, and is the default. The figures of the dashboard have world time.
+CLOCKS = tuple((each, CLOCK_TITLES[each]) for each in (Clock.RECORDED, Clock.OCCURRED))
 
 
 def chosen_clock(request: HttpRequest) -> Clock:

@@ -27,7 +27,7 @@ from credits.selectors.clock import NOW
 from kernel.ledger.admin.charts import chart
 from kernel.ledger.admin.figures import figure_url
 from kernel.ledger.admin.formatting import link, money, page_of
-from kernel.ledger.clocks import Clock
+from kernel.ledger.clocks import CLOCK_TITLES, Clock
 from kernel.ledger.holds import HoldStatus
 from kernel.ledger.moments import midnight
 from kernel.ledger.money import ZERO, with_thousands
@@ -47,7 +47,6 @@ MAX_LEADERS = 8
 # Seconds for which figures are cached. Alerts are always read anew.
 CACHE_SECONDS = 30
 
-CLOCK_TITLES = {Clock.OCCURRED: "By the time it happened", Clock.RECORDED: "By the time it was booked"}
 # What somebody must be allowed to read for the figures of each ledger.
 PERMISSIONS = {
     "billing": "billing.view_dailytotal",
@@ -63,6 +62,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     """The template context, for the tenants and the ledgers that the user may see."""
     scope = scope_of(request.user)
     today = timezone.now().astimezone(UTC).date()
+    # Figures say how business went, so by default they are by the time it happened; a customer's page explains balances, and has book time.
     clock = Clock.RECORDED if request.GET.get("clock") == Clock.RECORDED else Clock.OCCURRED
     key = f"dashboard:{today}:{clock}:{'all' if scope.tenant_ids is None else sorted(map(str, scope.tenant_ids))}"
     figures = cache.get(key)
@@ -78,7 +78,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
         "rules": figures["rules"] if may["rules"] else None,
         "charts": [each for ledger, each in figures["charts"] if may[ledger]],
         "clock": str(clock),
-        "clocks": [(each.value, CLOCK_TITLES[each]) for each in (Clock.OCCURRED, Clock.RECORDED)],
+        "clocks": [(clock.value, title) for clock, title in CLOCK_TITLES.items()],
         "clock_title": CLOCK_TITLES[clock].lower(),
         "lacks": _what_is_missing(may, scope),
         "alerts": alerts.list_alerts(request, scope),

@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 from django.utils.text import capfirst
 
 from backoffice.models import KeptDuplicate
-from backoffice.selectors import kept, undecided
+from backoffice.near_duplicates import kept, undecided
 from backoffice.services import keep_duplicates
 from billing.admin.filters import FlagFilter
 from billing.admin.pages import TransactionAdmin
@@ -31,15 +31,16 @@ from kernel.tenants.staff_scope import VisibleTenants, scope_of
 
 # What is compared of an entry and the one that it resembles.
 COMPARED = ("reference_id", "agent_id", "description", "metadata", "currency")
+TIMES = (("Happened", "occurred_at"), ("Booked", "created_at"))
 
 
 def pair_panel(row: Transaction, user: Any, scope: VisibleTenants) -> Panel | None:
     """A near-duplicate and the entry that it resembles, side by side; None for an entry without a pair."""
-    flagged = Transaction.objects.filter(tenant_id=row.tenant_id)
+    entries = Transaction.objects.filter(tenant_id=row.tenant_id)
     if row.near_duplicate_of_id is not None:
-        pair = [flagged.filter(id=row.near_duplicate_of_id).first(), row]
+        pair = [entries.filter(id=row.near_duplicate_of_id).first(), row]
     else:
-        pair = [row, flagged.exclude(flags=[]).filter(near_duplicate_of_id=row.pk).order_by("-id").first()]
+        pair = [row, entries.exclude(flags=[]).filter(near_duplicate_of_id=row.pk).order_by("-id").first()]
     first, second = pair
     if first is None or second is None:
         return None
@@ -56,9 +57,6 @@ def pair_panel(row: Transaction, user: Any, scope: VisibleTenants) -> Panel | No
     apart = (second.occurred_at - first.occurred_at).total_seconds()
     note = f"They happened {abs(apart):,.0f} seconds apart. The later one is flagged." if apart else "They happened at the same moment."
     return Panel("Side by side with the entry that it resembles", ("", "The earlier", "The later", "Differs"), lines, note=note)
-
-
-TIMES = (("Happened", "occurred_at"), ("Booked", "created_at"))
 
 
 def _compared(title: str, first: Any, second: Any) -> tuple[Any, ...]:
@@ -150,7 +148,7 @@ admin.site.unregister(Transaction)
 
 @admin.register(Transaction)
 class OfficeTransactionAdmin(TransactionAdmin):
-    list_filter = (NearDuplicateFilter, *TransactionAdmin.list_filter[1:])
+    list_filter = tuple(NearDuplicateFilter if each is FlagFilter else each for each in TransactionAdmin.list_filter)
     actions_detail = ("keep_duplicate",)
     keep_duplicate = setting_action(KeepForm, name="keep-duplicate", right="comment")
 

@@ -32,8 +32,8 @@ from kernel.tenants.staff_scope import scope_of
 # Rows of a group; its list has the rest.
 SHOWN = 5
 SECONDS = 0.3
-# The advice to search for a shorter part is given for texts of more characters only.
-SHORTEST_PART = 3
+# The advice to search for a shorter part is given for texts of so many characters or more.
+LENGTH_TO_SHORTEN = 4
 # How long the search for a part of a customer's id may take, in milliseconds.
 PART_MS = 80
 # The tables that people search, in the order of their groups; all others come after them.
@@ -114,7 +114,9 @@ def _hint(terms: SearchTerms) -> str:
     words = terms.text.split()
     if len(words) > 1:
         return "All words must be in one row: fewer of them may find more."
-    if any(len(value) > SHORTEST_PART and not value.isdecimal() and not read_amounts(value) for value in [*words, *terms.named.values()]):
+    if any(
+        len(value) >= LENGTH_TO_SHORTEN and not value.isdecimal() and not read_amounts(value) for value in [*words, *terms.named.values()]
+    ):
         return "A shorter part of it may find more."
     return ""
 

@@ -74,6 +74,5 @@ TYPE_LENGTH = 128
 REFERENCE_LENGTH = 500
 AGENT_LENGTH = 500
 REASON_LENGTH = 500
-BATCH_LIMIT = 1000
 # A day: posting looks into every hour that the window reaches. The admin form and the service both check it.
 NEAR_DUPLICATE_LIMIT_SECONDS = 86_400

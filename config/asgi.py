@@ -16,13 +16,13 @@ from urllib.parse import unquote_to_bytes
 from django.conf import settings
 from django.db import close_old_connections
 
-from config import body_receiving
+from config import asgi_body
 from config.api_routing import dialect_of
 from config.messages import CallerGone, Receive, Reply, Scope, Send, StreamedReply
 from config.streamed_replies import TURN_SECONDS, Streams, TooManyStreams
 from config.wsgi import application as wsgi_application
 from kernel.api import json
-from kernel.api.body_reading import body_limit
+from kernel.api.body_limits import body_limit
 from kernel.api.problems import Problem
 from kernel.ledger import posting
 from kernel.ledger.posting import greenlets
@@ -86,8 +86,8 @@ async def _respond(scope: Scope, receive: Receive, send: Send) -> None:
         return await _send(_refusal(scope["path"], Problem("body_too_large", {"limit": limit})), send)
     try:
         # Of a body that is too large nothing is read: the API's view sees its length and refuses it.
-        body = io.BytesIO() if is_too_large else await body_receiving.read_body(receive, limit=limit)
-    except body_receiving.TooManyUnfinished:
+        body = io.BytesIO() if is_too_large else await asgi_body.read_body(receive, limit=limit)
+    except asgi_body.TooManyUnfinished:
         return await _send(_refusal(scope["path"], Problem("busy")), send)
     with body:
         environ["wsgi.input"] = body

@@ -213,7 +213,8 @@ class TransactionAdmin(WithTypes, CorrectionActions):
         "occurred_at",
     )
     list_select_related = ("tenant",)
-    list_filter = (FlagFilter, "direction", ReversalFilter, FigureFilter)
+    # The back office puts a filter of its own in the place of FlagFilter (backoffice/near_duplicate_admin.py).
+    list_filter: tuple[Any, ...] = (FlagFilter, "direction", ReversalFilter, FigureFilter)
     search_fields, search_parts = ("id", "reference_id", "agent_id"), ("reference_id", "description", "metadata")
     sum_of, has_signed_amounts, has_amount_index = "effect", True, True
     sortable_in_a_tenant = ("occurred_at", "amount")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from billing.api.dialect import dialect
-from billing.choices import AGENT_LENGTH, BATCH_LIMIT, REASON_LENGTH, REFERENCE_LENGTH, TYPE_LENGTH, Direction, Flag, ReversalReason
+from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, TYPE_LENGTH, Direction, Flag, ReversalReason
 from kernel.api.amounts import AmountNumber
 from kernel.api.fields import Boolean, Choice, Currency, Field, Identifier, Integer, JsonObject, Text, Timestamp
 from kernel.api.nested import Batch, ListOf, Nested
@@ -52,7 +52,7 @@ class BatchRequest(Body):
     """Transactions to record, each independently, or with `atomic` all or none."""
 
     dialect = dialect
-    transactions = Batch(TransactionItem, max_items=BATCH_LIMIT)
+    transactions = Batch(TransactionItem)
     atomic = Boolean(required=False, default=False)
 
 

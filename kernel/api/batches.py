@@ -12,6 +12,8 @@ from typing import Any
 from kernel.api.problems import Invalid, Problem, problem_of
 from kernel.ledger.outcomes import POSTED, REPLAYED, is_replayed
 
+# Items of one call, in each API.
+MAX_ITEMS = 1000
 REFUSED = "refused"
 ITEM_STATUSES = (POSTED, REPLAYED, REFUSED)
 

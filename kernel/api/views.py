@@ -20,10 +20,10 @@ from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.viewsets import ViewSet
 
-from kernel.api import body_reading, json, serializers
+from kernel.api import body_limits, json, serializers
 from kernel.api.amounts import as_text
 from kernel.api.authentication import SAFE_METHODS, KeyAuthentication, authenticate, authorize, caller_for_tenant
-from kernel.api.batches import BatchOutcome, ItemOutcome
+from kernel.api.batches import MAX_ITEMS, BatchOutcome, ItemOutcome
 from kernel.api.dialect import Dialect
 from kernel.api.fields import storable
 from kernel.api.pagination import Page, page_of
@@ -81,9 +81,9 @@ class LedgerViewSet(ViewSet):
     def read(self, body: type[serializers.Body]) -> dict[str, Any]:
         """The values of the request's body, by declared name. Raises Invalid, RequestRefused."""
         raw = self.raw_body(large=body.is_batch_or_page)
-        return body.read(raw, is_json=body_reading.is_json(self.http), ignored=self.ignored_fields)
+        return body.read(raw, is_json=body_limits.is_json(self.http), ignored=self.ignored_fields)
 
-    def read_list(self, body: type[serializers.Body], *, max_items: int = 1000) -> list[dict[str, Any] | Invalid]:
+    def read_list(self, body: type[serializers.Body], *, max_items: int = MAX_ITEMS) -> list[dict[str, Any] | Invalid]:
         """The items of a body that is an array, or with Content-Type application/x-ndjson one object per line."""
         raw = self.raw_body(large=True)
         if "ndjson" not in (self.http.META.get("CONTENT_TYPE") or ""):
@@ -221,7 +221,7 @@ class LedgerViewSet(ViewSet):
 
     def raw_body(self, *, large: bool = False) -> bytes:
         """The body's bytes. Raises RequestRefused."""
-        return body_reading.raw_body(self.http, limit=body_reading.body_limit(is_batch_or_page=large))
+        return body_limits.raw_body(self.http, limit=body_limits.body_limit(is_batch_or_page=large))
 
     # What REST framework calls.
 

@@ -104,6 +104,7 @@ def is_public(address: Address) -> bool:
 def _with_inner(address: Address) -> list[Address]:
     inner: list[Address] = []
     if isinstance(address, ipaddress.IPv6Address):
+        # One with a zone (fe80::1%eth0) means an interface of this machine: it stands for one that is never public.
         if address.scope_id is not None:
             return [ipaddress.IPv4Address("127.0.0.1")]
         if address.ipv4_mapped:

@@ -15,3 +15,7 @@ class Clock(TextChoices):
 
     RECORDED = "book", "Book time"
     OCCURRED = "world", "World time"
+
+
+# What pages for people call them.
+CLOCK_TITLES = {Clock.OCCURRED: "By the time it happened", Clock.RECORDED: "By the time it was booked"}

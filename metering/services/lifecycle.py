@@ -121,7 +121,10 @@ def authorize_transaction(*, reason: str = "", **its: Any) -> Moved:
 
 
 def deny_transaction(*, reason: str, **its: Any) -> Moved:
-    """Decide that a prepared transaction may not go ahead; `reason` is what the caller reads. Raises NotFound, WrongStatus, Busy."""
+    """Decide that a prepared transaction may not go ahead; `reason` is what the caller reads. Raises NotFound, WrongStatus, Busy.
+
+    For code of a deployment that decides later: no address and no command calls it. Spending rules deny within the posting functions.
+    """
     return _move(Status.DENIED, reason=reason, **its)
 
 

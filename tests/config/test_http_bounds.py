@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from django.http import HttpResponse, StreamingHttpResponse
 
-from config import asgi, body_receiving, http_protocol, streamed_replies
+from config import asgi, asgi_body, http_protocol, streamed_replies
 from config.http_protocol import BoundedHttpProtocol
 
 PATIENCE = 10
@@ -217,8 +217,8 @@ def test_a_body_that_arrives_too_slowly_gets_a_timeout(monkeypatch):
 
 
 def test_unfinished_large_bodies_leave_room_for_other_calls(monkeypatch):
-    monkeypatch.setattr(body_receiving, "IN_MEMORY", 100_000)
-    monkeypatch.setattr(body_receiving, "MAX_UNFINISHED", 3_000_000)
+    monkeypatch.setattr(asgi_body, "IN_MEMORY", 100_000)
+    monkeypatch.setattr(asgi_body, "MAX_UNFINISHED", 3_000_000)
     begin = b"POST /v1/transactions/batch HTTP/1.1\r\nHost: testserver\r\nContent-Length: 2000000\r\n\r\n" + b" " * 1_000_000
     with serving(asgi.application) as port:
         unfinished = []
@@ -227,7 +227,7 @@ def test_unfinished_large_bodies_leave_room_for_other_calls(monkeypatch):
             connection.sendall(begin)
             unfinished.append(connection)
             time.sleep(0.1)
-        assert body_receiving._Unfinished.bytes <= 3_100_000
+        assert asgi_body._Unfinished.bytes <= 3_100_000
         refused = [reply for reply in map(peek, unfinished) if reply]
         assert refused
         for reply in refused:
@@ -237,9 +237,9 @@ def test_unfinished_large_bodies_leave_room_for_other_calls(monkeypatch):
         for connection in unfinished:
             connection.close()
         until = time.monotonic() + PATIENCE
-        while body_receiving._Unfinished.bytes and time.monotonic() < until:
+        while asgi_body._Unfinished.bytes and time.monotonic() < until:
             time.sleep(0.05)
-    assert body_receiving._Unfinished.bytes == 0
+    assert asgi_body._Unfinished.bytes == 0
 
 
 def peek(connection):

@@ -30,7 +30,7 @@ class TransactionItem(TransactionRequest):
 
 
 class BatchRequest(CreditsBody):
-    items = Batch(TransactionItem, max_items=1000)
+    items = Batch(TransactionItem)
     atomic = Boolean(required=False, default=False, description="If one item is refused, none is posted.")
 
 

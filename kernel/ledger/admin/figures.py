@@ -19,11 +19,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from kernel.ledger.base_models import LedgerRow
-from kernel.ledger.clocks import Clock
+from kernel.ledger.clocks import CLOCK_TITLES, Clock
 from kernel.ledger.moments import is_in_range, midnight
 
 PARAMETER = "figure"
-CLOCKS = {Clock.OCCURRED: "by the time it happened", Clock.RECORDED: "by the time it was booked"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ def describe_figure(label: str, value: str) -> str:
     """`Billed, USD, from 2026-11-01, by the time it happened`; empty for what is no figure."""
     try:
         figure, wanted = _parsed(label, value)
-        clock = CLOCKS[Clock(wanted["clock"])] if "clock" in wanted else ""
+        clock = CLOCK_TITLES[Clock(wanted["clock"])].lower() if "clock" in wanted else ""
     except (AttributeError, KeyError, TypeError, ValueError):
         return ""
     since, until = wanted.get("since", ""), wanted.get("until", "")

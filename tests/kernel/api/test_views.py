@@ -8,7 +8,7 @@ import json
 import pytest
 from django.test import RequestFactory
 
-from kernel.api import body_reading
+from kernel.api import body_limits
 from kernel.api.problems import RequestRefused
 from kernel.tenants import services
 from tests.factories import IssuedKeyFactory, TenantFactory
@@ -178,7 +178,7 @@ def test_a_chunked_body_is_read_and_bounded():
     def chunked(body):
         request = RequestFactory().generic("POST", "/", b"")
         request.META |= {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input": io.BytesIO(body)}
-        return body_reading.raw_body(request, limit=10)
+        return body_limits.raw_body(request, limit=10)
 
     assert chunked(b"x" * 10) == b"x" * 10
     with pytest.raises(RequestRefused, match="body_too_large"):
@@ -189,7 +189,7 @@ def test_a_length_that_lies_lets_nothing_more_in():
     request = RequestFactory().generic("POST", "/", b"x" * 50)
     request.META["CONTENT_LENGTH"] = "5"
     with pytest.raises(RequestRefused, match="body_too_large"):
-        body_reading.raw_body(request, limit=10)
+        body_limits.raw_body(request, limit=10)
 
 
 def test_a_packed_body_is_unpacked_and_bounded(send, settings):
@@ -250,7 +250,7 @@ def test_a_key_that_could_not_be_kept_is_refused(send, headers, name, code):
 )
 def test_json_is_known_by_its_type(content_type, is_json):
     request = RequestFactory().generic("POST", "/", b"{}", content_type=content_type)
-    assert body_reading.is_json(request) is is_json
+    assert body_limits.is_json(request) is is_json
 
 
 def test_a_warm_request_costs_no_query(send, django_assert_num_queries):

@@ -1,4 +1,4 @@
-"""Reads a request's body: never more than its limit, whatever its headers say."""
+"""How large a request's body may be, and its bytes, unpacked: never more than the limit, whatever its headers say."""
 
 import re
 import zlib

@@ -1,4 +1,4 @@
-"""What is read of the back office's own rows."""
+"""Which of billing's near-duplicates wait for a decision, and which somebody has decided to keep."""
 
 from typing import Any
 

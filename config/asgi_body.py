@@ -1,4 +1,7 @@
-"""Reading a request's body from the server, on the event loop: a caller who is slow to send one occupies no thread."""
+"""Receives a request's body by ASGI, on the event loop: a caller who is slow to send one occupies no thread.
+
+What the bytes may be, and how they are unpacked, is kernel/api/body_limits.py.
+"""
 
 import io
 import tempfile
