@@ -6,4 +6,4 @@ from kernel.ledger.migration_operations import InstallFunctions
 class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables")]
 
-    operations = [InstallFunctions("credits", version=1, digest="8b8b2f50569d1b2f")]
+    operations = [InstallFunctions("credits", version=1, digest="3dc33df510472175")]

@@ -14,15 +14,15 @@ AS $$
 #variable_conflict use_column
 DECLARE
     draw CONSTANT credits_draw := jsonb_populate_record(NULL::credits_draw, postings -> 0);
-    payers record;
+    locked_grants record;
     consumption credits_consumption;
     decided text;
 BEGIN
-    SELECT * INTO payers FROM credits_lock_customer_grants(tenant, draw);
+    SELECT * INTO locked_grants FROM credits_lock_customer_grants(tenant, draw);
     SELECT * INTO consumption FROM credits_consumption WHERE tenant_id = tenant AND idempotency_key = draw.idempotency_key;
     IF consumption.id IS NOT NULL THEN
         decided := 'exists';
-    ELSIF payers.available < draw.amount AND NOT draw.partial THEN
+    ELSIF locked_grants.available < draw.amount AND NOT draw.partial THEN
         decided := 'insufficient';
     ELSE
         decided := 'posted';
@@ -31,24 +31,24 @@ BEGIN
              idempotency_key, facts_digest, occurred_at, created_at, actor, request_id)
         VALUES
             (tenant, draw.id, draw.customer_id, coalesce(draw.currency, ''), coalesce(draw.metric_id, ''), draw.amount,
-             least(payers.available, draw.amount), draw.partial, draw.reason, draw.invoice_id, draw.billing_run_id,
-             draw.idempotency_key, draw.facts_digest, payers.moment, payers.moment, draw.actor, draw.request_id)
+             least(locked_grants.available, draw.amount), draw.partial, draw.reason, draw.invoice_id, draw.billing_run_id,
+             draw.idempotency_key, draw.facts_digest, locked_grants.moment, locked_grants.moment, draw.actor, draw.request_id)
         RETURNING * INTO consumption;
         PERFORM credits_post_decided(tenant, (
             SELECT jsonb_agg(jsonb_build_object(
                 'id', ledger_new_id(), 'grant_id', part.grant_id, 'kind', 'consumption', 'type', 'DEBIT', 'amount', part.taken,
                 'reason', draw.reason, 'invoice_id', draw.invoice_id, 'billing_run_id', draw.billing_run_id,
                 -- A microsecond apart, so that lists show them in burn-down order.
-                'now', payers.moment + (part.rank - 1) * interval '1 microsecond',
+                'now', locked_grants.moment + (part.rank - 1) * interval '1 microsecond',
                 'consumption_id', draw.id, 'chosen_by', part.chosen_by, 'actor', draw.actor, 'request_id', draw.request_id
             ) ORDER BY part.rank)
-            FROM credits_split_draw(payers.accounts, draw.amount) part
+            FROM credits_split_draw(locked_grants.accounts, draw.amount) part
         ));
     END IF;
 
     RETURN QUERY
     SELECT decided AS outcome, consumption.id AS consumption_id, coalesce(consumption.amount, draw.amount) AS amount,
-           coalesce(consumption.taken, 0) AS taken, payers.balance AS balance, payers.available AS available,
+           coalesce(consumption.taken, 0) AS taken, locked_grants.balance AS balance, locked_grants.available AS available,
            consumption.facts_digest AS first_digest, consumption.created_at AS booked_at, entry.id, entry.grant_id,
            entry.amount AS entry_amount, entry.entry_number, entry.balance_after,
            entry.cost_basis, entry.occurred_at, entry.created_at, entry.chosen_by

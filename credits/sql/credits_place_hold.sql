@@ -10,19 +10,19 @@ AS $$
 #variable_conflict use_column
 DECLARE
     draw CONSTANT credits_draw := jsonb_populate_record(NULL::credits_draw, items -> 0);
-    payers record;
+    locked_grants record;
     placed credits_hold;
     last_moment timestamptz;
     decided text;
 BEGIN
-    SELECT * INTO payers FROM credits_lock_customer_grants(tenant, draw);
+    SELECT * INTO locked_grants FROM credits_lock_customer_grants(tenant, draw);
     SELECT * INTO placed FROM credits_hold WHERE tenant_id = tenant AND idempotency_key = draw.idempotency_key;
-    last_moment := credits_longest_hold(tenant, payers.moment);
+    last_moment := credits_longest_hold(tenant, locked_grants.moment);
     decided := CASE
         WHEN placed.id IS NOT NULL THEN 'exists'
-        WHEN draw.expires_at <= payers.moment THEN 'overdue'
+        WHEN draw.expires_at <= locked_grants.moment THEN 'overdue'
         WHEN draw.expires_at > last_moment THEN 'too_long'
-        WHEN payers.available < draw.amount THEN 'insufficient'
+        WHEN locked_grants.available < draw.amount THEN 'insufficient'
         ELSE 'posted'
     END;
     IF decided = 'posted' THEN
@@ -31,16 +31,16 @@ BEGIN
              occurred_at, created_at, actor, request_id)
         VALUES
             (tenant, draw.id, draw.customer_id, coalesce(draw.currency, ''), coalesce(draw.metric_id, ''), draw.amount, draw.reason,
-             draw.expires_at, draw.idempotency_key, draw.facts_digest, 'active', 0, payers.moment, payers.moment, draw.actor,
+             draw.expires_at, draw.idempotency_key, draw.facts_digest, 'active', 0, locked_grants.moment, locked_grants.moment, draw.actor,
              draw.request_id)
         RETURNING * INTO placed;
-        PERFORM credits_place_hold_lines(tenant, draw, payers.accounts, payers.moment);
+        PERFORM credits_place_hold_lines(tenant, draw, locked_grants.accounts, locked_grants.moment);
         IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
-            PERFORM credits_write_hold_event(tenant, draw.request_id, placed.id, draw.customer_id, 'placed', payers.moment);
+            PERFORM credits_write_hold_event(tenant, draw.request_id, placed.id, draw.customer_id, 'placed', locked_grants.moment);
         END IF;
     END IF;
     RETURN QUERY
-    SELECT decided AS outcome, placed.id, payers.balance AS balance, payers.available AS available, last_moment AS latest,
+    SELECT decided AS outcome, placed.id, locked_grants.balance AS balance, locked_grants.available AS available, last_moment AS latest,
         placed.facts_digest AS first_digest;
 END
 $$;

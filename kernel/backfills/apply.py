@@ -13,12 +13,12 @@ from kernel.backfills import database_errors, locks, services
 from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, SKIPPED, Adapter, NewTypes, Outcome, audit_fields
 from kernel.backfills.choices import RunState
 from kernel.backfills.errors import DatabaseLost, NotAllowed, RunMoved
+from kernel.backfills.make_reader import make_reader
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
 from kernel.backfills.options import ReadingOptions
 from kernel.backfills.pacing import Pacer
 from kernel.backfills.prefetching import read_chunks
 from kernel.backfills.progress_bar import Progress
-from kernel.backfills.readers import make_reader
 from kernel.backfills.reimport_after_undo import choose_keys, taken_back, undone_runs
 from kernel.backfills.rejects import outcome_without_posting
 from kernel.backfills.rows import Posting, Row

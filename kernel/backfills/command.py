@@ -1,4 +1,4 @@
-"""The base class of every backfill command. A ledger's command is this class with its adapter; what it does is in plans.py and runs.py."""
+"""The base class of every backfill command. A ledger's command is this class with its adapter; plan_runs.py and runs.py do the work."""
 
 import getpass
 import json
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from kernel.backfills import arguments, database_errors, plans, rejects, reports, selectors
+from kernel.backfills import arguments, database_errors, plan_runs, rejects, reports, selectors
 from kernel.backfills.adapters import Adapter
 from kernel.backfills.apply import database_lost_error
 from kernel.backfills.errors import BackfillStopped, ReportLost
@@ -82,8 +82,10 @@ class BackfillCommand(BaseCommand):
         if not self.options["tenant"] or not self.options["file"]:
             raise CommandError(f"--plan needs a tenant and a file: manage.py {self.adapter.command} acme history.csv --plan", returncode=2)
         tenant = get_tenant(tenant=self.options["tenant"])
-        source, options = plans.source_and_options(self.adapter, tenant, self.options["file"], self.options, again=self.options["again"])
-        run = plans.Plan(
+        source, options = plan_runs.source_and_options(
+            self.adapter, tenant, self.options["file"], self.options, again=self.options["again"]
+        )
+        run = plan_runs.Plan(
             adapter=self.adapter,
             tenant=tenant,
             source=source,

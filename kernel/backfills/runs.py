@@ -10,13 +10,13 @@ from kernel.backfills.adapters import Adapter, actor_of
 from kernel.backfills.apply import ApplyRun
 from kernel.backfills.choices import MAY_APPLY, RunState
 from kernel.backfills.errors import BackfillStopped, Interrupted, NotAllowed
+from kernel.backfills.make_reader import make_reader
 from kernel.backfills.models import BackfillRun, BackfillShare
 from kernel.backfills.options import ReadingOptions
 from kernel.backfills.pacing import Pacer
 from kernel.backfills.parallel_runs import JobsRun
-from kernel.backfills.plans import MakeProgress
+from kernel.backfills.plan_runs import MakeProgress
 from kernel.backfills.progress_bar import Progress
-from kernel.backfills.readers import make_reader
 from kernel.backfills.sources import Source
 from kernel.backfills.stop_requests import Stop
 from kernel.backfills.undoing import Undo

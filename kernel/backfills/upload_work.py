@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from django.db import DatabaseError
 
-from kernel.backfills import database_errors, locks, plans, selectors, services
+from kernel.backfills import database_errors, locks, plan_runs, selectors, services
 from kernel.backfills.adapters import Adapter
 from kernel.backfills.arguments import BATCH_SIZE, ReadingParser
 from kernel.backfills.choices import WORKING, UploadState
@@ -151,8 +151,8 @@ def _plan(upload: BackfillUpload, stop: UploadStop) -> None:
         services.save_look(upload=upload, look=look, arguments=upload.arguments)
     given = _parsed_options(adapter, upload.arguments)
     again = next((one.removeprefix("--again=") for one in upload.arguments if one.startswith("--again=")), None)
-    source, options = plans.source_and_options(adapter, upload.tenant, [str(path_of(upload))], given, again=again)
-    run = plans.Plan(
+    source, options = plan_runs.source_and_options(adapter, upload.tenant, [str(path_of(upload))], given, again=again)
+    run = plan_runs.Plan(
         adapter=adapter,
         tenant=upload.tenant,
         source=source,

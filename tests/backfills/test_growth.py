@@ -3,7 +3,6 @@
 import pytest
 from django.db import connection
 
-from kernel.backfills import plans
 from kernel.backfills.models import BackfillRun
 from tests.rows_read import rows_read
 

@@ -8,7 +8,7 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     draw credits_draw;
-    payers record;
+    locked_grants record;
     from_credits numeric;
     earlier integer;
     leg paying_paymentleg;
@@ -19,14 +19,14 @@ BEGIN
     draw.currency := payment.currency;
     draw.actor := actor;
     draw.request_id := request;
-    SELECT * INTO payers FROM credits_lock_customer_grants(tenant, draw);
-    from_credits := CASE payment.payer WHEN 'ledger' THEN least(payers.available, wanted) ELSE 0 END;
+    SELECT * INTO locked_grants FROM credits_lock_customer_grants(tenant, draw);
+    from_credits := CASE payment.payer WHEN 'ledger' THEN least(locked_grants.available, wanted) ELSE 0 END;
     SELECT count(*) INTO earlier FROM paying_paymentleg part WHERE part.tenant_id = tenant AND part.payment_id = payment.id;
     leg.tenant_id := tenant;
     leg.payment_id := payment.id;
     leg.ordinal := earlier;
     leg.amount := 0;
-    leg.created_at := payers.moment;
+    leg.created_at := locked_grants.moment;
     -- The wallet decides first: it may refuse.
     IF wanted > from_credits THEN
         leg.entry_id := paying_debit_wallet(tenant, payment, wanted - from_credits, earlier + 1, actor, request);

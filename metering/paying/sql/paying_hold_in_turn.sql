@@ -10,7 +10,7 @@ DECLARE
     payment paying_payment;
     leg paying_paymentleg;
     draw credits_draw;
-    payers record;
+    locked_grants record;
     available numeric;
     done record;
 BEGIN
@@ -21,17 +21,17 @@ BEGIN
         draw.currency := payment.currency;
         draw.actor := payment.actor;
         draw.request_id := payment.request_id;
-        SELECT * INTO payers FROM credits_lock_customer_grants(tenant, draw);
+        SELECT * INTO locked_grants FROM credits_lock_customer_grants(tenant, draw);
         -- Credits of a customer are no money that pays outside of the ledgers.
         payment.payer := coalesce(payment.payer, 'ledger');
-        available := CASE payment.payer WHEN 'ledger' THEN payers.available ELSE 0 END;
+        available := CASE payment.payer WHEN 'ledger' THEN locked_grants.available ELSE 0 END;
         leg.tenant_id := tenant;
         leg.payment_id := payment.id;
         leg.captured := 0;
         leg.ordinal := 0;
         -- The wallet decides before anything is held of the credits.
         IF payment.amount > available THEN
-            SELECT * INTO done FROM paying_hold_wallet(tenant, payment, payment.amount - available, payers.moment + duration);
+            SELECT * INTO done FROM paying_hold_wallet(tenant, payment, payment.amount - available, locked_grants.moment + duration);
             IF NOT done.is_held THEN
                 placed.reason := format(
                     'Insufficient funds: %s needed, %s in credits and %s in the wallet available',
@@ -45,11 +45,11 @@ BEGIN
         payment.captured := 0;
         payment.unpaid := 0;
         payment.reason := '';
-        payment.hold_expires_at := payers.moment + duration;
-        payment.created_at := payers.moment;
-        payment.occurred_at := payers.moment;
-        payment.updated_at := payers.moment;
-        leg.created_at := payers.moment;
+        payment.hold_expires_at := locked_grants.moment + duration;
+        payment.created_at := locked_grants.moment;
+        payment.occurred_at := locked_grants.moment;
+        payment.updated_at := locked_grants.moment;
+        leg.created_at := locked_grants.moment;
         IF available > 0 THEN
             leg.id := ledger_new_id();
             leg.ordinal := 1;

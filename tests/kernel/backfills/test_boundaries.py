@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError
 
-from kernel.backfills import apply, locks, planning, reports, services, undoing
+from kernel.backfills import apply, locks, planner, reports, services, undoing
 from kernel.backfills.adapters import Blocker, UndoStep
 from kernel.backfills.arguments import LARGEST_BATCH
 from kernel.backfills.errors import BadSource, RunMoved
@@ -207,7 +207,7 @@ def test_an_undo_lists_what_depends_on_it_up_to_a_limit(plan, run_command, tmp_p
     assert ("and more" in lines) == more
 
 
-@pytest.mark.parametrize("count", [reports.EXAMPLES_SHOWN, reports.EXAMPLES_SHOWN + 1, planning.EXAMPLES_KEPT + 1])
+@pytest.mark.parametrize("count", [reports.EXAMPLES_SHOWN, reports.EXAMPLES_SHOWN + 1, planner.EXAMPLES_KEPT + 1])
 def test_a_plan_counts_all_refused_rows_and_shows_the_first(run_command, tmp_path, count):
     path = write_csv(tmp_path / "moves.csv", [[f"m{number}", "left", "in", "x", DAY] for number in range(count)])
     text, _ = run_command("acme", path, "--plan")
@@ -216,10 +216,10 @@ def test_a_plan_counts_all_refused_rows_and_shows_the_first(run_command, tmp_pat
     more = count - reports.EXAMPLES_SHOWN
     assert (f"  and {more} more" in text.splitlines()) == (more > 0)
     run = BackfillRun.objects.get()
-    assert (run.plan["counts"], len(run.plan["examples"])) == ({"invalid": count}, min(count, planning.EXAMPLES_KEPT))
+    assert (run.plan["counts"], len(run.plan["examples"])) == ({"invalid": count}, min(count, planner.EXAMPLES_KEPT))
 
 
-@pytest.mark.parametrize(("lines", "is_long"), [(planning.LONG_RECORD_LINES, False), (planning.LONG_RECORD_LINES + 1, True)])
+@pytest.mark.parametrize(("lines", "is_long"), [(planner.LONG_RECORD_LINES, False), (planner.LONG_RECORD_LINES + 1, True)])
 def test_a_record_is_long_beyond_a_number_of_lines(plan, tmp_path, lines, is_long):
     path = tmp_path / "moves.csv"
     path.write_text("move_id,shelf,kind,pieces,occurred_at,note\n" + f'm1,left,in,1,{DAY},"{{' + "\n" * (lines - 1) + '}"\n')

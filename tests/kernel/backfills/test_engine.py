@@ -313,12 +313,12 @@ def test_a_record_of_a_few_lines_is_no_warning(plan, tmp_path):
 
 @pytest.mark.parametrize("option", ["--effects", "--rejects"])
 def test_a_file_that_can_not_be_written_is_refused_before_the_walk(run_command, file, tmp_path, monkeypatch, option):
-    from kernel.backfills import plans
+    from kernel.backfills import plan_runs
 
     def walk(*args, **options):
         raise AssertionError("the file was read")
 
-    monkeypatch.setattr(plans.Plan, "_walk", walk)
+    monkeypatch.setattr(plan_runs.Plan, "_walk", walk)
     below_a_file = file / "out.csv"
     with pytest.raises(CommandError, match=f"can't be written: [A-Z][a-z ]+. Name another file with {option} FILE") as refused:
         run_command("acme", file, "--plan", option, below_a_file)

@@ -13,9 +13,9 @@ import pytest
 from django.db import connection
 
 from kernel.backfills.errors import BadSource, ReaderLost
+from kernel.backfills.make_reader import make_reader
 from kernel.backfills.options import ReadingOptions
 from kernel.backfills.prefetching import read_chunks
-from kernel.backfills.readers import make_reader
 from kernel.backfills.sources import Reading, Source
 from tests.kernel.backfills.example_ledger import ShelfAdapter, write_csv
 

@@ -13,15 +13,15 @@ from kernel.backfills.errors import BadSource
 from kernel.backfills.file_hints import form_hints, hints_for
 from kernel.backfills.files.records import JSON
 from kernel.backfills.first_rows import first_rows, left_out
+from kernel.backfills.make_reader import make_reader
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.option_values import options_given
 from kernel.backfills.options import ReadingOptions
 from kernel.backfills.output import check_writable
-from kernel.backfills.planning import Planner, describe_account, digest_of_plan
+from kernel.backfills.planner import Planner, describe_account, digest_of_plan
 from kernel.backfills.prefetching import read_chunks
 from kernel.backfills.profiles import find_profile
 from kernel.backfills.progress_bar import Progress
-from kernel.backfills.readers import make_reader
 from kernel.backfills.reimport_after_undo import after_undo
 from kernel.backfills.rows import RowReader
 from kernel.backfills.sources import Reading, Source, find_source
