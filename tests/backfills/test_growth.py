@@ -50,7 +50,7 @@ def test_batches_read_no_more_of_a_full_book_than_they_name(bring, write, call, 
     bring(command, write([row(number) for number in range(BOOK)]))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    monkeypatch.setattr(plans, "CHUNK", BATCH)
+    monkeypatch.setattr(plan_runs, "CHUNK", BATCH)
     before = rows_read(*ENTRIES)
     call(command, "acme", write([row(number) for number in range(BOOK, BOOK + ROWS)]), "--plan")
     run = BackfillRun.objects.order_by("-id").first()
