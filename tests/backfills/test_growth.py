@@ -3,6 +3,7 @@
 import pytest
 from django.db import connection
 
+from kernel.backfills import plan_runs
 from kernel.backfills.models import BackfillRun
 from tests.rows_read import rows_read
 
