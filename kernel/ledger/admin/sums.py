@@ -24,6 +24,7 @@ from kernel.ledger.admin.paging import MAX_COUNTED, EstimatingPaginator
 from kernel.ledger.admin.searching import NEWEST
 from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.ledger.base_models import LedgerRow
+from kernel.ledger.moments import midnight
 
 # Rows that are summed after the list, and how long that may take.
 MAX_SUMMED = 1_000_000
@@ -162,13 +163,9 @@ def _ranges(changelist: Any) -> list[MomentRangeFilter]:
 
 def _whole_days(since: datetime | None, last: datetime | None) -> tuple[datetime | None, datetime | None]:
     """The first and, not included, the last midnight in UTC between two moments, of which the last one is included."""
-    first = since and _midnight(since + timedelta(days=1) - timedelta(microseconds=1))
-    until = last and _midnight(last + timedelta(microseconds=1))
+    first = since and midnight((since + timedelta(days=1) - timedelta(microseconds=1)).astimezone(UTC).date())
+    until = last and midnight((last + timedelta(microseconds=1)).astimezone(UTC).date())
     return first, max(until, first) if until and first else until
-
-
-def _midnight(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _periods(changelist: Any) -> list[tuple[str, str]]:

@@ -43,7 +43,7 @@ def test_each_kind_changes_the_figures_that_it_should(tenant, usage):
         "credits.extend": (grant.id, {"expiry_date": later}, NOTHING),
         "credits.void": (grant.id, {}, NOTHING),
         "backoffice.grant": (customer.id, new_grant, {"granted": "50"}),
-        # The figures of metering are sums of active costs, whoever wrote them.
+        # The figures of metering are sums of active costs, also of those that a correction wrote.
         "metering.supersede": (call["costs"][0]["id"], {"amount": "4"}, NOTHING),
         "metering.waive": (call["costs"][0]["id"], {}, NOTHING),
         "metering.cancel": (call["id"], {}, NOTHING),
