@@ -41,6 +41,8 @@ USAGES = (
         "usageDetails",
         "models_usage",
     ),
+    # Beside the same name with a small letter; alone they are read as that.
+    *("Usage", "UsageMetadata", "TokenUsage"),
     *("additional_kwargs", "headers", "ResponseMetadata.HTTPHeaders", "metrics", ""),
 )
 # Of these, the places where other numbers stand as well.
@@ -162,11 +164,13 @@ COUNTER = re.compile(r"cache|audio|thought|reason|token|num_search", re.IGNORECA
 COUNTER_NAMES = frozenset(name.rpartition(".")[2] for names in NAMES.values() for name in names)
 COUNTER_NAME = re.compile(r"(tokens|token_?count)\Z", re.IGNORECASE)
 TOKEN_NAME = re.compile(r"token\Z", re.IGNORECASE)
-# Sums of other counters, the rest of a counter beside its parts, what is free, and what isn't a quantity.
+# Sums of other counters, the rest of a counter beside its parts, what is free, and what isn't a quantity. An amount of money is named as a
+# cost, or stands in an object that is; a number of tokens in such an object is a counter all the same.
 NEVER_PRICED = re.compile(
     r"total_?token|totalUsage|(^|\.)(successful_)?requests$|(^|\.)(prompt_)?text_?tokens$|noCacheTokens|cache_miss|(accepted|rejected)_?prediction"
     r"|(promptTokens?|candidatesTokens|toolUsePromptTokens|cacheTokens)Details\.[0-9]+\.tokenCount$|web_fetch|tool_search_requests|context_details|(^|\.)tool_calls$|(^|\.)details\.(input|output)_tokens$|token_count\.total|(^|\.)total$"
-    r"|inputTokens\.noCache$|outputTokens\.text$|(^|\.)tokens_(prompt|completion)$|time_to_|(^|\.)(input|output)Characters$|cost|price|per_sec|_time|duration|latency|bytes|max_?\w*tokens|estimated|budget|limit",
+    r"|inputTokens\.noCache$|outputTokens\.text$|(^|\.)tokens_(prompt|completion)$|time_to_|(^|\.)(input|output)Characters$"
+    r"|cost[^.]*$|cost(?!.*(tokens|token_?count)$)|price|per_sec|_time|duration|latency|bytes|max_?\w*tokens|estimated|budget|limit",
     re.IGNORECASE,
 )
 OUTPUT_PART = re.compile(r"(^|\.)(reasoningTokens|reasoning_tokens)\Z")

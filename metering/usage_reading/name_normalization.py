@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from metering.usage_reading.counter_names import BODY_NAMES, NAMES, USAGE_NAMES
+from metering.usage_reading.counter_names import BODY_NAMES, COUNTER_NAMES, NAMES, USAGE_NAMES
 
 # Attributes of OpenTelemetry, and of Jaeger; an export of OpenTelemetry.
 ATTRIBUTES, TAGS, EXPORT = "attributes", "tags", "resourceSpans"
@@ -65,6 +65,20 @@ def _objects(items: Any) -> list[dict[str, Any]]:
 def _uncapitalized(value: Any) -> Any:
     if isinstance(value, dict):
         names = {name: CAPITAL.sub(lambda match: match[1] + match[2].lower(), name) for name in value}
-        # A name that is there with both letters is left: the two may differ.
-        return {name if small != name and small in value else small: _uncapitalized(value[name]) for name, small in names.items()}
+        found: dict[str, Any] = {}
+        # Members whose own name begins with a small letter first, so that they keep it.
+        for name, small in sorted(names.items(), key=lambda item: item[0] != item[1]):
+            _add(found, name, small, _uncapitalized(value[name]))
+        return found
     return [_uncapitalized(item) for item in value] if isinstance(value, list) else value
+
+
+def _add(found: dict[str, Any], name: str, small: str, value: Any) -> None:
+    """Adds a member by its name with a small first letter. Where another member has that name already and another value, a counter becomes
+    the list of both, which no reading takes for a number. Any other member keeps its own name: a second usage is read beside the first."""
+    if small not in found or found[small] == value:
+        found[small] = value
+    elif small in COUNTER_NAMES:
+        found[small] = [found[small], value]
+    else:
+        found[name] = value

@@ -26,6 +26,7 @@ TOOL_HINTS = (
         '"web_search"',
         '_results"',
         "modelUsage",
+        "usage_breakdown",
         "PolicyUnits",
         "builtin_function",
         "\\u",
@@ -232,6 +233,12 @@ def _add_models(found: _Found, models: Any, path: str, _seen: set[Any]) -> None:
         found.unpriced.append(path)
 
 
+def _add_breakdown(found: _Found, breakdown: Any, path: str, _seen: set[Any]) -> None:
+    """Groq's usage of each model that a compound model called, of which each has a price of its own."""
+    if look_up(breakdown, "models"):
+        found.unpriced.append(f"{path}.models")
+
+
 def _add_guardrail(found: _Found, metrics: Any, path: str, _seen: set[Any]) -> None:
     """What Bedrock's guardrails assessed; they are billed by the unit."""
     units = look_up(metrics, "usage")
@@ -247,6 +254,7 @@ KEYS: Mapping[str, Callable[[_Found, Any, str, set[Any]], None]] = {
     "tool_usage": _add_tool_usage,
     "web_search": _add_results,
     "modelUsage": _add_models,
+    "usage_breakdown": _add_breakdown,
     "invocationMetrics": _add_guardrail,
 }
 

@@ -105,9 +105,11 @@ def app(tmp_path, monkeypatch):
     monkeypatch.setattr(function_versions, "_migrations_folder", lambda app_label: migrations)
     monkeypatch.setattr(function_versions, "apps_with_functions", lambda: ["billing"])
     digest = sql_files.fingerprint(current_files("billing"))
-    newest = function_versions.Version("billing", "0002_functions", 1, digest)
+    newest = function_versions.Version("billing", "0002_functions_and_constraints", 1, digest)
     monkeypatch.setattr(function_versions, "versions", lambda app_label: iter([newest]))
-    (migrations / "0002_functions.py").write_text(f'operations = [InstallFunctions("billing", version=1, digest="{digest}")]')
+    (migrations / "0002_functions_and_constraints.py").write_text(
+        f'operations = [InstallFunctions("billing", version=1, digest="{digest}")]'
+    )
     return tmp_path
 
 
@@ -126,7 +128,7 @@ def test_before_a_release_the_newest_version_is_renewed_in_place(app):
         call_command("make_functions_migration", "billing")
     call_command("make_functions_migration", "billing", "--in-place")
     digest = sql_files.fingerprint(current_files("billing"))
-    assert f'digest="{digest}"' in (app / "migrations" / "0002_functions.py").read_text()
+    assert f'digest="{digest}"' in (app / "migrations" / "0002_functions_and_constraints.py").read_text()
 
 
 def test_after_a_release_the_next_version_is_written_and_the_frozen_one_stays(app):
@@ -141,14 +143,14 @@ def test_after_a_release_the_next_version_is_written_and_the_frozen_one_stays(ap
     [written] = (app / "migrations").glob("*_functions_2.py")
     text = written.read_text()
     assert f'InstallFunctions("billing", version=2, digest="{sql_files.fingerprint(current_files("billing"))}")' in text
-    assert '("billing", "0003_constraints")' in text
+    assert '("billing", "0002_functions_and_constraints")' in text
     compile(text, str(written), "exec")
 
 
 def test_a_frozen_file_that_was_changed_is_found(app):
     call_command("freeze_functions")
     (app / "sql" / "frozen" / "v1" / "billing_hour.sql").write_text("changed")
-    with pytest.raises(CommandError, match="the frozen files of version 1 are not those of 0002_functions"):
+    with pytest.raises(CommandError, match="the frozen files of version 1 are not those of 0002_functions_and_constraints"):
         call_command("make_functions_migration", "billing", "--check")
 
 

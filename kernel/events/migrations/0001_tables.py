@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("tenants", "0002_roles"),
+        ("tenants", "0001_tables"),
     ]
 
     operations = [

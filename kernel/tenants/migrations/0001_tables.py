@@ -7,12 +7,21 @@ from django.db import migrations, models
 
 import kernel.tenants.models
 
+ROLES = ("viewer", "clerk", "approver", "operator")
+
+
+def make_groups(apps, schema_editor):
+    group = apps.get_model("auth", "Group")
+    for name in ROLES:
+        group.objects.get_or_create(name=name)
+
 
 class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
@@ -98,4 +107,6 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        # Backwards the groups stay: people are in them.
+        migrations.RunPython(make_groups, migrations.RunPython.noop),
     ]

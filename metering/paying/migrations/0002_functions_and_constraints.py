@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, TenantForeignKey, TenantKey
+from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, InstallFunctions, TenantForeignKey, TenantKey
 
 TOKEN_COLUMNS = ("presented_at", "settlement_id", "settled_amount", "settled_at", "receipt")
 PAYMENT_COLUMNS = ("status", "captured", "unpaid", "is_unconfirmed", "hold_expires_at", "reason", "closed_at", "updated_at")
@@ -9,9 +9,10 @@ RESET_FILL_FACTORS = "ALTER TABLE paying_payment RESET (fillfactor); ALTER TABLE
 
 
 class Migration(migrations.Migration):
-    dependencies = [("paying", "0002_functions"), ("metering", "0003_constraints"), ("ledger", "0001_functions")]
+    dependencies = [("paying", "0001_tables"), ("metering", "0002_functions_and_constraints"), ("ledger", "0001_functions")]
 
     operations = [
+        InstallFunctions("paying", version=1, digest="69d07043af791c7a"),
         TenantKey("Payment", row_first=True),
         TenantKey("PaymentLeg", row_first=True),
         TenantForeignKey("Payment", "transaction", index=True),

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import AppendOnly
+from kernel.ledger.migration_operations import AppendOnly, InstallFunctions
 
 # Tables whose every change is recorded, and the columns that are left out of the record.
 TABLES = {
@@ -54,9 +54,9 @@ def statements():
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("backoffice", "0002_functions"),
+        ("backoffice", "0001_tables"),
         ("ledger", "0001_functions"),
-        ("tenants", "0002_roles"),
+        ("tenants", "0001_tables"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("billing", "0001_tables"),
         ("credits", "0001_tables"),
@@ -67,6 +67,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        InstallFunctions("backoffice", version=1, digest="7eadbb68ca63db0c"),
         AppendOnly("Change"),
         AppendOnly("KeptDuplicate"),
         *(

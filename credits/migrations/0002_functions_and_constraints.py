@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, TenantForeignKey, TenantKey
+from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, InstallFunctions, TenantForeignKey, TenantKey
 
 # Balances change all the time; free space keeps the new version of a row on the same page.
 SET_FILL_FACTORS = "ALTER TABLE credits_grant SET (fillfactor = 60); ALTER TABLE credits_holdline SET (fillfactor = 70)"
@@ -8,9 +8,10 @@ RESET_FILL_FACTORS = "ALTER TABLE credits_grant RESET (fillfactor); ALTER TABLE 
 
 
 class Migration(migrations.Migration):
-    dependencies = [("credits", "0002_functions"), ("ledger", "0001_functions")]
+    dependencies = [("credits", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
+        InstallFunctions("credits", version=1, digest="3dc33df510472175"),
         TenantKey("RecurringGrant"),
         TenantKey("Grant"),
         TenantKey("Consumption"),

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, TenantForeignKey, TenantKey
+from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, InstallFunctions, TenantForeignKey, TenantKey
 
 STATUS_COLUMNS = (
     "status",
@@ -55,9 +55,10 @@ ALTER TABLE metering_usagesum RESET (fillfactor);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("metering", "0002_functions"), ("ledger", "0001_functions")]
+    dependencies = [("metering", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
+        InstallFunctions("metering", version=1, digest="8a6faf7c9c1988fb"),
         TenantKey("Policy"),
         TenantKey("Service"),
         TenantKey("Agent"),

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, TenantForeignKey, TenantKey
+from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, InstallFunctions, TenantForeignKey, TenantKey
 
 # A transaction names its type together with the direction it was booked in, so the database keeps a used type's direction.
 ADD_TYPE_KEY = """
@@ -19,9 +19,10 @@ RESET_FILL_FACTORS = "ALTER TABLE billing_wallet RESET (fillfactor); ALTER TABLE
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0002_functions"), ("ledger", "0001_functions")]
+    dependencies = [("billing", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
+        InstallFunctions("billing", version=1, digest="87aaad2a64d68c1c"),
         TenantKey("Policy"),
         TenantKey("TransactionType"),
         TenantKey("Wallet"),

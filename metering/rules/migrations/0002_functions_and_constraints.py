@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, TenantForeignKey, TenantKey
+from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, InstallFunctions, TenantForeignKey, TenantKey
 
 MODELS = ("SpendingRule", "RuleParameter", "RuleCondition", "AgentRule", "RuleVersion")
 RULE_COLUMNS = (
@@ -30,9 +30,10 @@ DROP_LATE_STEPS = "DROP INDEX rules_late_steps;"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("rules", "0002_functions"), ("metering", "0003_constraints"), ("ledger", "0001_functions")]
+    dependencies = [("rules", "0001_tables"), ("metering", "0002_functions_and_constraints"), ("ledger", "0001_functions")]
 
     operations = [
+        InstallFunctions("rules", version=1, digest="13719aca8094a1a7"),
         *(TenantKey(model) for model in MODELS),
         *(TenantForeignKey(model, "rule") for model in MODELS[1:]),
         TenantForeignKey("AgentRule", "agent"),

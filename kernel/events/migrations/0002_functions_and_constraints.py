@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import AppendOnly, TenantForeignKey, TenantKey
+from kernel.ledger.migration_operations import AppendOnly, InstallFunctions, TenantForeignKey, TenantKey
 
 # The place of an event in the lists of its tenant: given by fan-out, one call at a time, so in the order of commits.
 CREATE_POSITIONS = "CREATE SEQUENCE events_position"
@@ -8,9 +8,10 @@ DROP_POSITIONS = "DROP SEQUENCE events_position"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("events", "0002_functions"), ("ledger", "0001_functions"), ("backfills", "0001_tables")]
+    dependencies = [("events", "0001_tables"), ("ledger", "0001_functions"), ("backfills", "0001_tables")]
 
     operations = [
+        InstallFunctions("events", version=1, digest="5cdd18a193ba75e8"),
         TenantKey("Endpoint"),
         TenantKey("Listener"),
         TenantKey("Event", row_first=True),
