@@ -5,6 +5,8 @@
 -- Returns: unknown_type, negative_amount, insufficient or out_of_range; NULL where it can be posted.
 -- Locks: nothing.
 -- Never: reads a table.
+--
+-- Copy: wallet_refusal in billing/imports/transactions.py has the last two conditions, for the plan of a backfill.
 CREATE OR REPLACE FUNCTION billing_posting_refusal(
     is_strict boolean, is_catalogued boolean, direction text, amount numeric, balance_after numeric, held numeric, floor numeric
 ) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -10,7 +10,7 @@ LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 DECLARE
-    patterns CONSTANT text[] := events_patterns(tenant, request);
+    patterns CONSTANT text[] := events_wanted_patterns(tenant, request);
     items events_item[];
 BEGIN
     IF patterns IS NULL THEN

@@ -11,7 +11,7 @@ DECLARE
     name CONSTANT text := 'billing.hold.' || what;
     items events_item[];
 BEGIN
-    IF events_wanted(events_patterns(tenant, request), name) IS NOT TRUE THEN
+    IF events_wanted(events_wanted_patterns(tenant, request), name) IS NOT TRUE THEN
         RETURN;
     END IF;
     SELECT array_agg((

@@ -12,7 +12,7 @@ DECLARE
     items events_item[];
 BEGIN
     IF NOT EXISTS (SELECT FROM unnest(decisions) AS line WHERE line.outcome = 'insufficient')
-        OR events_wanted(events_patterns(tenant, request), 'billing.transaction.refused') IS NOT TRUE THEN
+        OR events_wanted(events_wanted_patterns(tenant, request), 'billing.transaction.refused') IS NOT TRUE THEN
         RETURN;
     END IF;
     moment := clock_timestamp();

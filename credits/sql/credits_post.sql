@@ -9,8 +9,8 @@
 --     credits_write_entry    inserts the transaction.
 --     credits_follow_up      posts what follows from it: credit given back to a closed grant is debited again at once.
 --       credits_roll_over    credits the next period's grant with what expired of a recurring grant.
---   credits_post_array       posts more than six at once: decides all of them, then credits_write_entries writes them with two statements.
---                            Where one of them can't be posted so, it writes nothing, and all are posted one by one.
+--   credits_post_plain_array posts more than six at once: decides all of them, then credits_write_entries writes them with two
+--                            statements. Where one of them can't be posted so, it writes nothing, and all are posted one by one.
 -- Locks, in this order: grants by id, in an array before the first is decided, and where one of them may roll over, the next period's
 -- grants together with them; under each grant's lock, its overdue hold lines (credits_release_overdue); last, where another call is
 -- inserting the same key, its entry in the unique index of idempotency keys; where somebody listens to events, the alerts of the
@@ -54,7 +54,7 @@ BEGIN
         PERFORM credits_lock_posting_grants(tenant, items);
     END IF;
     IF cardinality(items) > ARRAY_FORM_ABOVE THEN
-        RETURN QUERY SELECT * FROM credits_post_array(tenant, items);
+        RETURN QUERY SELECT * FROM credits_post_plain_array(tenant, items);
         is_posted := FOUND;
     END IF;
     IF NOT is_posted THEN

@@ -8,7 +8,7 @@ DECLARE
     alert credits_balancealert;
     now_in record;
     moment timestamptz;
-    patterns CONSTANT text[] := events_patterns(tenant, request);
+    patterns CONSTANT text[] := events_wanted_patterns(tenant, request);
     item events_item;
     items events_item[] := '{}';
 BEGIN

@@ -4,7 +4,7 @@
 CREATE OR REPLACE FUNCTION credits_write_events(tenant uuid, request text, entries uuid[], voided uuid[]) RETURNS void LANGUAGE plpgsql
 AS $$
 DECLARE
-    patterns CONSTANT text[] := events_patterns(tenant, request);
+    patterns CONSTANT text[] := events_wanted_patterns(tenant, request);
     items events_item[];
 BEGIN
     IF patterns IS NULL THEN

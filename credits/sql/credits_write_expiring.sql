@@ -10,7 +10,7 @@ DECLARE
     due uuid[];
     items events_item[];
 BEGIN
-    IF events_wanted(events_patterns(tenant, ''), 'credits.grant.expiring') IS NOT TRUE THEN
+    IF events_wanted(events_wanted_patterns(tenant, ''), 'credits.grant.expiring') IS NOT TRUE THEN
         RETURN 0;
     END IF;
     today := ledger_day(ledger_now());

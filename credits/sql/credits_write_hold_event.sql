@@ -12,7 +12,7 @@ DECLARE
     item events_item;
 BEGIN
     item.type := 'credits.hold.' || what;
-    IF events_wanted(events_patterns(tenant, request), item.type) IS NOT TRUE THEN
+    IF events_wanted(events_wanted_patterns(tenant, request), item.type) IS NOT TRUE THEN
         RETURN;
     END IF;
     item.account := 'customer:' || customer;

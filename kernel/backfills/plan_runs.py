@@ -75,7 +75,7 @@ class Plan:
         planner.tables.close()
         facts: dict[str, Any] = {"file_digest": file_digest, "command": self.adapter.command, "options": self.options.as_json()}
         if self.with_events:
-            # Posting functions look for it (kernel/events/sql/events_patterns.sql).
+            # Posting functions look for it (kernel/events/sql/events_wanted_patterns.sql).
             facts["options"]["with_events"] = True
         return services.create_run(
             tenant_id=self.tenant.id,

@@ -12,14 +12,19 @@ VIEWER, CLERK, APPROVER, OPERATOR = ROLES = ("viewer", "clerk", "approver", "ope
 SUPERUSER_APPS = {"auth", "admin", "contenttypes", "sessions", "procrastinate"}
 # Models of other apps that only superusers see: which tenants each member of staff sees.
 SUPERUSER_MODELS = {"tenants.staffprofile", "tenants.stafftenant"}
-# The first word of a permission's codename, and the roles that have it for every model of the other apps.
+# The first word of a permission's codename, and the roles that have it for every model of the other apps. That nobody decides their own
+# request is a rule of each request: kernel/corrections/services.py, kernel/backfills.
 RIGHTS = {
     "view": {VIEWER, CLERK, APPROVER, OPERATOR},
     "export": {VIEWER, CLERK, APPROVER, OPERATOR},
     "comment": {CLERK, APPROVER},
+    # Ask for a correction, or for a file of past rows to be posted.
     "request": {CLERK},
+    # Approve or reject: corrections, uploads, metered calls that wait for a decision, and releases of payments.
     "decide": {APPROVER},
+    # Change settings: policies, prices, rules, webhook endpoints, API keys.
     "manage": {OPERATOR},
+    # See the secret of a webhook endpoint.
     "reveal": {OPERATOR},
 }
 

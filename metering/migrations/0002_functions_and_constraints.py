@@ -17,14 +17,14 @@ STATUS_COLUMNS = (
     "requires_payment",
 )
 ADD_TRIGGERS = """
-CREATE TRIGGER metering_transaction_move BEFORE UPDATE ON metering_transaction
-    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION metering_transaction_move();
-CREATE TRIGGER metering_cost_supersession BEFORE UPDATE ON metering_cost
-    FOR EACH ROW WHEN (NOT OLD.is_active) EXECUTE FUNCTION metering_cost_supersession();
+CREATE TRIGGER metering_forbid_wrong_move BEFORE UPDATE ON metering_transaction
+    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION metering_forbid_wrong_move();
+CREATE TRIGGER metering_forbid_superseded_change BEFORE UPDATE ON metering_cost
+    FOR EACH ROW WHEN (NOT OLD.is_active) EXECUTE FUNCTION metering_forbid_superseded_change();
 """
 DROP_TRIGGERS = """
-DROP TRIGGER metering_transaction_move ON metering_transaction;
-DROP TRIGGER metering_cost_supersession ON metering_cost;
+DROP TRIGGER metering_forbid_wrong_move ON metering_transaction;
+DROP TRIGGER metering_forbid_superseded_change ON metering_cost;
 """
 # A cost supersedes, and is superseded by, costs of its own transaction only.
 ADD_SUPERSESSION_KEYS = """
@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("metering", version=1, digest="8a6faf7c9c1988fb"),
+        InstallFunctions("metering", version=1, digest="fa1e570c461b8a0d"),
         TenantKey("Policy"),
         TenantKey("Service"),
         TenantKey("Agent"),

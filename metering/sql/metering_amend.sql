@@ -15,7 +15,7 @@
 --   presented           whom a payment of a 402 pays has seen it and may still collect it; `id` is the payment
 --   needs_person        a spending rule leaves the move to a person, and nobody has decided
 -- Locks: the tenant's rules, shared; all transactions of the array by id, before anything is decided; then the counters of its spending
--- rules, by id; what their payments take (paying_lock); then the sums (metering_roll_up).
+-- rules, by id; what their payments take (paying_lock_counters_and_money); then the sums (metering_roll_up).
 -- Never: leaves anything of an item that isn't `posted`.
 CREATE OR REPLACE FUNCTION metering_amend(tenant uuid, amendments jsonb)
 RETURNS SETOF metering_amend_outcome
@@ -51,7 +51,7 @@ BEGIN
         FOR NO KEY UPDATE
     ) AS locked;
     IF pays THEN
-        PERFORM paying_lock(tenant, wanted, policy.has_rules);
+        PERFORM paying_lock_counters_and_money(tenant, wanted, policy.has_rules);
     END IF;
 
     FOREACH item IN ARRAY items LOOP

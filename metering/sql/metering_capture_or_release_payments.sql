@@ -3,8 +3,8 @@
 -- Takes: the tenant, the transaction's row before the item, the item, whose rows are written, the moment, and whether the tenant holds
 -- estimates.
 -- Returns: the changes to the sums.
--- Locks: the transaction's payments by id; then as paying_capture_or_release_payment. The caller has locked the transaction,
--- and called paying_lock.
+-- Locks: the transaction's payments by id; then as paying_end_payment. The caller has locked the transaction,
+-- and called paying_lock_counters_and_money.
 -- Never: gives back what was captured.
 CREATE OR REPLACE FUNCTION metering_capture_or_release_payments(
     tenant uuid, owner metering_transaction, item metering_amendment, moment timestamptz, holds_estimates boolean
@@ -39,14 +39,14 @@ BEGIN
             IF status IN ('cancelled', 'denied', 'completed') AND payment.closed_at IS NULL
                 AND (payment.status = 'authorized' OR payment.hold_expires_at <= ledger_now())
             THEN
-                PERFORM paying_capture_or_release_payment(
+                PERFORM paying_end_payment(
                     tenant, payment, 0, CASE WHEN payment.hold_expires_at <= ledger_now() THEN 'expired' ELSE 'released' END, moment,
                     item.actor, item.request_id
                 );
                 deltas := deltas || metering_write_payment_cost(tenant, owner, payment.id, item.actor, item.request_id, moment);
             END IF;
         ELSIF status IN ('cancelled', 'denied') AND payment.status = 'authorized' THEN
-            payment := paying_capture_or_release_payment(tenant, payment, 0, 'released', moment, item.actor, item.request_id);
+            payment := paying_end_payment(tenant, payment, 0, 'released', moment, item.actor, item.request_id);
             deltas := deltas || paying_write_cost(tenant, owner, payment, item.actor, item.request_id, moment);
         ELSIF is_over THEN
             SELECT coalesce(sum(known.fiat_amount), 0) INTO cost
@@ -57,7 +57,7 @@ BEGIN
                 AND NOT (known.is_estimate AND (has_failed OR payment.closed_at IS NULL AND payment.captured > 0));
             cost := CASE WHEN payment.closed_at IS NULL THEN greatest(cost, payment.captured) ELSE cost END;
             IF payment.status = 'authorized' OR cost > payment.captured + payment.unpaid THEN
-                payment := paying_capture_or_release_payment(tenant, payment, cost, 'released', moment, item.actor, item.request_id);
+                payment := paying_end_payment(tenant, payment, cost, 'released', moment, item.actor, item.request_id);
             END IF;
             deltas := deltas || metering_replace_estimates_by_payment(tenant, owner, item, payment.id, cost, has_failed, moment);
         END IF;

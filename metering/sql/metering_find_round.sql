@@ -17,7 +17,7 @@ BEGIN
         FROM rules_authorizationrequest request
         WHERE request.tenant_id = tenant AND request.transaction_id = item.transaction_id AND request.round = newest
             AND request.challenge_digest = decode(item.challenge_digest, 'hex')
-            AND NOT paying_is_over(tenant, item.transaction_id, newest);
+            AND NOT paying_may_not_be_presented(tenant, item.transaction_id, newest);
     END IF;
     earlier.outcome := CASE WHEN earlier.id IS NOT NULL THEN 'exists' END;
     RETURN earlier;

@@ -14,7 +14,7 @@ BEGIN
         CONTINUE WHEN resolved[ordinal].posting_outcome <> 'posted';
         trace.reference := resolved[ordinal].known_reference;
         trace.external_id := resolved[ordinal].known_external_id;
-        measured := measured || rules_measure(tenant, rules_new_subject(
+        measured := measured || rules_amounts_by_measure(tenant, rules_new_subject(
             items[ordinal].id, items[ordinal].service_name, items[ordinal].action_name, items[ordinal].resource_name,
             (resolved[ordinal].agent).id, (resolved[ordinal].agent).name, (resolved[ordinal].agent).customer_id, trace,
             items[ordinal].customer_id, items[ordinal].qualifiers::json, items[ordinal].metadata::json, to_jsonb(items[ordinal].costs)

@@ -71,7 +71,7 @@ BEGIN
     request.facts_digest := decode(item.digest, 'hex');
     done.created_at := GREATEST(clock_timestamp(), owner.updated_at);
     IF owner.requires_payment THEN
-        PERFORM paying_lock(tenant, ARRAY[owner.id], coalesce(policy.has_rules, false));
+        PERFORM paying_lock_counters_and_money(tenant, ARRAY[owner.id], coalesce(policy.has_rules, false));
         amended.deltas := amended.deltas || metering_replace_payments(
             tenant, owner, item.currency, item.actor, item.request_id, done.created_at
         );
@@ -82,7 +82,7 @@ BEGIN
     END IF;
     decision.decided_at := coalesce(decision.decided_at, done.created_at);
     request.created_at := done.created_at;
-    PERFORM rules_record(tenant, request, decision);
+    PERFORM rules_write_decision(tenant, request, decision);
     IF decision.status = 'authorized' THEN
         UPDATE metering_transaction kept SET round = owner.round + 1, authorized_at = done.created_at, updated_at = done.created_at
         WHERE kept.tenant_id = tenant AND kept.id = owner.id;

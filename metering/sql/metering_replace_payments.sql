@@ -3,7 +3,7 @@
 --
 -- Takes: the tenant, the transaction's row, the currency, who asks, and the moment.
 -- Returns: the changes to the sums.
--- Locks: the transaction's payments by id; then as paying_capture_or_release_payment.
+-- Locks: the transaction's payments by id; then as paying_end_payment.
 -- Never: ends a payment that was presented, unless its time is over.
 CREATE OR REPLACE FUNCTION metering_replace_payments(
     tenant uuid, owner metering_transaction, currency text, actor text, request text, moment timestamptz
@@ -22,7 +22,7 @@ BEGIN
         ORDER BY kept.id
         FOR NO KEY UPDATE
     LOOP
-        payment := paying_capture_or_release_payment(tenant, payment, 0, CASE
+        payment := paying_end_payment(tenant, payment, 0, CASE
             WHEN payment.hold_expires_at <= ledger_now() THEN 'expired' WHEN payment.kind = 'x402' THEN 'cancelled' ELSE 'released'
         END, moment, actor, request);
         deltas := deltas || paying_write_cost(tenant, owner, payment, actor, request, moment);

@@ -93,3 +93,12 @@ def test_the_layout_in_the_readme_is_the_layout():
     of_apps = {Path(*path.relative_to(ROOT).parts[:2]).with_suffix("") for path in committed_files()}
     left_out = {path for path in of_apps - drawn if path.parts[0] in ("kernel", *LEDGERS) and path.name not in ("__init__", "apps")}
     assert left_out == set()
+
+
+def test_every_setting_has_one_row_in_the_table_of_settings():
+    read = re.findall(r"\benv\.\w+\(\s*[\"'](\w+)", (ROOT / "config" / "settings.py").read_text())
+    page = (ROOT / "docs" / "operations.md").read_text()
+    rows = [name for line in re.findall(r"^\| (`[A-Z0-9_]+`.*?) \|", page, re.MULTILINE) for name in re.findall(r"`([A-Z0-9_]+)`", line)]
+    # The three that every Django project has stand in the row of ENVIRONMENT.
+    assert sorted(set(read) - {"SECRET_KEY", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"} - set(rows)) == []
+    assert sorted(name for name in rows if rows.count(name) > 1 or name not in read) == []

@@ -24,7 +24,7 @@ from kernel.tenants.setting_author import setting_author
 NEVER = datetime.min.replace(tzinfo=UTC)
 ACTOR = "job:events.deliver"
 RECORD = """
-SELECT tenant_id, endpoint_id, status, consecutive_failures, first_failure_at, is_open, moment FROM events_record(%s::json)
+SELECT tenant_id, endpoint_id, status, consecutive_failures, first_failure_at, is_open, moment FROM events_record_attempts(%s::json)
 """
 
 
@@ -54,7 +54,7 @@ class AttemptResult:
 def record(results: Sequence[AttemptResult]) -> set[UUID]:
     """Record what was sent, in the order in which the answers came: one statement, in one transaction. Recorded twice, it counts once.
 
-    Returns the endpoints that nothing is to be sent to now. See events_record.sql for what a late result still changes.
+    Returns the endpoints that nothing is to be sent to now. See events_record_attempts.sql for what a late result still changes.
     """
     gone_ids = {
         each.endpoint_id
@@ -72,7 +72,7 @@ def record(results: Sequence[AttemptResult]) -> set[UUID]:
 
 
 def _result(attempt: AttemptResult, ordinal: int) -> dict[str, Any]:
-    """A result as events_record takes it."""
+    """A result as events_record_attempts takes it."""
     result: dict[str, Any] = {
         "ordinal": ordinal,
         "tenant_id": str(attempt.tenant_id),

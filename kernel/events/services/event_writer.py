@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
-WRITE = "SELECT events_write(%s, %s, %s, %s, coalesce(%s, clock_timestamp()), %s, %s::json)"
+WRITE = "SELECT events_write_if_wanted(%s, %s, %s, %s, coalesce(%s, clock_timestamp()), %s, %s::json)"
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 

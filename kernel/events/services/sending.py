@@ -33,7 +33,7 @@ BATCH_LENGTH = 20
 BATCH_SECONDS = 5.0
 # The first one is begun also on a machine that is slow to start a thread, while its attempt surely ends within the lease.
 FIRST_SECONDS = 30.0
-CLAIM = "SELECT tenant_id, endpoint_id, deliveries, last_account, moment FROM events_claim(%s, %s, %s, %s, %s::jsonb, %s, %s)"
+CLAIM = "SELECT tenant_id, endpoint_id, deliveries, last_account, moment FROM events_lease_deliveries(%s, %s, %s, %s, %s::jsonb, %s, %s)"
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 CREATE TYPE events_item AS (
     type text, account text, sequence bigint, happened timestamptz, object_id text, snapshot json
 );
--- What came of a leased delivery: see events_record.
+-- What came of a leased delivery: see events_record_attempts.
 CREATE TYPE events_result AS (
     ordinal integer, tenant_id uuid, delivery_id uuid, endpoint_id uuid, number integer, is_test boolean, outcome text,
     delay double precision,

@@ -4,7 +4,8 @@
 -- Returns: one row: the payment after the call, what it still holds, what the call took (of a replay: the first call), and an `outcome`:
 -- posted; exists (the key was used before, or the payment was captured finally: `first_digest`); not_found; collected (only the payee
 -- of a 402 collects its payment); closed; exceeded; hold_ended (somebody ended a hold by itself, and nothing else covers it).
--- Locks: the tenant's rules, shared; the transaction; as paying_lock; the payment; then as paying_take_cost and metering_finish_changes.
+-- Locks: the tenant's rules, shared; the transaction; as paying_lock_counters_and_money; the payment; then as
+-- paying_take_from_holds_then_debit and metering_finish_changes.
 -- Never: captures more than is held, or a part of the amount.
 CREATE OR REPLACE FUNCTION paying_capture(tenant uuid, items jsonb)
 RETURNS TABLE (
@@ -44,11 +45,11 @@ BEGIN
     IF outcome = 'posted' THEN
         BEGIN
             IF item.final THEN
-                after_it := paying_capture_or_release_payment(
+                after_it := paying_end_payment(
                     tenant, payment, payment.captured + wanted, 'released', moment, item.actor, item.request_id
                 );
             ELSE
-                collected := paying_take_cost(tenant, payment, wanted, 'released', (
+                collected := paying_take_from_holds_then_debit(tenant, payment, wanted, 'released', (
                     SELECT count(*) + 1 FROM paying_paymentcall before WHERE before.tenant_id = tenant AND before.payment_id = payment.id
                 )::integer, item.actor, item.request_id);
                 after_it := payment;

@@ -5,7 +5,7 @@
 -- Takes: the tenant, the transaction's row, the payment, which is open, the facts of the call (JSON or null), whether it failed, the
 -- moment, and who asks.
 -- Returns: the changes to the sums.
--- Locks: as paying_capture_or_release_payment; the caller has locked the payment.
+-- Locks: as paying_end_payment; the caller has locked the payment.
 -- Never: captures more than is held.
 CREATE OR REPLACE FUNCTION paying_capture_by_receipt(
     tenant uuid, owner metering_transaction, payment paying_payment, facts text, has_failed boolean, moment timestamptz, who text,
@@ -33,7 +33,7 @@ BEGIN
     END;
     is_confirmed := is_confirmed AND coalesce(stated <= payment.amount, true);
     UPDATE paying_payment kept SET is_unconfirmed = NOT is_confirmed WHERE kept.tenant_id = tenant AND kept.id = payment.id;
-    ended := paying_capture_or_release_payment(
+    ended := paying_end_payment(
         tenant, payment, least(coalesce(stated, payment.amount), payment.amount), 'released', moment, who, request
     );
     UPDATE paying_paymenttoken kept

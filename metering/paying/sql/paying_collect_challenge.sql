@@ -3,7 +3,7 @@
 -- collection_id, actor, request_id}.
 -- Returns: one row: the settlement's id, the payment's status, what was collected, and an `outcome`: posted; exists (the same amount was
 -- collected before); conflict (another amount was); hold_expired; revoked; not_found.
--- Locks: the tenant's rules, shared; the transaction; as paying_lock; the payment; then as paying_capture_or_release_payment and
+-- Locks: the tenant's rules, shared; the transaction; as paying_lock_counters_and_money; the payment; then as paying_end_payment and
 -- metering_finish_changes.
 -- Never: captures a part of the amount; asks for the transaction's status: a call may be completed before its resource collects.
 CREATE OR REPLACE FUNCTION paying_collect_challenge(tenant uuid, items jsonb)
@@ -32,7 +32,7 @@ BEGIN
         outcome := CASE WHEN token.settled_amount = item.amount THEN 'exists' ELSE 'conflict' END;
     ELSIF outcome = 'posted' THEN
         BEGIN
-            payment := paying_capture_or_release_payment(tenant, payment, item.amount, 'released', moment, item.actor, item.request_id);
+            payment := paying_end_payment(tenant, payment, item.amount, 'released', moment, item.actor, item.request_id);
             IF payment.unpaid > 0 THEN
                 -- Undoes what was captured since BEGIN, which is less than what was asked: all or nothing.
                 RAISE EXCEPTION 'all or nothing' USING ERRCODE = 'PAY01';

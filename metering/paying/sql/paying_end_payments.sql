@@ -4,8 +4,8 @@
 -- Returns: for each, in order, the payment and an `outcome`: posted; not_found; exists (it ended the same way before, or an earlier call
 -- released it); closed (it ended otherwise: `status`); not_due (it is to expire, and its time hasn't come); presented (whom it pays may
 -- still collect it).
--- Locks: the tenant's rules, shared; the transactions by id; as paying_lock; the payments; then as paying_capture_or_release_payment and
--- metering_finish_changes. Never: takes money.
+-- Locks: the tenant's rules, shared; the transactions by id; as paying_lock_counters_and_money; the payments; then as paying_end_payment
+-- and metering_finish_changes. Never: takes money.
 CREATE OR REPLACE FUNCTION paying_end_payments(tenant uuid, items jsonb)
 RETURNS TABLE (outcome text, id uuid, status text, first_digest bytea)
 LANGUAGE plpgsql
@@ -44,7 +44,7 @@ BEGIN
         IF outcome = 'posted' THEN
             UPDATE paying_payment kept SET reason = coalesce(item.reason, '')
             WHERE kept.tenant_id = tenant AND kept.id = payment.id AND item.reason <> '';
-            payment := paying_capture_or_release_payment(tenant, payment, 0, ending, moment, item.actor, item.request_id);
+            payment := paying_end_payment(tenant, payment, 0, ending, moment, item.actor, item.request_id);
             IF ending = 'released' THEN
                 PERFORM paying_write_call(
                     tenant, payment, 'released', 0, payment.hold_expires_at, true, NULL, '', moment, item.actor, item.request_id

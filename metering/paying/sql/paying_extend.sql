@@ -2,7 +2,8 @@
 -- Takes: the tenant, and an array of one {payment_id, transaction_id, expires_at, idempotency_key, facts_digest, actor, request_id}.
 -- Returns: one row: the payment after the call, and `latest`, the last moment that the policies of the ledgers allow. `outcome` is posted;
 -- exists (the key was used before: `first_digest`); not_found; closed; not_later; too_long; hold_ended (somebody ended a hold by itself).
--- Locks: the tenant's rules, shared; the transaction; as paying_lock; the payment; then as credits_extend_hold and billing_extend_hold.
+-- Locks: the tenant's rules, shared; the transaction; as paying_lock_counters_and_money; the payment; then as
+-- credits_extend_hold and billing_extend_hold.
 -- Never: makes a hold shorter; changes what it reserves, or until when a payment of a 402 may be presented.
 CREATE OR REPLACE FUNCTION paying_extend(tenant uuid, items jsonb)
 RETURNS TABLE (outcome text, id uuid, status text, expires_at timestamptz, latest timestamptz, first_digest bytea)

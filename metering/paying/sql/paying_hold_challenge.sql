@@ -37,12 +37,12 @@ BEGIN
         placed.reason := 'The payment ' || placed.reason;
         RETURN placed;
     END IF;
-    IF payment.payer <> 'ledger' AND paying_duration(tenant) < make_interval(secs => (asked.payment ->> 'holdSeconds')::integer) THEN
+    IF payment.payer <> 'ledger' AND paying_hold_duration(tenant) < make_interval(secs => (asked.payment ->> 'holdSeconds')::integer) THEN
         placed.reason := format('The payment must be held for %s seconds, longer than the ledgers hold', asked.payment ->> 'holdSeconds');
         RETURN placed;
     END IF;
     placed := paying_hold_all_or_none(tenant, ARRAY[payment], least(
-        paying_duration(tenant), make_interval(secs => (asked.payment ->> 'holdSeconds')::integer)
+        paying_hold_duration(tenant), make_interval(secs => (asked.payment ->> 'holdSeconds')::integer)
     ));
     IF placed.reason IS NULL THEN
         payment := placed.payments[1];

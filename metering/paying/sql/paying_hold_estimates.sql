@@ -13,7 +13,7 @@ AS $$
 BEGIN
     RETURN paying_hold_all_or_none(
         tenant, paying_payments_for_costs(tenant, transaction, round, customer, agent_customer, costs, actor, request),
-        paying_duration(tenant)
+        paying_hold_duration(tenant)
     );
 END
 $$;

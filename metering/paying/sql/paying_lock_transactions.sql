@@ -1,6 +1,6 @@
 -- Locks the transactions of payments, and what ending these payments may change, in the order of all calls.
 -- Takes: the tenant, and the payments. Returns: their transactions.
--- Locks: the tenant's rules, shared; the transactions by id; then as paying_lock. Never: decides anything.
+-- Locks: the tenant's rules, shared; the transactions by id; then as paying_lock_counters_and_money. Never: decides anything.
 CREATE OR REPLACE FUNCTION paying_lock_transactions(tenant uuid, payments uuid[])
 RETURNS uuid[]
 LANGUAGE plpgsql
@@ -20,7 +20,7 @@ BEGIN
         FOR NO KEY UPDATE
     ) AS owner;
     locked := coalesce(locked, '{}');
-    PERFORM paying_lock(tenant, locked, EXISTS (
+    PERFORM paying_lock_counters_and_money(tenant, locked, EXISTS (
         SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.has_rules
     ));
     RETURN locked;

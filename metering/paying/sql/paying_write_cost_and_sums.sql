@@ -1,7 +1,7 @@
 -- Writes what the end of one payment does to the costs of its transaction, and brings all that follows them up to date: what a payment of a
 -- 402 held is then what was captured of it, and what was captured of a prepaid one in parts takes the place of its estimates.
 -- Takes: the tenant, the payment, which has ended, who asks, and the moment.
--- Returns: nothing. Locks: as metering_finish_changes; the caller has locked the transaction, and called paying_lock.
+-- Returns: nothing. Locks: as metering_finish_changes; the caller has locked the transaction, and called paying_lock_counters_and_money.
 -- Never: lowers an actual cost.
 CREATE OR REPLACE FUNCTION paying_write_cost_and_sums(
     tenant uuid, payment paying_payment, who text, request text, moment timestamptz

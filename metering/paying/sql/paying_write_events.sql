@@ -7,7 +7,7 @@ RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    patterns CONSTANT text[] := events_patterns(tenant, request);
+    patterns CONSTANT text[] := events_wanted_patterns(tenant, request);
     items events_item[];
 BEGIN
     IF patterns IS NULL THEN

@@ -5,7 +5,7 @@
 -- Returns: the decision: authorized; denied, if any rule denies; preparing, if all rules that deny leave it to a person. `reason` is that
 -- of the first rule that denies, `passes_at` the soonest moment at which all limits that deny would let the same through.
 -- Locks: the counters (rules_lock_counters). The caller holds the transaction's lock and the shared lock of the tenant's rules.
--- Never: counts anything; rules_record does, for a decision that authorizes.
+-- Never: counts anything; rules_write_decision does, for a decision that authorizes.
 CREATE OR REPLACE FUNCTION rules_decide(tenant uuid, subject rules_subject, overruled uuid[], override jsonb)
 RETURNS rules_decision
 LANGUAGE plpgsql
@@ -13,11 +13,11 @@ AS $$
 DECLARE
     decision rules_decision;
     measured rules_measured[] := rules_lock_counters(
-        tenant, rules_measure(tenant, subject), CASE WHEN subject.round > 1 THEN subject.transaction_id END
+        tenant, rules_amounts_by_measure(tenant, subject), CASE WHEN subject.round > 1 THEN subject.transaction_id END
     );
     denials jsonb;
 BEGIN
-    decision.decided_at := rules_moment(tenant, measured);
+    decision.decided_at := rules_decision_moment(tenant, measured);
     measured := rules_read_counters(tenant, subject.transaction_id, measured, decision.decided_at);
     decision.measured := measured;
     decision.executions := rules_evaluate(tenant, subject, measured, overruled, override);

@@ -12,8 +12,8 @@ BEGIN
     IF asks THEN
         RETURN rules_decide(tenant, subject, NULL, NULL);
     END IF;
-    decision.measured := rules_lock_counters(tenant, rules_measure(tenant, subject), NULL);
-    decision.decided_at := rules_moment(tenant, decision.measured);
+    decision.measured := rules_lock_counters(tenant, rules_amounts_by_measure(tenant, subject), NULL);
+    decision.decided_at := rules_decision_moment(tenant, decision.measured);
     decision.measured := rules_read_counters(tenant, subject.transaction_id, decision.measured, decision.decided_at);
     RETURN decision;
 END

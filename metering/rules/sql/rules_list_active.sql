@@ -8,7 +8,7 @@ LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT rule.id, rule.version, rules_label(rule.numeric_id),
+    SELECT rule.id, rule.version, rules_formatted_id(rule.numeric_id),
         rule.rule_type::text, rule.resolution_strategy = 'manual',
         ARRAY(
             SELECT chosen.agent_id FROM rules_agentrule AS chosen

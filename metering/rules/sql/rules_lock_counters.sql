@@ -1,5 +1,5 @@
 -- Locks the counters that measures need, and makes those that don't exist yet. A counter (rules_rulecounter) is the sum of one measure for
--- one group; rules_count changes it.
+-- one group; rules_enter_into_counters changes it.
 -- Takes: the tenant, what is measured, and the transaction that has entries already, which its further round changes (or null).
 -- Returns: what is measured with the counters' ids; without one where the measure has too many groups.
 -- Locks: as rules_insert_counters says, then the counters by id, with those of the transaction's entries: locked after the others, they

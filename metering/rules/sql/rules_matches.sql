@@ -16,7 +16,7 @@ BEGIN
         SELECT bool_or(alternative.holds)
         FROM (
             SELECT bool_and(rules_condition_holds(
-                rules_field(subject, condition ->> 'type', condition ->> 'name'), condition ->> 'operator', condition ->> 'value'
+                rules_condition_value(subject, condition ->> 'type', condition ->> 'name'), condition ->> 'operator', condition ->> 'value'
             )) AS holds
             FROM jsonb_array_elements(conditions) AS condition
             GROUP BY condition ->> 'group'

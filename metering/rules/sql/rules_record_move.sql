@@ -22,11 +22,11 @@ BEGIN
         request.actor := actor;
         request.request_id := request_id;
         request.created_at := moment;
-        PERFORM rules_record(tenant, request, decision);
+        PERFORM rules_write_decision(tenant, request, decision);
         RETURN;
     END IF;
     IF decision.decided_at IS NOT NULL THEN
-        PERFORM rules_count(tenant, owner.id, decision.measured, owner.occurred_at, decision.decided_at, request_id);
+        PERFORM rules_enter_into_counters(tenant, owner.id, decision.measured, owner.occurred_at, decision.decided_at, request_id);
     END IF;
     UPDATE rules_authorizationrequest AS kept
     SET status = CASE to_status WHEN 'authorized' THEN 'authorized' ELSE 'denied' END, decided_at = moment, updated_at = moment,

@@ -23,9 +23,9 @@ BEGIN
         request.actor := actor;
         request.request_id := request_id;
         request.created_at := recorded_at;
-        PERFORM rules_record(tenant, request, decision);
+        PERFORM rules_write_decision(tenant, request, decision);
     ELSIF status IN ('authorized', 'completed', 'cancelled') THEN
-        PERFORM rules_count(tenant, transaction, decision.measured, occurred_at, decision.decided_at, request_id);
+        PERFORM rules_enter_into_counters(tenant, transaction, decision.measured, occurred_at, decision.decided_at, request_id);
     END IF;
 END
 $$;

@@ -14,7 +14,7 @@ DECLARE
     latest timestamptz;
     items events_item[] := '{}';
 BEGIN
-    IF events_wanted(events_patterns(tenant, request), kind) IS NOT TRUE THEN
+    IF events_wanted(events_wanted_patterns(tenant, request), kind) IS NOT TRUE THEN
         RETURN;
     END IF;
     FOR denial IN
@@ -30,7 +30,7 @@ BEGIN
         CONTINUE WHEN latest > moment - interval '1 minute';
         items := items || ROW(
             kind, 'rule:' || denial.rule_id, events_moment_number(moment), moment, denial.rule_id::text,
-            (rules_report(tenant, denial.rule_id, denial.checked, denial.named_group) || jsonb_build_object(
+            (rules_event_object(tenant, denial.rule_id, denial.checked, denial.named_group) || jsonb_build_object(
                 'reason', denial.reason, 'denials', (
                     SELECT count(*) FROM rules_ruleexecution AS execution
                     WHERE execution.tenant_id = tenant AND execution.rule_id = denial.rule_id

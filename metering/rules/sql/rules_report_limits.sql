@@ -14,7 +14,7 @@ RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    patterns CONSTANT text[] := events_patterns(tenant, request);
+    patterns CONSTANT text[] := events_wanted_patterns(tenant, request);
     crossed record;
     named_group jsonb;
     checked jsonb;
@@ -48,7 +48,7 @@ BEGIN
         checked := jsonb_build_object('parameter', crossed.id, 'limit', crossed.limit_value, 'used', used_now, 'endsAt', ends_at);
         items := items || ROW(
             crossed.type, 'rule:' || crossed.rule_id, events_moment_number(moment), moment, crossed.rule_id::text,
-            (rules_report(tenant, crossed.rule_id, checked, named_group) || CASE
+            (rules_event_object(tenant, crossed.rule_id, checked, named_group) || CASE
                 WHEN crossed.share IS NOT NULL THEN jsonb_build_object('threshold', trim_scale(crossed.share)::text)
                 ELSE jsonb_build_object('exceededBy', ((used_now - crossed.limit_value)::numeric(60, 18))::text)
             END)::json

@@ -5,7 +5,7 @@
 -- Returns: nothing.
 -- Locks: the counters, which the caller has locked.
 -- Never: enters what is dated before the window.
-CREATE OR REPLACE FUNCTION rules_count(
+CREATE OR REPLACE FUNCTION rules_enter_into_counters(
     tenant uuid, transaction uuid, measured rules_measured[], dated timestamptz, moment timestamptz, request text
 )
 RETURNS void

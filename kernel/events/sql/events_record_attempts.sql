@@ -4,10 +4,10 @@
 -- or unsent, where it was not begun. All but unsent ones have the attempt: attempt_id, duration_ms, status_code, error, request_headers,
 -- response_head, ip, and the pause in seconds that the receiver asked for.
 -- Returns: each endpoint with its status, failures, whether it may be sent to now, and the moment.
--- Locks: endpoints by id, as events_claim before deliveries; then the deliveries.
+-- Locks: endpoints by id, as events_lease_deliveries before deliveries; then the deliveries.
 -- Never: changes a delivery that is over. A worker whose lease ended meanwhile finds it leased again, or over: its success still counts,
 -- because the receiver has the event; its failure is only logged.
-CREATE OR REPLACE FUNCTION events_record(results json) RETURNS TABLE (
+CREATE OR REPLACE FUNCTION events_record_attempts(results json) RETURNS TABLE (
     tenant_id uuid, endpoint_id uuid, status text, consecutive_failures integer, first_failure_at timestamp with time zone, is_open boolean,
     moment timestamp with time zone
 ) LANGUAGE plpgsql

@@ -3,7 +3,7 @@
 -- round the payment and its keys; and the decision (all null: the tenant decides later).
 -- Returns: nothing.
 -- Locks: the counters, which rules_decide has locked. A round that waited keeps its row. Never: counts what isn't authorized.
-CREATE OR REPLACE FUNCTION rules_record(tenant uuid, request rules_authorizationrequest, decision rules_decision)
+CREATE OR REPLACE FUNCTION rules_write_decision(tenant uuid, request rules_authorizationrequest, decision rules_decision)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -26,7 +26,7 @@ BEGIN
     WHERE kept.tenant_id = tenant
     RETURNING kept.id INTO request_row;
     IF decision.status = 'authorized' THEN
-        PERFORM rules_count(
+        PERFORM rules_enter_into_counters(
             tenant, request.transaction_id, decision.measured, decision.decided_at, decision.decided_at, request.request_id
         );
         RETURN;

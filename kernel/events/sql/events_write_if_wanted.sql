@@ -4,14 +4,14 @@
 -- Returns: whether it was written.
 -- Locks: as events_insert.
 -- Never: writes where nobody listens.
-CREATE OR REPLACE FUNCTION events_write(
+CREATE OR REPLACE FUNCTION events_write_if_wanted(
     tenant uuid, type text, account text, sequence bigint, happened timestamp with time zone, object_id text, snapshot json
 ) RETURNS boolean LANGUAGE plpgsql
 AS $$
 DECLARE
     item events_item;
 BEGIN
-    IF events_wanted(events_patterns(tenant, ''), type) IS NOT TRUE THEN
+    IF events_wanted(events_wanted_patterns(tenant, ''), type) IS NOT TRUE THEN
         RETURN false;
     END IF;
     item.type := type;

@@ -8,7 +8,7 @@
 -- looked at, and the moment of the lease. Each endpoint gets an equal share, so that a slow one can't take all of the worker.
 -- Locks: each endpoint's row, without waiting: what another worker is claiming is passed over. Then its deliveries, the same way.
 -- Never: leases a delivery of an ordered endpoint while an earlier event of its account is open elsewhere.
-CREATE OR REPLACE FUNCTION events_claim(
+CREATE OR REPLACE FUNCTION events_lease_deliveries(
     at_most integer, in_flight integer, length integer, after_endpoint uuid, after_accounts jsonb, lease interval, patience interval
 ) RETURNS TABLE (tenant_id uuid, endpoint_id uuid, deliveries uuid[], last_account text, moment timestamp with time zone) LANGUAGE plpgsql
 AS $$

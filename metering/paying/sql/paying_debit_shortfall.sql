@@ -2,7 +2,7 @@
 -- Takes: the tenant, the payment, how much, and who asks. Returns: the parts that were debited; none where they don't cover it.
 -- Locks: the customer's grants by id, then the wallet. Where the payment's own holds were ended before, both are locked already.
 -- Never: takes a part of the amount; takes a wallet without a floor below zero, unless the policy says so.
-CREATE OR REPLACE FUNCTION paying_debit(tenant uuid, payment paying_payment, wanted numeric, actor text, request text)
+CREATE OR REPLACE FUNCTION paying_debit_shortfall(tenant uuid, payment paying_payment, wanted numeric, actor text, request text)
 RETURNS paying_paymentleg[]
 LANGUAGE plpgsql
 AS $$

@@ -2,7 +2,7 @@
 -- Takes: the tenant, its transactions, which the caller has locked, and whether it has spending rules. Returns: nothing.
 -- Locks: the counters of the transactions' entries, by id; of several transactions also their holds of credits by id, these holds' grants
 -- and the customers' by id, and the wallets by id. One transaction locks these as its payments are ended. Never: decides anything.
-CREATE OR REPLACE FUNCTION paying_lock(tenant uuid, transactions uuid[], has_rules boolean)
+CREATE OR REPLACE FUNCTION paying_lock_counters_and_money(tenant uuid, transactions uuid[], has_rules boolean)
 RETURNS void
 LANGUAGE plpgsql
 AS $$

@@ -3,16 +3,16 @@
 -- Takes: the tenant, the payment's row, what its transaction cost so far, the status that it gets where nothing was taken and nothing is
 -- due (released or expired), the moment, and who asks.
 -- Returns: the payment after it.
--- Locks: as paying_take_cost; the caller has locked the payment.
+-- Locks: as paying_take_from_holds_then_debit; the caller has locked the payment.
 -- Never: gives back what was captured.
-CREATE OR REPLACE FUNCTION paying_capture_or_release_payment(
+CREATE OR REPLACE FUNCTION paying_end_payment(
     tenant uuid, payment paying_payment, cost numeric, ending text, moment timestamptz, actor text, request text
 )
 RETURNS paying_payment
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    taken CONSTANT paying_taken := paying_take_cost(
+    taken CONSTANT paying_taken := paying_take_from_holds_then_debit(
         tenant, payment, greatest(cost - payment.captured, 0),
         CASE WHEN payment.hold_expires_at <= ledger_now() THEN 'expired' ELSE 'released' END, NULL, actor, request
     );

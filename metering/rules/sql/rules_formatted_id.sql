@@ -1,5 +1,5 @@
 -- Takes: the number of a rule. Returns: how people name the rule, RL-001. Locks nothing. Never: reads a table.
-CREATE OR REPLACE FUNCTION rules_label(number integer)
+CREATE OR REPLACE FUNCTION rules_formatted_id(number integer)
 RETURNS text
 LANGUAGE sql IMMUTABLE
 AS $$

@@ -5,7 +5,7 @@
 -- Returns: what was taken by this call, and the parts that were debited beyond the holds. The holds' parts are written already.
 -- Locks: holds of credits and their grants, the customer's grants, the wallet, in this order. The caller has locked the payment.
 -- Never: debits a part of a shortfall: all of it, or it stays unpaid.
-CREATE OR REPLACE FUNCTION paying_take_cost(
+CREATE OR REPLACE FUNCTION paying_take_from_holds_then_debit(
     tenant uuid, payment paying_payment, wanted numeric, ending text, number integer, actor text, request text
 )
 RETURNS paying_taken
@@ -35,7 +35,7 @@ BEGIN
             draw.request_id := request;
             PERFORM credits_lock_customer_grants(tenant, draw);
         END IF;
-        of_hold := paying_capture_or_release_hold(
+        of_hold := paying_end_hold(
             tenant, payment, leg, CASE ending WHEN 'expired' THEN 0 ELSE least(left_over, leg.amount - leg.captured) END, ending, number,
             actor, request
         );
@@ -43,7 +43,7 @@ BEGIN
         taken.captured := taken.captured + of_hold;
     END LOOP;
     IF left_over > 0 THEN
-        taken.legs := paying_debit(tenant, payment, left_over, actor, request);
+        taken.legs := paying_debit_shortfall(tenant, payment, left_over, actor, request);
         SELECT taken.captured + coalesce(sum(part.captured), 0) INTO taken.captured FROM unnest(taken.legs) AS part;
     END IF;
     RETURN taken;

@@ -1,7 +1,7 @@
 -- Who listens to a tenant's events: the patterns of its endpoints. Every posting asks this before it does anything else for events.
 -- Takes: a tenant; the request id of the posting. Returns: the patterns; null where nobody listens, and for the postings of a backfill, and
 -- of its undoing, that was not planned with --with-events. Locks: nothing. Never: writes.
-CREATE OR REPLACE FUNCTION events_patterns(tenant uuid, request text) RETURNS text[] LANGUAGE plpgsql STABLE
+CREATE OR REPLACE FUNCTION events_wanted_patterns(tenant uuid, request text) RETURNS text[] LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     found text[];

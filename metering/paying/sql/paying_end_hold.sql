@@ -5,7 +5,7 @@
 -- Returns: how much was captured: nothing where somebody ended the hold otherwise, it is overdue, or the wallet can't be debited.
 -- Locks: as credits_capture_or_release_hold or billing_capture_or_release_hold.
 -- Never: captures more than the part.
-CREATE OR REPLACE FUNCTION paying_capture_or_release_hold(
+CREATE OR REPLACE FUNCTION paying_end_hold(
     tenant uuid, payment paying_payment, leg paying_paymentleg, wanted numeric, ending text, number integer, actor text,
     request text
 )
@@ -37,7 +37,7 @@ BEGIN
         IF number IS NOT NULL THEN
             RETURN 0;
         END IF;
-        RETURN paying_capture_or_release_hold(tenant, payment, leg, 0, ending, NULL, actor, request);
+        RETURN paying_end_hold(tenant, payment, leg, 0, ending, NULL, actor, request);
     END IF;
     IF done.outcome NOT IN ('posted', 'exists', 'closed', 'not_due') THEN
         RAISE EXCEPTION 'the end of a hold of a payment was refused: %', done.outcome;

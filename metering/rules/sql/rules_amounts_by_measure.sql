@@ -2,7 +2,7 @@
 -- Takes: the tenant and the transaction.
 -- Returns: the measures in the order of their ids, without counters yet. Transactions are counted in their first round only; payments are
 -- measured where there is one. Locks nothing.
-CREATE OR REPLACE FUNCTION rules_measure(tenant uuid, subject rules_subject)
+CREATE OR REPLACE FUNCTION rules_amounts_by_measure(tenant uuid, subject rules_subject)
 RETURNS rules_measured[]
 LANGUAGE plpgsql STABLE
 AS $$
