@@ -17,7 +17,7 @@ from backoffice import (  # noqa: F401
     customer_admin,
     customer_links,
     event_objects,
-    figures,
+    figure_rows,
     history,
     links,
     near_duplicate_admin,

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 
 from backoffice.correction_kinds import MAX_ID, name_of_new
 from backoffice.customer_links import customer_url
-from backoffice.figures import SOON
+from backoffice.figure_rows import SOON
 from backoffice.models import Customer, id_of_customer
 from backoffice.search_names import with_grants
 from backoffice.timeline import timeline

@@ -18,7 +18,7 @@ from django.utils import timezone
 from backoffice import alerts, day_sums
 from backoffice.customer_links import customer_url
 from backoffice.day_sums import Measure
-from backoffice.figures import EXPIRING_SOON, SOON
+from backoffice.figure_rows import EXPIRING_SOON, SOON
 from billing.choices import ADJUSTMENT
 from billing.models import DailyTotal, Transaction
 from credits.choices import GrantStatus, UnitType
