@@ -1,4 +1,4 @@
-"""What the figures of the back office are made of: the rows that each adds up, for the lists that they lead to."""
+"""Which rows each figure adds up, for the lists it links to. The numbers are in dashboard.py and day_sums.py."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
