@@ -1,6 +1,6 @@
 """The errors of the billing ledger, and the database constraints that raise them."""
 
-from kernel.ledger.constraints import register_error
+from kernel.ledger.database_errors import register_error
 from kernel.ledger.errors import IdempotencyConflict, LedgerError
 
 

@@ -1,6 +1,6 @@
 """The errors of this ledger, and the error that is raised for each database constraint."""
 
-from kernel.ledger.constraints import register_error
+from kernel.ledger.database_errors import register_error
 from kernel.ledger.errors import IdempotencyConflict, Insufficient, InvalidValue, LedgerError, NotFound
 
 

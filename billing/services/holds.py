@@ -15,7 +15,7 @@ from billing.models import Wallet
 from billing.services.postings import RETRYABLE_CONSTRAINTS as RETRYABLE_POSTING_CONSTRAINTS
 from billing.services.postings import check_facts, insufficient
 from kernel.ledger import posting, queries
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
 from kernel.ledger.holds import HoldClosed, HoldExceeded, HoldStatus
 from kernel.ledger.identifiers import new_id

@@ -13,7 +13,7 @@ from billing.models import Transaction
 from billing.services.postings import RETRYABLE_CONSTRAINTS, read_posting
 from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import AlreadyReversed, LedgerError
 from kernel.ledger.identifiers import new_id, new_id_text
 from kernel.ledger.money import trimmed_digits

@@ -5,7 +5,7 @@ from uuid import UUID
 from billing.choices import TYPE_LENGTH, Direction
 from billing.errors import DirectionInUse
 from billing.models import Transaction, TransactionType
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.tenants.setting_author import setting_author
 

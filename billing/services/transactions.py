@@ -11,7 +11,7 @@ from django.db import transaction
 from billing.choices import ReversalReason
 from billing.services.postings import RETRYABLE_CONSTRAINTS, make_posting, read_posting
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.outcomes import Posted, or_raise
 

@@ -14,7 +14,7 @@ from credits.errors import InsufficientCredit, NothingToReinstate
 from credits.services.draws import make_draw
 from credits.services.text_forms import digest_from_json
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.outcomes import REPLAYED, or_raise, posted_or_error
 
 RETRYABLE_CONSTRAINTS = frozenset({"credits_consumption_idempotency"})

@@ -10,7 +10,7 @@ from credits import selectors
 from credits.choices import TransactionKind
 from credits.services.grants import make_closing
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 
 BATCH = 1000
 tenant_of = itemgetter("tenant_id")

@@ -13,7 +13,7 @@ from credits.digests import GRANT_FACTS
 from credits.services.posting_errors import NOTHING_TO_DO, posting_errors, row_or_error
 from credits.services.text_forms import digest_from_json, digest_to_json
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
 from kernel.ledger.fact_digests import digest
 from kernel.ledger.identifiers import new_id

@@ -14,7 +14,7 @@ from credits.services.draws import make_draw
 from credits.services.posting_errors import row_or_error
 from credits.services.text_forms import digest_from_json, digest_to_json
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
 from kernel.ledger.fact_digests import digest
 from kernel.ledger.holds import HoldClosed, HoldExceeded, HoldStatus

@@ -17,7 +17,7 @@ from credits.services.posting_errors import NOTHING_TO_DO, posting_errors, row_o
 from credits.services.text_forms import digest_from_json, digest_to_json
 from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import AlreadyReversed
 from kernel.ledger.fact_digests import SIZE, digest
 from kernel.ledger.identifiers import new_id_text

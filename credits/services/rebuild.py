@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from credits.integrity import checks
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import LedgerBroken
 from kernel.ledger.integrity.checks import find_violations
 

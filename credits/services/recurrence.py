@@ -15,7 +15,7 @@ from credits.digests import SCHEDULE_FACTS
 from credits.models import Grant, RecurringGrant
 from credits.services.grants import make_closing, make_opening, open_grants
 from kernel.ledger import posting, queries
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
 from kernel.ledger.fact_digests import digest
 from kernel.ledger.identifiers import new_id

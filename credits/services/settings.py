@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from credits.models import BalanceAlert, Policy
 from kernel.ledger import queries
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.holds import check_longest_hold
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_currency

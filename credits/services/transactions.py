@@ -16,7 +16,7 @@ from credits.errors import GrantNotFound, NotReversible
 from credits.services.posting_errors import NOTHING_TO_DO, posting_errors, row_or_error
 from credits.services.text_forms import digest_from_json, digest_to_json, grant_uuid
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment

@@ -29,7 +29,7 @@ from kernel.api.fields import storable
 from kernel.api.pagination import Page, page_of
 from kernel.api.problems import FieldProblem, Invalid, Problem, Refused, RequestRefused, problem_of
 from kernel.api.unknown_names import header_value, parameter_problems
-from kernel.ledger.constraints import ledger_error_of, log_database_error
+from kernel.ledger.database_errors import ledger_error_of, log_database_error
 from kernel.ledger.errors import OutcomeUnknown
 from kernel.ledger.past_reads import wait_for_postings_before
 from kernel.ledger.posting import greenlets

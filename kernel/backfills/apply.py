@@ -24,7 +24,7 @@ from kernel.backfills.rejects import outcome_without_posting
 from kernel.backfills.rows import Posting, Row
 from kernel.backfills.sources import Reading, Source
 from kernel.backfills.stop_requests import Stop
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import Busy, LedgerError, LedgerUnavailable, OutcomeUnknown
 from kernel.ledger.outcomes import POSTED
 

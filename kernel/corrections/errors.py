@@ -1,6 +1,6 @@
 """Errors of corrections. Nothing has been posted when one of these is raised."""
 
-from kernel.ledger.constraints import register_error
+from kernel.ledger.database_errors import register_error
 from kernel.ledger.errors import LedgerError
 
 

@@ -36,7 +36,7 @@ from kernel.corrections.models import (
 from kernel.corrections.posting import post_all
 from kernel.corrections.previews import CorrectionDraft, Preview, draft_of, entry_rows, is_covered, stored_digest
 from kernel.corrections.selectors import get_request, get_same_waiting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import trimmed_digits

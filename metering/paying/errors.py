@@ -1,6 +1,6 @@
 """What paying refuses, and what its constraints mean to a caller."""
 
-from kernel.ledger.constraints import register_error
+from kernel.ledger.database_errors import register_error
 from kernel.ledger.errors import Busy, InvalidValue, LedgerError
 
 

@@ -1,6 +1,6 @@
 """What spending rules refuse, and what their constraints mean to a caller."""
 
-from kernel.ledger.constraints import register_error
+from kernel.ledger.database_errors import register_error
 from kernel.ledger.errors import Busy, LedgerError
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import LedgerError, NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.outcomes import Posted, or_raise, posted_or_error

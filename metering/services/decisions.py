@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from django.db import transaction
 
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from metering import selectors
 from metering.choices import Status
 from metering.rules.selectors import executions

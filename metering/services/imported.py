@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id_text
 from kernel.ledger.outcomes import POSTED, Posted, posted_or_error

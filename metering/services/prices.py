@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import is_currency, trimmed_digits

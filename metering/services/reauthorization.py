@@ -10,7 +10,7 @@ import msgspec
 from django.db import transaction
 
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import LedgerError, NotFound
 from kernel.ledger.fact_digests import digest
 from kernel.ledger.identifiers import new_id

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from kernel.ledger import queries
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 
 
 @translate_db_errors

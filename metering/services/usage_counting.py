@@ -18,7 +18,7 @@ import msgspec
 from django.db import transaction
 
 from kernel.ledger import queries
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import Busy
 from kernel.ledger.past_reads import final_until
 from metering.choices import DIMENSIONS, FactPhase

@@ -8,7 +8,7 @@ from django.db.models import Max, Q
 from django.db.models.functions import Now
 
 from kernel.ledger import queries
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.setting_author import setting_author
 from metering.choices import FIRST_KEY, MOST_KEYS

@@ -1,6 +1,6 @@
 """Constraints that no input of a caller can break: fields of the APIs, services and posting functions refuse such values before.
 
-To break one is a fault of ours, and the reply a 500. All others have an error (kernel.ledger.constraints.register_error).
+To break one is a fault of ours, and the reply a 500. All others have an error (kernel.ledger.database_errors.register_error).
 """
 
 INTERNAL_CONSTRAINTS = {

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import connection, models
 
 from kernel.ledger.base_models import LedgerRow, TenantOwned
-from kernel.ledger.constraints import registered_constraints
+from kernel.ledger.database_errors import registered_constraints
 from tests.architecture import table_rules
 from tests.architecture.internal_constraints import INTERNAL_CONSTRAINTS
 from tests.architecture.source_rules import LEDGERS, NESTED

@@ -13,7 +13,7 @@ from django.utils import timezone
 from kernel.backfills.choices import MAY_APPLY, MAY_UNDO, RunState
 from kernel.backfills.errors import RunMoved
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import NotFound, WrongState
 
 STATE_OF_RUN = "SELECT id, state FROM backfills_run WHERE tenant_id = %s AND id = %s FOR SHARE"

@@ -27,7 +27,7 @@ from kernel.backfills.choices import (
 from kernel.backfills.models import BackfillRun, BackfillUpload, BackfillUploadStep
 from kernel.backfills.selectors import moves_of, needs_approval
 from kernel.corrections.errors import NotTheRequester, OwnRequest
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, NotFound, WrongState
 
 WORK = "backfills.work_on_uploads"

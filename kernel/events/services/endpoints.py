@@ -20,7 +20,7 @@ from kernel.events.services.headers import check_headers
 from kernel.events.services.idempotent_calls import IDS, claim_call
 from kernel.events.services.listeners import refresh_listeners
 from kernel.events.url_safety import check_url
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.models import Tenant

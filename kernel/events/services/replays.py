@@ -15,7 +15,7 @@ from kernel.events.models import Delivery, Endpoint
 from kernel.events.selectors.deliveries import get_delivery
 from kernel.events.selectors.endpoints import get_endpoint
 from kernel.events.services.idempotent_calls import IDS, claim_call, set_result
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.identifiers import new_id
 

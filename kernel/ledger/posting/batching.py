@@ -28,7 +28,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
-from kernel.ledger.constraints import moved_nothing
+from kernel.ledger.database_errors import moved_nothing
 from kernel.ledger.errors import Busy, OutcomeUnknown
 from kernel.ledger.posting.execution import Execution, WakeEvent, current_execution
 from kernel.ledger.posting.statements import PostingFunction, call_function, release_connection

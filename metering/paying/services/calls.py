@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
 from kernel.ledger.moments import check_moment
 from kernel.ledger.money import trimmed_digits

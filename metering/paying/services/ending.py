@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import LedgerError, NotFound
 from kernel.ledger.outcomes import POSTED, Posted, or_raise, posted_or_error
 from metering.errors import PaymentPresented

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import PLACES, is_plain_decimal, trimmed_digits
 from kernel.ledger.outcomes import EXISTS, POSTED

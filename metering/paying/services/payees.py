@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 import billing.services
 from kernel.ledger import queries
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.setting_author import setting_author

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from kernel.events.services.event_writer import write_event
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.outcomes import EXISTS, or_raise, posted_or_error
 from metering.rules.choices import SYSTEM_RULE_ID, RuleChange, RuleStatus
 from metering.rules.digests import CHANGE_FACTS, change_digest

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from kernel.ledger import queries
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from metering.rules.models import RuleMeasure
 from metering.rules.services.counting import CLEANED_PER_PAGE, DROPPED_PER_PAGE, SEEDED_PER_PAGE
 

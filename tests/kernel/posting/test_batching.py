@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
 from kernel.ledger import posting
-from kernel.ledger.constraints import translate_db_errors
+from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import Busy, OutcomeUnknown
 from kernel.ledger.posting import batching, execution, greenlets, statements
 from kernel.ledger.posting.batching import BatchQueue

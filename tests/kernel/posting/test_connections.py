@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError, ProgrammingError, connection, connections, transaction
 
 from kernel.ledger import queries
-from kernel.ledger.constraints import ledger_error_of, moved_nothing
+from kernel.ledger.database_errors import ledger_error_of, moved_nothing
 from kernel.ledger.errors import Busy, LedgerUnavailable
 from kernel.ledger.postgresql import connecting
 from kernel.ledger.posting import execution

@@ -6,7 +6,7 @@ from django.db import IntegrityError, OperationalError, ProgrammingError, connec
 from structlog.testing import capture_logs
 
 from kernel.ledger import queries
-from kernel.ledger.constraints import moved_nothing, register_error, translate_db_errors
+from kernel.ledger.database_errors import moved_nothing, register_error, translate_db_errors
 from kernel.ledger.errors import Busy, Insufficient, LedgerUnavailable, OutcomeUnknown
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +59,7 @@ def test_an_error_that_a_repeat_does_not_cure_is_unavailable_and_logged_with_its
         "error": "unavailable",
         "sqlstate": state,
         "reason": "planted",
-        "service": "tests.kernel.test_constraints.raise_in_the_database",
+        "service": "tests.kernel.test_database_errors.raise_in_the_database",
     }
 
 
