@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, transaction
 
-from kernel.backfills import database_errors, locks, services
+from kernel.backfills import locks, services
 from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, SKIPPED, Adapter, NewTypes, Outcome, audit_fields
 from kernel.backfills.choices import RunState
 from kernel.backfills.errors import DatabaseLost, NotAllowed, RunMoved
@@ -24,7 +24,7 @@ from kernel.backfills.rejects import outcome_without_posting
 from kernel.backfills.rows import Posting, Row
 from kernel.backfills.sources import Reading, Source
 from kernel.backfills.stop_requests import Stop
-from kernel.ledger.database_errors import translate_db_errors
+from kernel.ledger.database_errors import reason_for_operators, translate_db_errors
 from kernel.ledger.errors import Busy, LedgerError, LedgerUnavailable, OutcomeUnknown
 from kernel.ledger.outcomes import POSTED
 
@@ -124,7 +124,7 @@ class ApplyRun:
             except (Busy, OutcomeUnknown, LedgerUnavailable) as trouble:
                 if delay is None or is_permanent(trouble):
                     raise database_lost_error(trouble) from trouble
-                self.progress.advance(0, note=f"trying again: {database_errors.reason(trouble)}")
+                self.progress.advance(0, note=f"trying again: {reason_for_operators(trouble)}")
                 self.stop.sleep(delay)
                 self.stop.check()
                 if isinstance(trouble, OutcomeUnknown) and self._reconnect(target):
@@ -199,7 +199,7 @@ class ApplyRun:
         except LedgerError as error:
             return Outcome(error.code, str(error))
         except (DataError, IntegrityError) as error:
-            return Outcome("refused", database_errors.reason(error))
+            return Outcome("refused", reason_for_operators(error))
 
     def _write_checkpoint(self, batch: list[Row], outcomes: Sequence[Outcome]) -> Checkpoint:
         """Called inside the transaction that posts the rows."""
@@ -272,8 +272,8 @@ def database_lost_error(error: Exception) -> DatabaseLost:
     """Why the database ended the work, in its own words."""
     if isinstance(error, Busy | OutcomeUnknown | LedgerUnavailable) and not is_permanent(error):
         code = Busy.code if isinstance(error, LedgerUnavailable) else error.code
-        return DatabaseLost(f"The database was {code} for too long: {database_errors.reason(error)}.")
-    return DatabaseLost(f"The database refused: {database_errors.reason(error)}.")
+        return DatabaseLost(f"The database was {code} for too long: {reason_for_operators(error)}.")
+    return DatabaseLost(f"The database refused: {reason_for_operators(error)}.")
 
 
 def add_amounts(sums: dict[str, Decimal], posting: Posting) -> None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from kernel.backfills import arguments, database_errors, plan_runs, rejects, reports, selectors
+from kernel.backfills import arguments, plan_runs, rejects, reports, selectors
 from kernel.backfills.adapters import Adapter
 from kernel.backfills.apply import database_lost_error
 from kernel.backfills.errors import BackfillStopped, ReportLost
@@ -22,6 +22,7 @@ from kernel.backfills.progress_bar import Progress
 from kernel.backfills.runs import RunWork
 from kernel.backfills.sources import Source, source_of
 from kernel.backfills.stop_requests import Stop
+from kernel.ledger.database_errors import reason_for_operators
 from kernel.ledger.errors import Busy, LedgerUnavailable, OutcomeUnknown
 from kernel.tenants.errors import DomainError
 from kernel.tenants.messages import message_for_operator
@@ -55,7 +56,7 @@ class BackfillCommand(BaseCommand):
         except DomainError as error:
             raise CommandError(message_for_operator(error), returncode=3) from error
         except DatabaseError as error:
-            raise CommandError(f"The database refused: {database_errors.reason(error)}.", returncode=4) from error
+            raise CommandError(f"The database refused: {reason_for_operators(error)}.", returncode=4) from error
         except OSError as error:
             # A disk that fills up in the middle of a plan; what can be checked was checked before.
             raise CommandError(f"A file can't be written: {error}.", returncode=3 if options["plan"] else 4) from error

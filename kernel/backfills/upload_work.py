@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from django.db import DatabaseError
 
-from kernel.backfills import database_errors, locks, plan_runs, selectors, services
+from kernel.backfills import locks, plan_runs, selectors, services
 from kernel.backfills.adapters import Adapter
 from kernel.backfills.arguments import BATCH_SIZE, ReadingParser
 from kernel.backfills.choices import WORKING, UploadState
@@ -33,6 +33,7 @@ from kernel.backfills.runs import RunWork
 from kernel.backfills.sources import Source, find_source
 from kernel.backfills.stop_requests import Stop
 from kernel.backfills.upload_files import path_of
+from kernel.ledger.database_errors import reason_for_operators
 from kernel.ledger.errors import Busy, LedgerUnavailable, OutcomeUnknown
 from kernel.tenants.errors import DomainError
 from kernel.tenants.messages import message_for_operator
@@ -120,7 +121,7 @@ def _work(upload: BackfillUpload, stop: UploadStop) -> bool:
     except Interrupted:
         return False
     except PASSING as passing:
-        reason = str(passing) if isinstance(passing, BackfillStopped) else database_errors.reason(passing)
+        reason = str(passing) if isinstance(passing, BackfillStopped) else reason_for_operators(passing)
         log.warning("backfill_upload_tried", upload=str(upload.id), reason=reason)
         return False
     except BackfillStopped as stopped:

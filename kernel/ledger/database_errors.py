@@ -6,7 +6,7 @@ that are checked at commit.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 import psycopg
@@ -118,6 +118,18 @@ def _reason(error: Exception) -> str:
     cause = error.__cause__
     primary = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
     return primary or str(error).partition("\n")[0] or type(cause or error).__name__
+
+
+def reason_for_operators(error: BaseException) -> str:
+    """The first line of the database's own message, else of the error's. It may hold a caller's values."""
+    cause = next((one for one in _causes(error) if isinstance(one, psycopg.Error)), error)
+    return (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def log_database_error(translated: LedgerError, error: Exception, *, service: str) -> None:

@@ -12,8 +12,8 @@ from django.db import DatabaseError
 
 from backoffice.integrity import LEDGERS, Search, checks_of, count_rows
 from backoffice.integrity_runs import save_integrity_run
-from kernel.backfills.database_errors import reason
 from kernel.backfills.output import discard_stdout
+from kernel.ledger.database_errors import reason_for_operators
 from kernel.ledger.integrity.checks import Violation
 from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
 
@@ -41,7 +41,7 @@ class Command(DomainCommand):
             discard_stdout()
             raise CommandError("Standard output was closed before everything was checked.", returncode=3) from error
         except DatabaseError as error:
-            raise CommandError(f"Not everything was checked. The database refused: {reason(error)}.", returncode=4) from error
+            raise CommandError(f"Not everything was checked. The database refused: {reason_for_operators(error)}.", returncode=4) from error
         except KeyboardInterrupt as error:
             raise CommandError("Stopped on request: not everything was checked.", returncode=130) from error
         if violations:
