@@ -6,7 +6,6 @@ the installation, which need no network. Quantities are exact; the amount is rou
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ import msgspec
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, trimmed_digits
 from kernel.tenants.caches import BoundedDict
 from metering.choices import Pricing, ReportedCosts
+from metering.pricing.choosing_prices import fitting_prices
 from metering.pricing.public_models import BEDROCK_MODEL, find_public_model
 from metering.pricing.public_prices import Calculated, calculate, prices_of
 from metering.pricing.remembered_public_prices import calculate_plainly, known_shape, plain_usage, remember_shape
@@ -164,24 +164,6 @@ def _model_in(values: Any) -> str | None:
         if isinstance(model, str) and model:
             return model
     return None
-
-
-def valid_prices(book: Sequence[Row], *, at: datetime) -> list[Row]:
-    """The prices that are valid at a moment."""
-    return [price for price in book if price["valid_from"] <= at and (price["valid_to"] is None or price["valid_to"] > at)]
-
-
-def fitting_prices(*, terms: Row, model: str, book: Sequence[Row]) -> list[Row]:
-    """The prices that fit, the most specific first: by resource or model before by action, before by service; of equals the latest."""
-    if not book:
-        return []
-    wanted = (
-        ("resource_name", {"", terms["resource_name"], model}),
-        ("action_name", {"", terms["action_name"]}),
-        ("service_name", {"", terms["service__name"]}),
-    )
-    fitting = [price for price in book if all(price[name] in names for name, names in wanted)]
-    return sorted(fitting, key=lambda price: (*(bool(price[name]) for name, _ in wanted), price["valid_from"]), reverse=True)
 
 
 def by_own_price(price: Row, *, reported: Any, facts: str, model: str) -> Priced:

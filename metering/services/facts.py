@@ -14,7 +14,8 @@ from kernel.ledger.errors import LedgerError
 from kernel.ledger.outcomes import Posted, or_raise
 from metering import selectors
 from metering.choices import FactPhase, Pricing
-from metering.pricing.costs_of_facts import Priced, price_facts, valid_prices
+from metering.pricing.choosing_prices import valid_prices
+from metering.pricing.costs_of_facts import Priced, price_facts
 from metering.selectors import Row, price_books
 from metering.services.amendments import amend, make_amendment
 

@@ -5,7 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from metering import selectors
-from metering.pricing.costs_of_facts import fitting_prices, model_of, parsed_json, price_facts
+from metering.pricing.choosing_prices import fitting_prices
+from metering.pricing.costs_of_facts import model_of, parsed_json, price_facts
 from metering.selectors import Row
 from metering.services.facts import pricing_fields
 from metering.usage_reading.name_normalization import with_normalized_names
