@@ -11,9 +11,9 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from backoffice.models import Customer, id_of_customer
+from kernel.base.setting_author import setting_author
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
-from kernel.tenants.setting_author import setting_author
 
 
 class ChangeCustomerForm(SettingForm):

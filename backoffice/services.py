@@ -5,7 +5,7 @@ from uuid import UUID
 
 from backoffice.models import Customer, KeptDuplicate, id_of_customer
 from billing.models import Transaction
-from kernel.tenants.setting_author import setting_author
+from kernel.base.setting_author import setting_author
 
 
 def keep_duplicates(rows: Iterable[Transaction], *, reason: str, actor: str) -> None:

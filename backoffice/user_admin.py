@@ -13,11 +13,11 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from kernel.base.setting_author import setting_author
 from kernel.ledger.admin.formatting import actor_of
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field
 from kernel.tenants.models import StaffProfile, StaffTenant, Tenant
 from kernel.tenants.services import set_staff_tenants
-from kernel.tenants.setting_author import setting_author
 
 admin.site.unregister([User, Group])
 

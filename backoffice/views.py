@@ -23,11 +23,11 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from backoffice.list_downloads import extracts
 from backoffice.list_downloads.spreadsheets import write_excel
 from backoffice.models import Export, SavedFilter
+from kernel.base.setting_author import setting_author
 from kernel.ledger.admin.formatting import actor_of
 from kernel.ledger.admin.lists import LedgerChangeList
 from kernel.ledger.admin.sums import late_foot
 from kernel.tenants.models import StaffProfile, check_time_zone
-from kernel.tenants.setting_author import setting_author
 
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 

@@ -18,7 +18,7 @@ from django.db import close_old_connections
 
 from config import asgi_body
 from config.api_routing import dialect_of
-from config.messages import CallerGone, Receive, Reply, Scope, Send, StreamedReply
+from config.asgi_types import CallerGone, Receive, Reply, Scope, Send, StreamedReply
 from config.streamed_replies import TURN_SECONDS, Streams, TooManyStreams
 from config.wsgi import application as wsgi_application
 from kernel.api import json

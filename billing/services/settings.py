@@ -12,11 +12,11 @@ from billing.models import Policy, Wallet
 from billing.selectors.floors import floor_allows
 from billing.services.holds import end_overdue_holds
 from billing.services.postings import check_amount
+from kernel.base.setting_author import setting_author
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.holds import check_longest_hold
 from kernel.ledger.money import is_currency
-from kernel.tenants.setting_author import setting_author
 
 UNCHANGED: Any = object()
 

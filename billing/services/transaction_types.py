@@ -5,9 +5,9 @@ from uuid import UUID
 from billing.choices import TYPE_LENGTH, Direction
 from billing.errors import DirectionInUse
 from billing.models import Transaction, TransactionType
+from kernel.base.setting_author import setting_author
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
-from kernel.tenants.setting_author import setting_author
 
 
 @translate_db_errors

@@ -14,6 +14,7 @@ from credits.choices import Category, ScheduleStatus, TransactionKind, UnitType
 from credits.digests import SCHEDULE_FACTS
 from credits.models import Grant, RecurringGrant
 from credits.services.grants import make_closing, make_opening, open_grants
+from kernel.base.setting_author import setting_author
 from kernel.ledger import posting, queries
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
@@ -22,7 +23,6 @@ from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
 from kernel.ledger.money import is_currency
 from kernel.ledger.outcomes import EXISTS, POSTED, REPLAYED, or_raise, posted_or_error
-from kernel.tenants.setting_author import setting_author
 
 # A new schedule issues all its due periods in one transaction, so their number is limited.
 MOST_DUE = 120

@@ -7,12 +7,12 @@ from uuid import UUID
 from django.utils import timezone
 
 from credits.models import BalanceAlert, Policy
+from kernel.base.setting_author import setting_author
 from kernel.ledger import queries
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.holds import check_longest_hold
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_currency
-from kernel.tenants.setting_author import setting_author
 
 CUSTOMER_LENGTH = 255
 MAX_EXPIRING_DAYS = 366

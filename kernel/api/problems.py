@@ -22,7 +22,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
 from rest_framework import exceptions
 
-from kernel.tenants.errors import DomainError
+from kernel.base.errors import DomainError
 
 Path = tuple[str | int, ...]
 BODY_CODES = ("empty_body", "not_json_type", "malformed_json", "unreadable_body", "not_an_object", "body_too_large")

@@ -22,10 +22,10 @@ from kernel.backfills.progress_bar import Progress
 from kernel.backfills.runs import RunWork
 from kernel.backfills.sources import Source, source_of
 from kernel.backfills.stop_requests import Stop
+from kernel.base.error_messages import message_for_operator
+from kernel.base.errors import DomainError
 from kernel.ledger.database_errors import reason_for_operators
 from kernel.ledger.errors import Busy, LedgerUnavailable, OutcomeUnknown
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
 from kernel.tenants.selectors import get_tenant
 
 

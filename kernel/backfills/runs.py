@@ -20,8 +20,8 @@ from kernel.backfills.progress_bar import Progress
 from kernel.backfills.sources import Source
 from kernel.backfills.stop_requests import Stop
 from kernel.backfills.undoing import Undo
+from kernel.base.errors import DomainError
 from kernel.ledger.outcomes import POSTED
-from kernel.tenants.errors import DomainError
 
 
 @dataclass

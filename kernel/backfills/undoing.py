@@ -15,9 +15,9 @@ from kernel.backfills.models import BackfillRun
 from kernel.backfills.pacing import Pacer
 from kernel.backfills.progress_bar import Progress
 from kernel.backfills.stop_requests import Stop
+from kernel.base.error_messages import message_for_operator
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import Busy, LedgerError, LedgerUnavailable, OutcomeUnknown
-from kernel.tenants.messages import message_for_operator
 
 BLOCKERS_LISTED = 100
 

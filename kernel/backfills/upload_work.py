@@ -33,10 +33,10 @@ from kernel.backfills.runs import RunWork
 from kernel.backfills.sources import Source, find_source
 from kernel.backfills.stop_requests import Stop
 from kernel.backfills.upload_files import path_of
+from kernel.base.error_messages import message_for_operator
+from kernel.base.errors import DomainError
 from kernel.ledger.database_errors import reason_for_operators
 from kernel.ledger.errors import Busy, LedgerUnavailable, OutcomeUnknown
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for_operator
 
 log = structlog.get_logger(__name__)
 

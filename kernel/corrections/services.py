@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
+from kernel.base.setting_author import setting_author
 from kernel.corrections.choices import MAX_EVIDENCE_FILES, MAX_LINES, ReasonCode, State
 from kernel.corrections.errors import (
     NothingToCorrect,
@@ -40,7 +41,6 @@ from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import trimmed_digits
-from kernel.tenants.setting_author import setting_author
 
 
 @dataclass(frozen=True, slots=True)

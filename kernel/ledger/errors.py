@@ -1,6 +1,6 @@
 """Errors of the ledgers. When one of these is raised nothing was recorded, except with OutcomeUnknown: then it may have been."""
 
-from kernel.tenants.errors import DomainError
+from kernel.base.errors import DomainError
 
 
 class LedgerError(DomainError):

@@ -16,7 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from kernel.tenants.field_labels import label_of
+from kernel.base.field_labels import label_of
 from kernel.tenants.models import ApiKey, StaffProfile, StaffTenant, Tenant
 from kernel.tenants.staff_scope import scope_of
 
@@ -75,7 +75,7 @@ class ReadOnly:
     can_export = True
     # What an empty list says.
     next_step = "They appear here as soon as the API or a command records one."
-    # Labels of fields that differ from those of kernel.tenants.field_labels.
+    # Labels of fields that differ from those of kernel.base.field_labels.
     field_labels: Mapping[str, str] = {}
 
     def __init__(self, model: type[models.Model], admin_site: admin.AdminSite) -> None:

@@ -14,8 +14,9 @@ from django.utils import timezone
 from iso4217 import Currency
 from uuid_utils.compat import uuid7
 
+from kernel.base.caches import TimedCache
+from kernel.base.setting_author import setting_author
 from kernel.tenants import selectors
-from kernel.tenants.caches import TimedCache
 from kernel.tenants.errors import (
     ApiKeyNotFound,
     InvalidSlug,
@@ -28,7 +29,6 @@ from kernel.tenants.errors import (
 )
 from kernel.tenants.models import ApiKey, StaffProfile, StaffTenant, Tenant
 from kernel.tenants.scopes import all_scopes
-from kernel.tenants.setting_author import setting_author
 
 KEY_PREFIX = "ch_"
 PREFIX_BYTES = 6

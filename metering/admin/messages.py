@@ -1,6 +1,6 @@
 """What the pages say about refusals of the metering ledger."""
 
-from kernel.tenants.messages import register_messages
+from kernel.base.error_messages import register_messages
 
 register_messages(
     {

@@ -8,9 +8,9 @@ from django.contrib import admin
 from django.db.models import Field
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from kernel.base.error_messages import register_messages
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
-from kernel.tenants.messages import register_messages
 from metering.choices import DIMENSIONS, FIRST_KEY, MOST_KEYS, KeyPlace
 from metering.models import Agent, Usage, UsageKey, UsageNote, UsageProgress, UsageSum
 from metering.services import usage_keys

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from kernel.base.caches import BoundedDict
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, trimmed_digits
-from kernel.tenants.caches import BoundedDict
 from metering.choices import Pricing, ReportedCosts
 from metering.pricing.choosing_prices import fitting_prices
 from metering.pricing.public_models import BEDROCK_MODEL, find_public_model

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from genai_prices.data_units import unit_data
 from genai_prices.types import TieredPrices, calc_unit_price
 
-from kernel.tenants.caches import BoundedDict
+from kernel.base.caches import BoundedDict
 from metering.usage_reading.counter_extraction import UsageReading
 from metering.usage_reading.counter_names import REQUIRED_COUNTERS
 

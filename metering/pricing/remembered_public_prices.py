@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from kernel.base.caches import BoundedDict
 from kernel.ledger.money import AMOUNT_LIMIT
-from kernel.tenants.caches import BoundedDict
 from metering.pricing.public_prices import Calculated, PricePlan, by_plan, plan_of
 from metering.usage_reading.counter_extraction import UsageReading
 from metering.usage_reading.counter_names import REQUIRED_COUNTERS, WHOLES

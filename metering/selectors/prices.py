@@ -1,4 +1,4 @@
-"""Reads of prices, and of what chooses the price of a transaction. Which price applies is decided in metering/pricing/choosing_prices.py."""
+"""Reads of prices, and of what chooses the price of a transaction. metering/pricing/choosing_prices.py decides which applies."""
 
 from collections.abc import Iterable
 from datetime import datetime

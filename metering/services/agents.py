@@ -6,10 +6,10 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
+from kernel.base.setting_author import setting_author
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import NotFound
 from kernel.ledger.identifiers import new_id
-from kernel.tenants.setting_author import setting_author
 from metering import selectors
 from metering.choices import AgentStatus
 from metering.models import Agent

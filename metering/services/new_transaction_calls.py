@@ -12,8 +12,8 @@ from uuid import UUID
 
 import msgspec
 
+from kernel.base.caches import BoundedDict
 from kernel.ledger import posting
-from kernel.tenants.caches import BoundedDict
 from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS
 
 RETRYABLE_CONSTRAINTS = RETRYABLE_MONEY_CONSTRAINTS | {"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"}

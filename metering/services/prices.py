@@ -11,12 +11,12 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
+from kernel.base.setting_author import setting_author
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import is_currency, trimmed_digits
 from kernel.tenants.models import Tenant
-from kernel.tenants.setting_author import setting_author
 from metering.choices import TierMode
 from metering.models import Price, UnitPrice
 from metering.usage_reading.counter_parts import whole_of

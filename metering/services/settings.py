@@ -6,9 +6,9 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
+from kernel.base.setting_author import setting_author
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
-from kernel.tenants.setting_author import setting_author
 from metering.models import Policy
 from metering.models.transactions import TIME_LIMITS
 

@@ -7,10 +7,10 @@ from django.db import transaction
 from django.db.models import Max, Q
 from django.db.models.functions import Now
 
+from kernel.base.setting_author import setting_author
 from kernel.ledger import queries
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.identifiers import new_id
-from kernel.tenants.setting_author import setting_author
 from metering.choices import FIRST_KEY, MOST_KEYS
 from metering.errors import KeyExists, TooManyKeys
 from metering.models import Usage, UsageKey, UsageSum

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from credits import selectors, services
 from credits.models import CreditTransaction, Grant, HoldLine
-from kernel.tenants.errors import DomainError
+from kernel.base.errors import DomainError
 from tests.credits.book import Book
 from tests.credits.model import Model
 from tests.factories import TenantFactory

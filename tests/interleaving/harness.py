@@ -27,7 +27,7 @@ import psycopg
 import time_machine
 from django.db import connection
 
-from kernel.tenants.errors import DomainError
+from kernel.base.errors import DomainError
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LAPSE = timedelta(hours=1)

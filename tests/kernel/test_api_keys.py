@@ -9,7 +9,8 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from kernel.tenants import caches, services
+from kernel.base import caches
+from kernel.tenants import services
 from kernel.tenants.errors import (
     ApiKeyNotFound,
     InvalidSlug,

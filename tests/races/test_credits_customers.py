@@ -11,9 +11,9 @@ import time_machine
 from credits import services
 from credits.errors import InsufficientCredit
 from credits.models import Consumption, CreditTransaction, Grant, Hold
+from kernel.base.errors import DomainError
 from kernel.ledger.errors import Busy
 from kernel.ledger.holds import HoldClosed
-from kernel.tenants.errors import DomainError
 from tests.credits.book import Book
 from tests.factories import TenantFactory
 from tests.races.threads import at_once

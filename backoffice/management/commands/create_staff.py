@@ -10,10 +10,10 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.db import transaction
 
+from kernel.base.commands import DomainCommand
+from kernel.base.setting_author import setting_author
 from kernel.tenants import selectors
-from kernel.tenants.commands import DomainCommand
 from kernel.tenants.services import set_staff_tenants
-from kernel.tenants.setting_author import setting_author
 from kernel.tenants.staff_roles import ROLES
 
 ACTOR = "command:create_staff"

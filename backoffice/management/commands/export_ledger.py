@@ -15,10 +15,10 @@ from django.db import DatabaseError
 
 from backoffice.ledger_exports import EXPORTS
 from kernel.backfills.progress_bar import Progress
+from kernel.base.commands import DomainCommand
 from kernel.ledger.exports.definitions import LedgerFile
 from kernel.ledger.exports.writing import CSV, FORMATS, PARQUET, NoParquet, new_file, one_snapshot, require_parquet, write_export
 from kernel.tenants import selectors
-from kernel.tenants.commands import DomainCommand
 from kernel.tenants.models import Tenant
 
 ALL = "all"

@@ -9,8 +9,9 @@ from django.core.management.base import CommandError
 from backoffice.integrity import CHECKS
 from billing.services.rebuild import rebuild_wallets
 from credits.services.rebuild import rebuild_grants
+from kernel.base.commands import DomainCommand
 from kernel.ledger.integrity.checks import Violation, find_violations
-from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
+from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
 
 # The checks of what this command recomputes. Every other violation is in the entries, which no command may change.
 RECOMPUTED = (

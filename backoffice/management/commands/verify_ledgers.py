@@ -13,9 +13,10 @@ from django.db import DatabaseError
 from backoffice.integrity import LEDGERS, Search, checks_of, count_rows
 from backoffice.integrity_runs import save_integrity_run
 from kernel.backfills.output import discard_stdout
+from kernel.base.commands import DomainCommand
 from kernel.ledger.database_errors import reason_for_operators
 from kernel.ledger.integrity.checks import Violation
-from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
+from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
 
 
 class Command(DomainCommand):

@@ -5,7 +5,7 @@ from typing import Any
 
 from billing import services
 from billing.choices import Direction
-from kernel.tenants.commands import DomainCommand
+from kernel.base.commands import DomainCommand
 from kernel.tenants.selectors import get_tenant
 
 

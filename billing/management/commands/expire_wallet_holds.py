@@ -6,9 +6,10 @@ from typing import Any
 from tqdm import tqdm
 
 from billing import selectors, services
+from kernel.base.commands import DomainCommand
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.outcomes import EXISTS, POSTED
-from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
+from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
 
 
 class Command(DomainCommand):

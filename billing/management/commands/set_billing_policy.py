@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from billing import services
-from kernel.tenants.commands import DomainCommand, amount_or_none, seconds_or_none
+from kernel.base.commands import DomainCommand, amount_or_none, seconds_or_none
 from kernel.tenants.selectors import get_tenant
 
 ACTOR = "command:set_billing_policy"

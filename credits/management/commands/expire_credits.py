@@ -8,10 +8,11 @@ from uuid import UUID
 from tqdm import tqdm
 
 from credits import selectors, services
+from kernel.base.commands import DomainCommand
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import trimmed_digits
 from kernel.ledger.outcomes import POSTED
-from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
+from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
 
 
 class Command(DomainCommand):

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from credits import services
+from kernel.base.commands import DomainCommand, amount_or_none, seconds_or_none
 from kernel.ledger.money import is_currency
-from kernel.tenants.commands import DomainCommand, amount_or_none, seconds_or_none
 from kernel.tenants.selectors import get_tenant
 
 ACTOR = "command:set_credits_policy"

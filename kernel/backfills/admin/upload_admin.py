@@ -21,11 +21,11 @@ from kernel.backfills.choices import WAITING_STATES
 from kernel.backfills.errors import BackfillStopped
 from kernel.backfills.known_commands import adapter_of, title_of
 from kernel.backfills.models import BackfillUpload, BackfillUploadStep
+from kernel.base.error_messages import message_for
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import actor_of, page_of
 from kernel.ledger.errors import LedgerError
-from kernel.tenants.messages import message_for
 
 LABEL = "backfills.backfillupload"
 OLD_FORM = "The form was no longer valid. Nothing was changed: do it again on this page."

@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from kernel.base.error_messages import message_for, register_messages
 from kernel.corrections import services
 from kernel.corrections.admin import summary
 from kernel.corrections.admin.forms import EvidenceForm
@@ -40,7 +41,6 @@ from kernel.ledger.admin.formatting import (
 )
 from kernel.ledger.errors import LedgerError
 from kernel.tenants.admin import local_time
-from kernel.tenants.messages import message_for, register_messages
 from kernel.tenants.staff_scope import scope_of
 
 DECIDE = "corrections.decide_correctionrequest"

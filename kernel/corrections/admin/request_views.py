@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 
+from kernel.base.error_messages import message_for
 from kernel.corrections import services
 from kernel.corrections.admin.forms import EvidenceForm, ReasonForm
 from kernel.corrections.admin.related import kind_cautions, related_panel
@@ -31,7 +32,6 @@ from kernel.ledger.admin.formatting import actor_of, effect, id_link, link, mone
 from kernel.ledger.admin.links import own_path
 from kernel.ledger.errors import LedgerError
 from kernel.ledger.money import with_thousands
-from kernel.tenants.messages import message_for
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
 

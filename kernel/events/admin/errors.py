@@ -1,6 +1,6 @@
 """What staff read of the errors of webhooks."""
 
-from kernel.tenants.messages import register_messages
+from kernel.base.error_messages import register_messages
 
 register_messages(
     {

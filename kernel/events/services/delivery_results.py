@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
+from kernel.base.setting_author import setting_author
 from kernel.events import delivery_retries
 from kernel.events.choices import OPEN_STATES, DeliveryState, DisabledReason, EndpointStatus
 from kernel.events.http_sending import Answer
@@ -18,7 +19,6 @@ from kernel.events.models import Delivery, Endpoint
 from kernel.events.services.event_writer import write_event
 from kernel.ledger import queries
 from kernel.ledger.identifiers import new_id
-from kernel.tenants.setting_author import setting_author
 
 # Of what was not sent.
 NEVER = datetime.min.replace(tzinfo=UTC)

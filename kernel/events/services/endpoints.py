@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from kernel.base.setting_author import setting_author
 from kernel.events import ids, registry, signing
 from kernel.events.choices import DisabledReason, EndpointStatus, Ordering, Payload
 from kernel.events.errors import EndpointLimit, GraceRunning, VersionConflict
@@ -24,7 +25,6 @@ from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.models import Tenant
-from kernel.tenants.setting_author import setting_author
 
 MAX_ENDPOINTS = 20
 DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS = 86_400, 604_800

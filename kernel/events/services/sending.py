@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import F
 
+from kernel.base.caches import BoundedDict
 from kernel.events.choices import OPEN_STATES, DeliveryState, Ordering, Origin, Payload
 from kernel.events.http_sending import Request, send
 from kernel.events.ids import endpoint_ref, event_ref
@@ -21,7 +22,6 @@ from kernel.events.services.delivery_results import AttemptResult, record
 from kernel.events.signing import signatures
 from kernel.ledger import queries
 from kernel.ledger.errors import NotFound
-from kernel.tenants.caches import BoundedDict
 
 USER_AGENT = "Countinghouse-Webhooks/1"
 # Longer than a batch may take (FIRST_SECONDS, and one attempt), so that a lease ends only where its worker did.

@@ -21,13 +21,13 @@ from unfold.dataclasses import Action
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
+from kernel.base.error_messages import message_for
+from kernel.base.errors import DomainError
 from kernel.ledger.admin.fields import AmountField, PlainDecimalField, doubt_of_thousands
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import actor_of, page_of
 from kernel.ledger.admin.links import own_path
 from kernel.ledger.moments import check_moment
-from kernel.tenants.errors import DomainError
-from kernel.tenants.messages import message_for
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
+from kernel.base.commands import DomainCommand
+from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
 from metering.services import usage_counting, usage_keys
 
 

@@ -3,8 +3,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from kernel.base.commands import DomainCommand
 from kernel.tenants import selectors
-from kernel.tenants.commands import DomainCommand
 from metering.services.rebuild import rebuild_rollups
 
 

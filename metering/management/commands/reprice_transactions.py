@@ -7,10 +7,11 @@ from uuid import UUID
 
 from django.core.management.base import CommandError
 
+from kernel.base.commands import DomainCommand
 from kernel.ledger.errors import NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import trimmed_digits
-from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
+from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
 from metering.services.repricing import Report, reprice_transactions, undo_repricing
 
 

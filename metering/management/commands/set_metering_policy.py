@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from kernel.base.commands import DomainCommand
 from kernel.tenants import selectors
-from kernel.tenants.commands import DomainCommand
 from metering.choices import ReportedCosts
 from metering.services.settings import UNCHANGED, set_policy
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.utils import timezone
 
+from kernel.base.commands import DomainCommand
 from kernel.tenants import selectors
-from kernel.tenants.commands import DomainCommand
 from metering.services.prices import parse_unit, set_price
 
 

@@ -6,11 +6,11 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 import billing.services
+from kernel.base.setting_author import setting_author
 from kernel.ledger import queries
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.identifiers import new_id
-from kernel.tenants.setting_author import setting_author
 from metering.paying import selectors
 from metering.paying.errors import PayToTaken
 from metering.paying.models import Collection, Payee

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
+from kernel.base.setting_author import setting_author
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import is_currency
-from kernel.tenants.setting_author import setting_author
 from metering.paying.errors import PayerUnavailable
 from metering.paying.models import PayerSetting
 from metering.paying.payers import missing_for, payer_names

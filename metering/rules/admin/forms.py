@@ -9,10 +9,10 @@ from django import forms
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
+from kernel.base.error_messages import register_messages
 from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.settings import SettingForm, form_id_of, text_field
 from kernel.ledger.money import is_plain_decimal, trimmed_digits
-from kernel.tenants.messages import register_messages
 from metering.models import Agent, Rollup
 from metering.rules.admin.limit_fields import (
     KINDS,

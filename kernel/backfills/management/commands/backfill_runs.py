@@ -11,7 +11,8 @@ from kernel.backfills.choices import RunState
 from kernel.backfills.locks import is_worked_on
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.output import discard_stdout
-from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
+from kernel.base.commands import DomainCommand
+from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
 
 
 class Command(DomainCommand):

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils import timezone
 
+from kernel.base.commands import DomainCommand
 from kernel.tenants import selectors, services
-from kernel.tenants.commands import DomainCommand
 from kernel.tenants.scopes import all_scopes
 
 DEFAULT_DAYS = 90

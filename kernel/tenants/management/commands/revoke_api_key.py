@@ -5,8 +5,8 @@ from typing import Any
 
 from django.conf import settings
 
+from kernel.base.commands import DomainCommand
 from kernel.tenants import services
-from kernel.tenants.commands import DomainCommand
 
 
 class Command(DomainCommand):

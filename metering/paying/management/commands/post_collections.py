@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from kernel.base.commands import DomainCommand
 from kernel.ledger.identifiers import new_id
-from kernel.tenants.commands import DomainCommand
 from metering.paying import services
 
 

@@ -3,8 +3,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from kernel.base.commands import DomainCommand
 from kernel.ledger.identifiers import new_id
-from kernel.tenants.commands import DomainCommand
 from kernel.tenants.selectors import get_tenant
 from metering.paying import services
 

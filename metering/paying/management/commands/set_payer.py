@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from kernel.base.commands import DomainCommand
 from kernel.ledger.identifiers import new_id
-from kernel.tenants.commands import DomainCommand
 from kernel.tenants.selectors import get_tenant
 from metering.paying import services
 

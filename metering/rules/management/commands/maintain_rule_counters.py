@@ -3,7 +3,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from kernel.tenants.commands import DomainCommand, add_tenant_option, chosen_tenant_id
+from kernel.base.commands import DomainCommand
+from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
 from metering.rules.services import upkeep
 
 

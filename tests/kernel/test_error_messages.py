@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError, call_command
 
+from kernel.base.error_messages import message_for, message_for_operator
 from kernel.ledger.errors import Insufficient, InvalidValue, LedgerUnavailable
 from kernel.tenants.errors import UnknownScope
-from kernel.tenants.messages import message_for, message_for_operator
 
 COMMANDS = [
     ("create_api_key", "nobody", "--scope=billing:read", "--never-expires"),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from kernel.tenants.errors import DomainError
+from kernel.base.errors import DomainError
 
 _SENTENCES: dict[str, str] = {
     "api_key_not_found": "There is no key with the prefix {prefix}.",
