@@ -167,7 +167,7 @@ class ChangeAdmin(LedgerAdmin):
 
     def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:
         words = {"table": _setting, "operation": operation_of, "row": _row_of, "tenant_id": _tenant_of}.get(field.name)
-        # A partial, because the base class notes the column's name at what formats it.
+        # A partial and not the function: the base class sets an attribute on what formats a column, and the function formats several.
         return partial(words) if words is not None else super().formatter_for(field)
 
     @admin.display(description="difference")

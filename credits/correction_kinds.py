@@ -25,9 +25,9 @@ OTHER_GRANT = FormField(
 NEVER_EXPIRES = FormField("never_expires", "It never expires", type="tick", is_required=False, help="Instead of a last day.")
 EXPIRY = FormField("expiry_date", "Last day, in UTC", type="date", is_required=False, help="Later than now.", unless=NEVER_EXPIRES.name)
 MAX_REASON = 1000
-# How the idempotency keys of a kind's second postings end. The dashboard (backoffice/day_sums.py) reads them, where the entries' kinds are
-# the same: a debit with the correction's own key adjusts a grant, one that was moved is consumption, as before the move, and a grant that
-# takes another's place grants nothing anew.
+# A correction may post several entries of one kind. The ending of an entry's idempotency key tells the dashboard (backoffice/day_sums.py)
+# which figure counts it: without an ending (ADJUSTED), "adjusted"; `:moved`, "consumed", as before the move to another grant; `:extended`,
+# a grant that takes another's place, none.
 MOVED, EXTENDED = ":moved", ":extended"
 ADJUSTED = r"^correction:[0-9a-f-]{36}:[0-9a-f-]{36}$"
 

@@ -61,7 +61,7 @@ BOOK_BALANCES = """
     ) AS entry ON true
     WHERE wallet.tenant_id = %s ORDER BY wallet.currency
 """
-# The totals hold everything that was booked; what was booked after that moment is taken off again.
+# Daily totals include entries that were booked after the moment asked for; `later` is the sum of those, which is subtracted.
 WORLD_BALANCES = """
     SELECT wallet.currency, coalesce(past.net, 0) + coalesce(today.net, 0) - coalesce(later.net, 0) AS balance,
         NULL AS last_entry_number, NULL AS last_entry_at, billing_held_at(wallet, %s, %s) AS held

@@ -1,4 +1,4 @@
--- Adds the posted entries to the totals of their currency, type and UTC day of the world's time.
+-- Adds the posted entries to the totals of their currency, type and UTC day in world time.
 --
 -- Takes: the tenant, and the decisions on its postings. Returns: nothing.
 -- Locks: the totals, by currency, day and type. Never: subtracts; a reversal counts on the side where it moves the balance.

@@ -11,7 +11,7 @@ RETURNS TABLE (balance numeric, held numeric)
 LANGUAGE sql STABLE
 AS $$
     SELECT coalesce(booked.balance_after, 0) + coalesce(moved.amount, 0), credits_held_at(account, booked_by, instant)
-    -- One row without columns, to which each of the two joins may add nothing.
+    -- One row without columns: a grant that has no entries yet still gets a row, with a balance of 0.
     FROM (SELECT) result
     LEFT JOIN LATERAL (
         SELECT entry.balance_after

@@ -37,7 +37,7 @@ class IdleConnections:
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        # Since when, the longest idle first.
+        # (idle since, route, connection), the longest idle first.
         self._idle: list[tuple[float, Route, HTTPConnection]] = []
 
     def take(self, route: Route) -> HTTPConnection | None:

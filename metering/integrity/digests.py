@@ -8,10 +8,20 @@ from typing import Any
 from kernel.ledger.integrity.digests import DigestCheck
 from metering.digests import AMENDMENT_FACTS, TRANSACTION_FACTS, amendment_digest, transaction_digest
 
-# Status and outcome change later; an external id may belong to an earlier trace; where a caller sent an agent's id and name, the
-# row may hold another agent's than one of the two. What was reported of a call that was recorded finished has a digest of its own.
-UNPROVEN = frozenset({"status", "outcome", "trace_external_id", "agent_id", "agent_name", "response_facts"})
-# What the ledger never fills in.
+# Facts that the row may hold differently from what the caller stated, so that they can't be compared.
+UNPROVEN = frozenset(
+    {
+        # They change later.
+        *("status", "outcome"),
+        # The caller's may name a trace that was there before, with another external id.
+        "trace_external_id",
+        # Of an id and a name that the caller sent, the row holds one agent, whose other value may differ.
+        *("agent_id", "agent_name"),
+        # They are a fact of their own, with a digest of its own.
+        "response_facts",
+    }
+)
+# Facts that the ledger never fills in by itself.
 DOCUMENTS = frozenset({"qualifiers", "metadata", "request_facts", "payment_data", "customer_id"})
 # The costs sent with a transaction: those rows that have no digest of their own, or what is kept of them as a fact of a denied or
 # cancelled one.

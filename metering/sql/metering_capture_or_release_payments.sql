@@ -14,7 +14,7 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     status CONSTANT text := coalesce((item.move).to_status, owner.status);
-    -- What is added to a call that failed earlier finds its outcome in the row.
+    -- A cost may be added after a call has failed: then the row has the outcome, and the item has none.
     has_failed CONSTANT boolean := coalesce((item.move).call_outcome, owner.outcome) IS NOT DISTINCT FROM 'error';
     is_over CONSTANT boolean := status = 'completed';
     payment paying_payment;

@@ -22,10 +22,11 @@ STANDARD_TIERS = frozenset(
 )
 # What the members are called that say so: OpenAI's and Anthropic's, Gemini's, those of SDKs and attributes, Bedrock's and its headers.
 TIER_NAME = re.compile(r"(^|[._-])(service_?-?tier|traffic_?type|inference_geo|performanceconfig-latency)\Z", re.IGNORECASE)
-# Of these other members have the names too.
+# Names that say so only inside these objects: elsewhere other members are called the same.
 TIERS_WITHIN = {"usage": ("speed",), "performanceConfig": ("latency",)}
-# Facts whose text has, in lower case, no such member with another word than a standard one needn't be searched: nearly none does. A
-# pattern for each end of these names, because a search for several at once takes ten times as long.
+# A quick test of the facts' text in lower case: where none of these patterns matches, no member has a tier that isn't standard, and the
+# facts aren't searched. Nearly none matches. There is a pattern for each ending of the names, because one pattern for all endings takes
+# ten times as long.
 NOT_STANDARD = r'"\s*+:\s*+(?!null|[0-9]|"(' + "|".join(sorted(STANDARD_TIERS)) + r')")'
 TIER_HINTS = {end: re.compile(end + NOT_STANDARD) for end in ("tier", "traffictype", "traffic_type", "inference_geo", "latency", "speed")}
 # The id of a line in the output of one of OpenAI's batches. The replies in lines of batches don't say that they were batches.

@@ -37,8 +37,8 @@ def test_every_statement_on_a_tenants_table_names_the_tenant():
     assert not violations, listed(violations)
 
 
-# What postings call only for tenants with endpoints, rules, prepaid calls, balance alerts or recurring grants, which docs/operations.md
-# leaves out on Citus.
+# Functions that postings call only for tenants with endpoints, rules, prepaid calls, balance alerts or recurring grants. docs/operations.md
+# says that such tenants can't be on Citus.
 NOT_ON_CITUS = {
     *("billing_write_events", "billing_write_hold_events", "billing_write_refusals", "credits_write_events", "metering_write_events"),
     *("metering_post_in_order", "rules_decide_new", "paying_hold_estimates", "paying_abort_holding", "credits_later_periods"),

@@ -54,7 +54,8 @@ def send_test(
         if not call.replayed:
             now = timezone.now()
             Event.objects.create(id=event_id, tenant_id=tenant_id, type=TEST_TYPE, occurred_at=now, fanned_out_at=now, body=body)
-            # Not due before it has been sent here, or the worker would send it; due later, in case this process ends before.
+            # Due only after this call has sent it, or the worker would send it a second time. Due at all, because this process may die
+            # first.
             due = {"next_at": now + HANDED_OVER_AFTER, "origin": Origin.TEST}
             Delivery.objects.create(id=delivery_id, tenant_id=tenant_id, event_id=event_id, endpoint_id=endpoint_id, **due)
     if not call.replayed:

@@ -33,7 +33,8 @@ BEGIN
         payment.currency
     );
     IF placed.reason IS NOT NULL THEN
-        -- The settings were changed since the option was chosen.
+        -- The option was payable when it was chosen: a setting has changed since. "The payment" begins the sentence of
+        -- paying_refuse_payer.
         placed.reason := 'The payment ' || placed.reason;
         RETURN placed;
     END IF;

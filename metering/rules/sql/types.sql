@@ -5,8 +5,7 @@ CREATE TYPE rules_amount AS (
 );
 
 -- A transaction as rules see it: what their conditions compare, what groups it, and its active costs. `status` is null while it is being
--- recorded. The payment is that of the round to decide, or what the
--- newest payment of a 402 holds or took, which the costs leave out.
+-- recorded. The payment is that of the round to decide, or what the newest payment of a 402 holds or took, which the costs leave out.
 CREATE TYPE rules_subject AS (
     transaction_id uuid, round smallint, status text, service_name text, action_name text, resource_name text, agent_id uuid,
     agent_name text, trace_reference uuid, trace_external_id text, customer_id text, qualifiers json, metadata json,
