@@ -244,7 +244,13 @@ class LedgerList:
         if issubclass(self.model, TenantOwned):
             rows = rows.filter(tenant__in=Tenant.objects.all())
         if "__" in name:
-            return condition
+            # An index has the key of the other row, and not its name.
+            path, _, column = name.partition("__")
+            named: Any = self.model._meta.get_field(path).related_model
+            keys = list(named.objects.filter(equal_to(named.objects.all(), column, term)).values_list("pk", flat=True)[: MAX_MATCHES + 1])
+            if len(keys) > MAX_MATCHES:
+                return condition
+            condition = models.Q(**{f"{path}__in": keys})
         matches = list(rows.filter(condition).values_list("pk", flat=True)[: MAX_MATCHES + 1])
         return condition if len(matches) > MAX_MATCHES else models.Q(pk__in=matches)
 
