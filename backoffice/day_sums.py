@@ -67,7 +67,7 @@ def _rows(model: Any, day: date) -> QuerySet[Any]:
     return rows.order_by().annotate(occurred_on=occurred_on)
 
 
-# Of an entry, whether it takes what was billed, or gives it back. A reversal of a credit takes, and bills nothing.
+# The condition that an entry takes what was billed, or gives it back. A reversal of a credit takes, and bills nothing.
 TAKES_OR_GIVES_BACK = Q(reverses__isnull=True, effect__lt=0) | Q(reverses__isnull=False, effect__gt=0)
 # What an entry adds to what was billed: a debit its amount. A reversal of a debit takes it away again, one of a credit adds nothing.
 BILLED_AMOUNT = Case(

@@ -177,7 +177,7 @@ class IntegrityRun(models.Model):
     """One run of verify_ledgers: how many violations it found, and the first. Only the newest run of a scope counts."""
 
     at = models.DateTimeField(db_default=Now())
-    # Of one tenant, or of all where there is none.
+    # The tenant that was checked; null where all were.
     tenant = models.ForeignKey(Tenant, models.PROTECT, null=True, blank=True, related_name="+")
     ledgers = models.CharField(max_length=100)
     seconds = models.FloatField()

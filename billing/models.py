@@ -298,14 +298,14 @@ class WalletHoldEntry(LedgerRow):
     # What was reserved, or is no longer; zero for an extension, and where nothing was left to capture or release.
     amount = MoneyField()
     held_after = MoneyField()
-    # Of the hold, after this change.
+    # What the hold has captured in all, and when it ends, after this change.
     captured_after = MoneyField()
     expires_at = models.DateTimeField()
     is_final = models.BooleanField(default=False)
     reason = models.CharField(max_length=REASON_LENGTH, blank=True, default="")
     reference_id = models.CharField(max_length=REFERENCE_LENGTH, null=True, blank=True)  # noqa: DJ001 - unique where there is one
     transaction = tenant_foreign_key("billing.Transaction", null=True)
-    # Of the call that captured, extended or released it.
+    # The digest of the call that captured, extended or released the hold.
     facts_digest = models.BinaryField(max_length=128, null=True, blank=True)
 
     class Meta:

@@ -85,7 +85,7 @@ async def _respond(scope: Scope, receive: Receive, send: Send) -> None:
     if is_too_large and not dialect_of(scope["path"]):
         return await _send(_refusal(scope["path"], Problem("body_too_large", {"limit": limit})), send)
     try:
-        # Of a body that is too large nothing is read: the API's view sees its length and refuses it.
+        # A body that is too large isn't read: the API's view sees its length and refuses it.
         body = io.BytesIO() if is_too_large else await asgi_body.read_body(receive, limit=limit)
     except asgi_body.TooManyUnfinished:
         return await _send(_refusal(scope["path"], Problem("busy")), send)

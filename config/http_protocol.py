@@ -34,7 +34,7 @@ class _HeadTooLarge(Exception):
 class BoundedHttpProtocol(HttpToolsProtocol):
     """One connection."""
 
-    # Those that have not sent a whole head yet, oldest first.
+    # The connections that have not sent a whole head yet, the oldest first.
     waiting: "OrderedDict[BoundedHttpProtocol, None]" = OrderedDict()
     # Connections of this process, and what to call when one of them ends.
     open_connections = 0

@@ -136,7 +136,7 @@ WEB_THREADS = env.int("WEB_THREADS", default=16)
 # Scheduled jobs are in each app's jobs.py and run in `manage.py run_worker`; each job is a command as well.
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
 
-# Of the few tables that aren't a tenant's.
+# The type of ids in the few tables that aren't a tenant's.
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LOGIN_URL = "admin:login"

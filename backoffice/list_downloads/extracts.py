@@ -50,7 +50,7 @@ class Extract:
     # What people call each column, and its values where they are codes: for a workbook, which people read. Programs read CSV.
     words: list[str]
     values: Sequence[Mapping[Any, Any]]
-    # Of each column of amounts, the places of those that may have its unit, the likeliest first; None for other columns.
+    # For each column of amounts, the places of the columns that may have its unit, the likeliest first; None for other columns.
     units: Sequence[Sequence[int] | None] = ()
 
     def stream_in_words(self) -> Iterator[tuple[Any, ...]]:

@@ -20,7 +20,7 @@ EXCEL_ROWS = 1_048_576
 EXCEL_TEXT = 32_767
 # Excel knows no earlier dates; they are text.
 FIRST_EXCEL_YEAR = 1901
-# Of columns, in characters: a moment has nineteen.
+# The width of columns, in characters: a moment has nineteen.
 LEAST_WIDTH, MOST_WIDTH = 20, 40
 # Rows that are written together.
 CHUNK = 1000

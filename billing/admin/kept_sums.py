@@ -12,7 +12,7 @@ from kernel.ledger.admin.sums import KeptSums, chosen
 from kernel.tenants.staff_scope import scope_of
 
 AMOUNTS: dict[str, Any] = {Direction.CREDIT.value: F("credits"), Direction.DEBIT.value: -F("debits"), "": F("credits") - F("debits")}
-# Of a total, whether it has entries of that direction.
+# The condition that a daily total has entries of that direction.
 CONDITIONS = {Direction.CREDIT.value: Q(credits__gt=0), Direction.DEBIT.value: Q(debits__gt=0), "": Q()}
 
 

@@ -35,7 +35,7 @@ NOW = RawSQL("(SELECT ledger_now())", (), output_field=DateTimeField())
 OPEN = Q(status=HoldStatus.ACTIVE, expires_at__gt=NOW)
 OVERDUE = Q(status=HoldStatus.ACTIVE, expires_at__lte=NOW)
 IS_OVERDUE = ExpressionWrapper(OVERDUE, output_field=BooleanField())
-# Of a query of wallets.
+# A column of a query of wallets: what holds reserve now, without overdue ones.
 HELD_NOW = RawSQL("billing_held_now(billing_wallet)", (), output_field=MoneyField())
 
 

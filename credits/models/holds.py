@@ -110,7 +110,7 @@ class HoldCall(LedgerRow):
     # The hold's end before and after this call.
     expires_before = models.DateTimeField()
     expires_at = models.DateTimeField()
-    # It ended the hold.
+    # Whether this call ended the hold.
     is_final = models.BooleanField()
     reason = models.CharField(max_length=1000, blank=True, default="")
     invoice_id = models.CharField(max_length=255, blank=True, default="")

@@ -36,7 +36,7 @@ HELD_NOW = f"""
 """  # noqa: S608 - constants
 
 
-# Of a query of grants: what holds reserve now, without overdue ones.
+# A column of a query of grants: what holds reserve now, without overdue ones.
 HELD_OF_GRANT = RawSQL(
     "CASE WHEN credits_grant.held > 0 THEN credits_held_at(credits_grant, 'infinity', ledger_now()) ELSE 0 END",
     (),

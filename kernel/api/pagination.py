@@ -15,11 +15,11 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, Tuple
 
 from kernel.api.problems import Refused
 
-# Of a page of rows, unless a list says otherwise.
+# The size of a page of rows, unless a list says otherwise.
 MOST_ROWS = 100
 DEFAULT_ROWS = 20
 LONGEST_CURSOR = 1000
-# Of a page of groups, whose cursors hold beginnings of their values.
+# The same for a page of groups, whose cursors hold the beginnings of their values.
 LONGEST_GROUP_CURSOR = 4000
 
 

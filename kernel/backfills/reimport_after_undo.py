@@ -25,7 +25,7 @@ RUN_PREFIX = "run:"
 METADATA = "metadata"
 # What an export states of a row, and another row can't have as well.
 IDENTITIES = ("id", "facts_digest", "opening_id")
-# Of a row's parts: what names the part itself, or another part of the row.
+# The members of a row's parts that name the part itself, or another part of the row.
 PART_IDS = ("id", "supersedes", "superseded_by", "inferred_from")
 LONGEST_PART_KEY = 255
 

@@ -74,7 +74,7 @@ class Row(msgspec.Struct):
     problems: list[Problem] = msgspec.field(default_factory=list)
     part: int = 0
     is_skipped: bool = False
-    # Of a --again run: the posting under the row's new key, and the keys that earlier --again runs gave it
+    # In a run with --again: the posting under the row's new key, and the keys that earlier --again runs gave it
     # (kernel.backfills.reimport_after_undo).
     again: Posting | None = None
     earlier_keys: list[str] = msgspec.field(default_factory=list)

@@ -115,7 +115,7 @@ def message_for_operator(error: DomainError) -> str:
 def _invalid_value(facts: Mapping[str, Any]) -> str:
     field, reason = str(facts.get("field", "value")), str(facts.get("reason", "invalid"))
     what = _FIELDS.get(field) or field.removesuffix("_id").replace("_", " ")
-    # Of a text that must have one character, none is there.
+    # A text that must have at least one character and has none is missing.
     reason = "missing" if (reason, facts.get("min")) == ("too_short", 1) else reason
     sentence = next((_BOUNDS[reason, name] for name in ("min", "max") if name in facts and (reason, name) in _BOUNDS), _INVALID.get(reason))
     if sentence is None:

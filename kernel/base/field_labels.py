@@ -155,7 +155,7 @@ LABELS = {
 def label_of(field: Any) -> str:
     """The label of a model's field."""
     if field.name == "created_at" and any(other.name == "occurred_at" for other in field.model._meta.concrete_fields):
-        # Of what also happened at some time: the ledger's own time.
+        # A row that also has the time when it happened: this is the time when it was recorded.
         return "booked"
     if field.name in LABELS:
         return LABELS[field.name]

@@ -18,7 +18,7 @@ from kernel.ledger.money import is_plain_decimal, trimmed_digits
 
 # The fields of an entry that must be the same when it is posted as in the preview.
 COMPARED_FIELDS = ("account_label", "account_id", "what", "unit", "effect")
-# Those that move with every other posting on the account. The id is new in every attempt.
+# Fields that change with every other posting on the account. They aren't compared, and neither is the id, which is new in every attempt.
 MOVING_FIELDS = ("entry_number", "balance_before", "balance_after")
 
 

@@ -5,7 +5,7 @@ from django.utils.module_loading import autodiscover_modules
 class EventsConfig(AppConfig):
     name = "kernel.events"
     label = "events"
-    # Of its API: see kernel.tenants.scopes. Who may read endpoints may not read the secrets that sign what is sent to them.
+    # The scopes of this API (kernel.tenants.scopes). Who may read endpoints may not read the secrets that sign what is sent to them.
     api_scopes = ("webhooks:read", "webhooks:write", "webhooks:secrets")
 
     def ready(self) -> None:

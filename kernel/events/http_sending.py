@@ -94,7 +94,7 @@ class _Deadline:
         self.is_over = True
         sock = self._sock or getattr(self._connection, "sock", None)
         if sock is not None:
-            # Of the plain socket, also under TLS: a polite end would wait for the receiver.
+            # Shuts down the plain socket, also under TLS: the closing of a TLS connection would wait for the receiver.
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 

@@ -45,7 +45,7 @@ class Endpoint(TenantOwned):
     disabled_note = models.CharField(max_length=200, blank=True, default="")
     secret_generation = models.PositiveIntegerField(default=1)
     previous_valid_until = models.DateTimeField(null=True, blank=True)
-    # Of the attempts since the last success: how many, and when the first of them was.
+    # How many attempts have failed since the last success, and when the first of them did.
     consecutive_failures = models.PositiveIntegerField(default=0)
     first_failure_at = models.DateTimeField(null=True, blank=True)
     last_success_at = models.DateTimeField(null=True, blank=True)

@@ -62,7 +62,7 @@ class ReadOnly:
     actions that call a service.
     """
 
-    # Of the ModelAdmin that this is mixed into.
+    # Attributes of the ModelAdmin that this is mixed into, for the type checker.
     model: type[models.Model]
     fields: Any
     list_display: Any

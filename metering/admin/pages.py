@@ -222,7 +222,7 @@ class CostAdmin(CorrectionActions):
     currency_path = "fiat_asset_symbol"
     icon = "payments"
 
-    # Of the call: what finance groups costs by.
+    # Columns of the cost's call, by which finance groups costs.
     export_columns: ClassVar[Mapping[str, Any]] = {
         "customer_id": F("transaction__customer_id"),
         "agent_name": F("transaction__agent__name"),

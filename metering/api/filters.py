@@ -20,14 +20,14 @@ from metering.selectors.usage import DAY, HOUR, MONTH, MOST_POINTS, STEPS, count
 from metering.selectors.usage_query import ALWAYS, INTERVALS, NEVER, TOKENS, UsageQuestion, get_first_usage
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "all": None}
-# Of a question that reads every transaction.
+# The periods of a question that reads every transaction.
 NEAR_PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 # A rule's id, or its number as people write it.
 RULE_REFERENCE = "^(RL-[0-9]{3,9}|[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})$"
 # What a reply about rules may include.
 INCLUDES = ("parameters", "conditions", "agents", "services", "transactions")
 
-# Of questions about usage.
+# What questions about usage may sum up.
 MEASURES = (
     *("count", "cost", "inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens"),
     *("inputAudioTokens", "outputAudioTokens", "reasoningTokens"),

@@ -95,7 +95,7 @@ CHECKS = (
         statement=TRANSACTIONS + "AND transaction.request_id LIKE 'run:%%'",
         facts=TRANSACTION_FACTS,
         digest_of=_transaction_digest,
-        # Of a row's costs some may have come later, by calls of their own.
+        # Some costs of a row may have come later, by calls of their own.
         unproven=UNPROVEN | {"costs"},
         only_stated=DOCUMENTS,
     ),

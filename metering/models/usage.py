@@ -35,7 +35,7 @@ class Measured(TenantOwned):
     output_audio_tokens = _sum(0)
     reasoning_tokens = _sum(0)
 
-    # Its rows may be deleted: they can be made again.
+    # Rows may be deleted, because they can be made again from the ledger.
     is_derived = True
 
     class Meta:

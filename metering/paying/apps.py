@@ -4,5 +4,5 @@ from django.apps import AppConfig
 class PayingConfig(AppConfig):
     name = "metering.paying"
     label = "paying"
-    # Of the facilitator: see kernel.tenants.scopes. A key of a resource server needs no more than this.
+    # The scope of the facilitator's calls (kernel.tenants.scopes). The key of a resource server needs no other.
     api_scopes = ("payments:collect",)

@@ -123,7 +123,7 @@ class PaymentCall(LedgerRow):
     # Until when the money was held before and after this call.
     expires_before = models.DateTimeField()
     expires_at = models.DateTimeField()
-    # It ended the payment.
+    # Whether this call ended the payment.
     is_final = models.BooleanField()
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
     facts_digest = models.BinaryField()
@@ -160,7 +160,7 @@ class PaymentToken(TenantOwned):
     scheme = models.CharField(max_length=16)
     pay_to = models.CharField(max_length=255)
     challenge = DocumentField()
-    # Which signing key.
+    # The name of the signing key.
     key_id = models.CharField(max_length=64)
     nonce_digest = models.BinaryField()
     expires_at = models.DateTimeField()

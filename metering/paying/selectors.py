@@ -88,7 +88,7 @@ def payment_after_call(payment: Row, *, kind: str, idempotency_key: str | None) 
     keys = {"tenant_id": payment["tenant_id"], "payment_id": payment["id"], "kind": kind}
     found = _calls(**keys, idempotency_key=idempotency_key)
     if not found:
-        # It ended with its transaction, before a call to the same effect.
+        # No call ended the payment: it ended with its transaction.
         return payment
     call = found[0]
     return payment | {

@@ -12,12 +12,12 @@ from metering.models import Transaction
 # A dictionary, as a queryset's `values()` has it.
 Row = Any
 
-# Of a transaction's newest payment (metering/paying).
+# The columns that are read of a transaction's newest payment (metering/paying).
 PAYMENT = (
     *("id", "kind", "status", "customer_id", "currency", "amount", "captured", "unpaid", "hold_expires_at", "created_at", "updated_at"),
     *("closed_at", "payer", "is_unconfirmed"),
 )
-# Of the token of a payment of a 402.
+# The columns that are read of the token of a payment of a 402.
 TOKEN = (
     *("authorization_id", "network", "scheme", "pay_to", "challenge", "key_id", "nonce_digest", "expires_at", "created_at"),
     *("presented_at", "settlement_id", "settled_amount", "settled_at", "receipt"),

@@ -30,7 +30,7 @@ class Chosen:
     """The first option that can be paid, and what of its challenge is sent back with the payment."""
 
     option: Option
-    # Its name.
+    # The name of what pays.
     payer: str
     quote: Quote
     presentation_seconds: int

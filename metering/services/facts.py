@@ -19,7 +19,7 @@ from metering.pricing.costs_of_facts import Priced, price_facts
 from metering.selectors import Row, price_books
 from metering.services.amendments import amend, make_amendment
 
-# Of a report that isn't priced.
+# The pricing of a report for which no price was asked.
 NOT_ASKED = {"pricing": Pricing.NOT_ASKED.value, "pricing_note": ""}
 # Looked up once: for Python before 3.12 each look-up of an enum's member, and of its value, is a call.
 REQUEST, PARTIAL = FactPhase.REQUEST.value, FactPhase.PARTIAL.value

@@ -26,7 +26,7 @@ NO_OBJECT = "{}"
 DENIED = Status.DENIED.value
 # The columns that are read of each outcome where a short reply is wanted: not those of its service, agent and trace.
 SHORT: dict[str, Any] = {"columns_if_refused": ("id", "first_digest"), "columns_always": ("status",)}
-# Of a new transaction's row, what the posting has under the same names.
+# Columns of a new transaction's row that its posting has under the same names.
 NAMES_OF_ROW = ("id", "service_name", "action_name", "resource_name", "qualifiers", "metadata", "customer_id", "actor")
 # Facts of a digest, by where the recorded transaction has them.
 RECORDED_AS: dict[str, Callable[[Row], Any]] = {

@@ -47,7 +47,7 @@ BEGIN
     FROM paying_paymenttoken token WHERE token.tenant_id = tenant AND token.payment_id = paid.id;
     item.actor := actor;
     item.request_id := request;
-    -- Its caller stated nothing of it.
+    -- No caller stated this cost, so its digest covers no facts.
     item.digest := metering_no_facts_digest();
     item.cost := cost;
     RETURN metering_insert_cost(tenant, item, owner, superseded, moment);

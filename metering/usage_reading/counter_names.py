@@ -23,7 +23,7 @@ BODIES = (
     "modelOutput",
     "output.outputBodyJson",
 )
-# Of all steps of a call; the usage beside it is that of the last step.
+# The usage of all steps of a call; the usage beside it is that of the last step.
 ALL_STEPS = "totalUsage"
 USAGES = (
     ALL_STEPS,
@@ -45,13 +45,13 @@ USAGES = (
     *("Usage", "UsageMetadata", "TokenUsage"),
     *("additional_kwargs", "headers", "ResponseMetadata.HTTPHeaders", "metrics", ""),
 )
-# Of these, the places where other numbers stand as well.
+# The places among USAGES where other numbers stand as well.
 MIXED_OBJECTS = ("additional_kwargs", "headers", "ResponseMetadata.HTTPHeaders", "metrics", "")
 # Where the Vercel AI SDK shows what only one provider reports.
 METADATA = ("providerMetadata", "experimental_providerMetadata")
 # The sum of input and output, as most replies state it.
 TOTALS = ("total_tokens", "totalTokens", "totalTokenCount", "total_token_count", "llm.token_count.total", "tokens")
-# These paths and their first steps: most facts have one body, and most bodies one usage.
+# The paths of BODIES and USAGES, and their first steps: a look at an object's keys tells which paths are worth following.
 BODY_NAMES = frozenset(name for path in BODIES for name in (path, path.partition(".")[0]) if name)
 USAGE_NAMES = frozenset(name for path in USAGES for name in (path, path.partition(".")[0]) if name)
 # What the names of OpenTelemetry's attributes begin with, and those of the Vercel AI SDK beside them.
@@ -125,11 +125,11 @@ NAMES: Mapping[str, Sequence[str]] = {
         "llm.token_count.completion_details.reasoning",
     ),
 }
-# Of these, what Bedrock counts beside the input and not as a part of it.
+# The names among NAMES that Bedrock counts beside the input, and not as a part of it.
 BESIDE_INPUT = re.compile(r"cache(Read|Write)InputTokenCount\Z|x-amzn-bedrock-cache", re.IGNORECASE)
 # Langfuse's names, which mean text elsewhere; its `unit` says of what.
 SHORT_NAMES = {"input_tokens": "input", "output_tokens": "output"}
-# Of models that are billed by what they read alone and without tokens: those that speak.
+# The counters of models that speak: they are billed by the characters that they read, and have no tokens.
 CHARACTERS = ("input_characters", "characters")
 # Lists of the parts that a usage is the sum of: an agent's requests, and what Anthropic did for one.
 BREAKDOWNS = ("iterations", "request_usage_entries")

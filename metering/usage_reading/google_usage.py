@@ -8,7 +8,7 @@ from typing import Any
 OTHER_NAMES = {
     "responseTokenCount": "candidatesTokenCount",
     "responseTokensDetails": "candidatesTokensDetails",
-    # Its embeddings spell it so.
+    # The spelling in replies about embeddings.
     "promptTokenDetails": "promptTokensDetails",
     "tokens": "tokenCount",
     "totalInputTokens": "promptTokenCount",

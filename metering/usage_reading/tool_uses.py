@@ -85,7 +85,7 @@ def with_tool_uses(
     if found.uses[STORAGE]:
         counters[STORAGE] = len(found.uses[STORAGE])
         read += found.uses[STORAGE]
-    # Of a search that nothing counts the citations are left.
+    # Citations show that there was a search, where nothing counts it.
     if not counters.get(WEB) and not has_request_fee:
         unpriced += ["web search of each request"] if searches_always else found.citations[:1]
     if counters.get(WEB) and PREVIEW_COSTS_MORE.match(public_model):

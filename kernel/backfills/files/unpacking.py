@@ -10,7 +10,7 @@ from typing import Any
 from kernel.backfills.errors import BadSource
 
 GZIP_MARK, ZIP_MARK = b"\x1f\x8b", b"PK\x03\x04"
-# Of a zip without members, and of one whose first part is missing.
+# The marks of a zip without members, and of one whose first part is missing.
 OTHER_ZIP_MARKS = (b"PK\x05\x06", b"PK\x07\x08")
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}

@@ -20,7 +20,7 @@ from kernel.events.services.event_writer import write_event
 from kernel.ledger import queries
 from kernel.ledger.identifiers import new_id
 
-# Of what was not sent.
+# The moment of an attempt that was not made.
 NEVER = datetime.min.replace(tzinfo=UTC)
 ACTOR = "job:events.deliver"
 RECORD = """

@@ -117,7 +117,7 @@ class LedgerList:
     """
 
     model: type[models.Model]
-    # Of ReadOnly.
+    # Attributes of ReadOnly, for the type checker.
     label_of_column: Any
     ordering: Any
     list_display: Any

@@ -106,7 +106,7 @@ def read_amounts(text: str) -> list[Decimal]:
     if not marks:
         readings = [digits]
     elif len(set(marks)) > 1:
-        # Of two marks, the last one begins the decimals.
+        # Where a number has both a point and a comma, the last mark begins the decimals.
         whole, _, decimals = digits.rpartition(marks[-1])
         readings = [re.sub("[.,]", "", whole) + f".{decimals}"] if marks.count(marks[-1]) == 1 else []
     else:

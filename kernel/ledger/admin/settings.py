@@ -84,7 +84,7 @@ class SettingForm(forms.Form):
     # Whether the change is tried and rolled back before it is shown for confirmation, to show what the service refuses. What is tried
     # (`try_out`) writes to the database and does nothing else: no call to another server, no message to the reader.
     is_tried_first = False
-    # Of facts that a service names: the form's fields for them.
+    # A fact that the service's error names -> the form's field for it.
     names_of_facts: ClassVar[Mapping[str, str]] = {}
     # Fields that fit only some values of another field, which stands before them: their name, the other's, its values. Where one doesn't
     # fit, its page hides it and whatever was entered is left out.
@@ -240,7 +240,7 @@ def _values(form: SettingForm) -> dict[str, Any]:
 
 
 def _add_error(form: SettingForm, error: DomainError) -> None:
-    # Of a part of a fact, such as `headers.X-Name`, the field of the fact.
+    # An error of a part of a fact, such as `headers.X-Name`, is shown at the field of the fact.
     name = str(error.facts.get("field") or "").partition(".")[0]
     field = form.names_of_facts.get(name, name)
     form.add_error(field if field in form.fields else None, message_for(error))

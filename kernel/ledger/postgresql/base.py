@@ -32,7 +32,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if isinstance(options, dict) and self.alias not in self._connection_pools and not self.settings_dict.get("CONN_MAX_AGE"):
             parameters = self.get_connection_params() | {"autocommit": True}
             pool = Pool(kwargs=parameters, open=False, configure=self._configure_connection, **options)
-            # Of the pools that several threads may make here, the first one is used.
+            # Several threads may make a pool here at once: all of them use the first one.
             self._connection_pools.setdefault(self.alias, pool)
         return super().pool
 

@@ -60,7 +60,7 @@ class ProtocolMetadataReply(MeteringReply):
 class PaymentReply(MeteringReply):
     """Money held for a transaction, and what became of it. `amount` is what was held, in `token`."""
 
-    # Of the payment of a 402 also what of its challenge it pays.
+    # The payment of a 402 also shows which option of its challenge it pays.
 
     id = Identifier()
     transaction_id = Identifier()

@@ -19,7 +19,7 @@ BEGIN
         RETURN paying_hold_challenge(tenant, owner, asked, actor, request);
     END IF;
     IF owner.requires_payment OR NOT holds_estimates THEN
-        -- It was paid for in an earlier round.
+        -- The call has a payment from an earlier round, or its tenant holds no estimates.
         RETURN NULL;
     END IF;
     RETURN paying_hold_estimates(

@@ -24,7 +24,7 @@ BEGIN
     END IF;
     item.actor := who;
     item.request_id := request;
-    -- Its caller stated nothing of the cost.
+    -- No caller stated this cost, so its digest covers no facts.
     item.digest := metering_no_facts_digest();
     RETURN metering_replace_estimates_by_payment(tenant, owner, item, payment.id, payment.captured, false, moment);
 END

@@ -23,7 +23,7 @@ from metering.rules.selectors.usage import list_usage
 
 # Versions shown on a rule's page; the list of versions has all of them.
 MAX_VERSIONS = 20
-# Of each limit the groups that have used most.
+# The groups shown of each limit: those that have used most.
 MAX_GROUPS = 20
 MAX_DENIALS = 20
 # Rules on the page of an agent or a service.

@@ -115,7 +115,7 @@ class AuthorizationRequest(LedgerRow):
     payment = DocumentField(null=True)
     payment_amount = MoneyField(null=True, blank=True)
     payment_currency = models.CharField(max_length=3, null=True, blank=True)  # noqa: DJ001 - null without a payment
-    # Of the payment challenge, to know it again.
+    # The digest of the payment challenge, by which a repeated one is recognised.
     challenge_digest = models.BinaryField(null=True)
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
     facts_digest = models.BinaryField(null=True)

@@ -8,7 +8,8 @@ from metering.rules.choices import Measurement
 from metering.rules.selectors.definitions import format_rule_id
 from metering.selectors import Row
 
-# Of each limit the group that has used most; a limit of 0 is used up. As many rules as one tenant may have, of several tenants the newest.
+# For each limit, the group that has used most; a limit of 0 is used up. Reads as many rules as one tenant may have: of several tenants, the
+# newest rules.
 TIGHTEST = """
     SELECT rule.id AS rule_id, rule.numeric_id, rule.name, parameter.measurement_type, parameter.currency, parameter.limit_value, usage.used
     FROM (
