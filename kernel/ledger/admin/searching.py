@@ -27,6 +27,9 @@ LIMIT_MS = 200
 NEWEST = 50_000
 # With more matches than this a search filters by the condition itself instead of by the ids that it found.
 MAX_MATCHES = 1000
+# A search names so many tenants by their ids. The ids of more come from a subquery, which Django compiles anew for each list.
+MAX_NAMED_TENANTS = 100
+NOTHING = Q(pk__in=[])
 # Values that a name such as `agent:` may mean, from a part of it: (text, tenants) -> exact values.
 _NAMED: dict[str, Callable[[str, VisibleTenants], list[str]]] = {}
 
@@ -60,13 +63,14 @@ def find_rows(page: Any, request: Any, terms: SearchTerms, *, most: int = MAX_MA
     narrow = _narrowed(page, request, rows, terms)
     if narrow is None:
         return None
-    finder = _Finder(page, rows, most=most, deadline=deadline)
+    finder = _Finder(page, request, rows, most=most, deadline=deadline)
     found = Found()
     if not terms.text:
         finder.look(found, narrow, by_index=bool(terms.amounts) and page.has_amount_index)
         return found
     for name in page.search_fields:
-        finder.look_up(found, narrow & equal_to(rows, name, terms.text), by_tenant=name != "id")
+        equal = equal_to(rows, name, terms.text)
+        finder.look_up(found, NOTHING if equal == NOTHING else narrow & equal, by_tenant=name != "id")
     if found.ids and _is_id(terms.text):
         return found
     for name in page.search_parts:
@@ -82,19 +86,24 @@ def find_rows(page: Any, request: Any, terms: SearchTerms, *, most: int = MAX_MA
 
 
 class _Finder:
-    def __init__(self, page: Any, rows: QuerySet[Any], *, most: int, deadline: float | None) -> None:
-        self.rows, self.most, self.deadline = rows, most, deadline
+    def __init__(self, page: Any, request: Any, rows: QuerySet[Any], *, most: int, deadline: float | None) -> None:
+        self.rows, self.request, self.most, self.deadline = rows, request, most, deadline
         # The rows as they are before a search: what an index of the list's order finds.
         self.order = page.ordering
         self.has_tenant = issubclass(page.model, TenantOwned)
 
     def look_up(self, found: Found, condition: Q, *, by_tenant: bool = True) -> None:
         """By an index. All begin with the tenant, so each tenant is searched by itself."""
+        if condition == NOTHING:
+            return
         rows = self._of_each_tenant() if by_tenant else self.rows
         self._add(found, condition, list(rows.filter(condition).values_list("pk", flat=True)[: self.most + 1]))
 
     def _of_each_tenant(self) -> QuerySet[Any]:
-        return self.rows.filter(tenant__in=Tenant.objects.all()) if self.has_tenant else self.rows
+        if not self.has_tenant:
+            return self.rows
+        ids = _tenant_ids(self.request)
+        return self.rows.filter(tenant__in=Tenant.objects.all() if ids is None else ids)
 
     def look(self, found: Found, condition: Q, *, by_index: bool = False) -> None:
         """In the whole table, or in its newest rows if that takes too long.
@@ -199,6 +208,15 @@ def _meant(request: Any, name: str, text: str, scope: VisibleTenants) -> list[st
     return known[name, text]
 
 
+def _tenant_ids(request: Any) -> list[UUID] | None:
+    """The tenants that the reader may see, read once for all the lists that one search looks in; None if they are too many to name."""
+    if not hasattr(request, "tenant_ids_of_search"):
+        ids = list(scope_of(request.user).limit(Tenant.objects.all()).order_by().values_list("pk", flat=True)[: MAX_NAMED_TENANTS + 1])
+        request.tenant_ids_of_search = ids if len(ids) <= MAX_NAMED_TENANTS else None
+    found: list[UUID] | None = request.tenant_ids_of_search
+    return found
+
+
 def _of_tenant(request: Any, text: str) -> Q:
     """Rows of the tenants with the text in their name, which are read once for all the lists that one search looks in."""
     known: dict[str, list[UUID]] = request.__dict__.setdefault("tenants_of_search", {})
@@ -223,7 +241,7 @@ def equal_to(rows: QuerySet[Any], name: str, term: str) -> Q:
         rows.filter(**{name: term})
         column.run_validators(column.to_python(term))
     except (ValidationError, ValueError, TypeError):
-        return Q(pk__in=[])
+        return NOTHING
     return Q(**{name: term})
 
 
