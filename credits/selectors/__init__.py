@@ -6,7 +6,7 @@ from credits.selectors.explanations import explain_customer, explain_grant
 from credits.selectors.grants import get_grant, list_grants
 from credits.selectors.holds import get_hold, hold_after_call, hold_as_placed, list_holds, overdue_holds, with_lines
 from credits.selectors.past_balances import customer_balance_at, grant_balance_at, tenant_balance_at
-from credits.selectors.schedules import (
+from credits.selectors.recurring_grants import (
     count_due_grants,
     due_grants,
     due_schedules,

@@ -17,7 +17,7 @@ from credits.services.imported import (
     reverse_run,
     transaction_line,
 )
-from credits.services.recurrence import (
+from credits.services.recurring_grants import (
     cancel_recurring_grant,
     cancel_run_schedules,
     create_imported_schedules,

@@ -11,7 +11,7 @@ from django.db import connection
 
 from credits import selectors, services
 from credits.models import BalanceAlert
-from credits.services import recurrence
+from credits.services import recurring_grants
 from kernel.events.models import Event
 from tests.credits.book import Book
 from tests.factories import TenantFactory
@@ -83,7 +83,7 @@ def test_a_period_that_is_issued_and_a_debit_of_the_one_before_do_not_wait_for_e
         schedule, _ = services.create_recurring_grant(**book.context, idempotency_key=None, **facts)
     watch(book, "a", 45)
     issued, goes_on = threading.Event(), threading.Event()
-    open_grants = recurrence.open_grants
+    open_grants = recurring_grants.open_grants
 
     def opened(*arguments, **named):
         rows = open_grants(*arguments, **named)
@@ -91,7 +91,7 @@ def test_a_period_that_is_issued_and_a_debit_of_the_one_before_do_not_wait_for_e
         goes_on.wait(10)
         return rows
 
-    monkeypatch.setattr(recurrence, "open_grants", opened)
+    monkeypatch.setattr(recurring_grants, "open_grants", opened)
     before = deadlocks()
     [first] = selectors.list_grants(tenant_id=book.tenant_id).values_list("id", flat=True)
 

@@ -1,6 +1,6 @@
 """The command of kernel.backfills for recurring grants."""
 
-from credits.imports.schedules import SchedulesAdapter
+from credits.imports.recurring_grants import SchedulesAdapter
 from kernel.backfills.command import BackfillCommand
 
 

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 from credits import selectors, services
 from credits.api.filters import ScheduleQuery
-from credits.api.serializers.schedules import ScheduleReply, ScheduleRequest
+from credits.api.serializers.recurring_grants import ScheduleReply, ScheduleRequest
 from credits.api.views.base import CreditsViewSet, without_blanks
 from kernel.api.schema import operation
 
