@@ -3,18 +3,10 @@
 from credits.selectors.alerts import list_balance_alerts
 from credits.selectors.balances import customer_balances, preview_consumption, usable_grants, with_live_holds, with_unit
 from credits.selectors.explanations import explain_customer, explain_grant
-from credits.selectors.grants import get_grant, list_grants
+from credits.selectors.grants import count_due_grants, due_grants, due_totals, get_grant, list_grants
 from credits.selectors.holds import get_hold, hold_after_call, hold_as_placed, list_holds, overdue_holds, with_lines
 from credits.selectors.past_balances import customer_balance_at, grant_balance_at, tenant_balance_at
-from credits.selectors.recurring_grants import (
-    count_due_grants,
-    due_grants,
-    due_schedules,
-    due_totals,
-    get_schedule,
-    grant_of_period,
-    list_schedules,
-)
+from credits.selectors.recurring_grants import due_schedules, get_schedule, grant_of_period, list_schedules
 from credits.selectors.transactions import get_transaction, list_transactions
 
 __all__ = [

@@ -107,7 +107,7 @@ def test_the_expiry_job_four_times_at_once_expires_each_grant_once(book):
     book.check()
 
 
-def test_the_recurrence_job_four_times_at_once_issues_each_period_once(book):
+def test_the_job_of_recurring_grants_four_times_at_once_issues_each_period_once(book):
     with time_machine.travel(datetime(2026, 1, 15, tzinfo=UTC), tick=False):
         facts = {"name": "n", "unit_type": "CURRENCY", "amount": Decimal(10), "rollover_cap": Decimal(5), **ACME}
         orders = [services.create_recurring_grant(**book.context, **facts)[0] for _ in range(4)]
