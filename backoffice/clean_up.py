@@ -9,7 +9,7 @@ from backoffice.list_downloads.extracts import MAX_AGE as EXPORT_MAX_AGE
 from backoffice.list_downloads.extracts import file_of
 from backoffice.models import Export, SignIn
 from backoffice.sign_in import MAX_AGE as SIGN_IN_MAX_AGE
-from kernel.backfills.upload_files import delete_old_files
+from kernel.backfills.uploads.stored_files import delete_old_files
 
 NAME = "backoffice.clean_up"
 

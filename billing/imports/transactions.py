@@ -22,7 +22,9 @@ from kernel.backfills.adapters import (
     Outcome,
     UndoStep,
 )
-from kernel.backfills.columns import (
+from kernel.backfills.errors import RowRefused
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.reading.columns import (
     Column,
     currency,
     digest_text,
@@ -37,10 +39,8 @@ from kernel.backfills.columns import (
     quoted,
     text,
 )
-from kernel.backfills.errors import RowRefused
-from kernel.backfills.models import BackfillRun
+from kernel.backfills.reading.rows import Posting, Reversible
 from kernel.backfills.row_outcomes import to_outcome
-from kernel.backfills.rows import Posting, Reversible
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import BALANCE_LIMIT
 from kernel.ledger.outcomes import POSTED

@@ -1,7 +1,7 @@
 """The columns that grants and recurring grants share: the customer and the unit."""
 
 from credits.choices import UnitType
-from kernel.backfills.columns import Column, currency, one_of, text
+from kernel.backfills.reading.columns import Column, currency, one_of, text
 from kernel.backfills.row_outcomes import ID_COLUMNS
 
 CREDIT_OF_A_CUSTOMER = (

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from kernel.backfills.columns import Invalid, digest_text, identifier, moment, money, positive_money, text
-from kernel.backfills.files.records import repeated_names
+from kernel.backfills.reading.columns import Invalid, digest_text, identifier, moment, money, positive_money, text
+from kernel.backfills.reading.files.records import repeated_names
 
 
 class Draw(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):

@@ -11,7 +11,9 @@ from credits.digests import SCHEDULE_FACTS
 from credits.imports import lookups
 from credits.imports.columns import CREDIT_OF_A_CUSTOMER
 from kernel.backfills.adapters import Adapter, Blocker, Existing, Outcome, UndoStep, actor_of
-from kernel.backfills.columns import (
+from kernel.backfills.errors import RowRefused
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.reading.columns import (
     Column,
     day,
     moment,
@@ -22,10 +24,8 @@ from kernel.backfills.columns import (
     whole_from_json,
     whole_number,
 )
-from kernel.backfills.errors import RowRefused
-from kernel.backfills.models import BackfillRun
+from kernel.backfills.reading.rows import Posting
 from kernel.backfills.row_outcomes import find_existing, key_of, post_new
-from kernel.backfills.rows import Posting
 from kernel.ledger.errors import InvalidValue
 from kernel.tenants.models import Tenant
 

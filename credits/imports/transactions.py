@@ -11,7 +11,9 @@ from credits.digests import TRANSACTION_FACTS
 from credits.imports import lookups
 from credits.imports.consumptions import draw_from_json, draw_from_text
 from kernel.backfills.adapters import ALREADY_THERE, Account, Adapter, Blocker, Existing, NewTypes, Outcome, UndoStep
-from kernel.backfills.columns import (
+from kernel.backfills.errors import RowRefused
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.reading.columns import (
     Column,
     identifier,
     json_from_json,
@@ -23,10 +25,8 @@ from kernel.backfills.columns import (
     positive_money,
     text,
 )
-from kernel.backfills.errors import RowRefused
-from kernel.backfills.models import BackfillRun
+from kernel.backfills.reading.rows import Posting
 from kernel.backfills.row_outcomes import ID_COLUMNS, find_existing, key_of, post_new
-from kernel.backfills.rows import Posting
 from kernel.ledger.identifiers import new_id_text
 from kernel.ledger.posting import encoded
 from kernel.tenants.models import Tenant

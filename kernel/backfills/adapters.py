@@ -7,9 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from kernel.backfills.columns import Column
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.rows import Posting
+from kernel.backfills.reading.columns import Column
+from kernel.backfills.reading.rows import Posting
 from kernel.tenants.models import Tenant
 
 # Codes of outcomes; the first is POSTED.

@@ -6,9 +6,9 @@ from typing import NoReturn
 
 from kernel.backfills.adapters import Adapter
 from kernel.backfills.errors import BadSource
-from kernel.backfills.files.records import FORMATS
-from kernel.backfills.files.unpacking import ENCODINGS
-from kernel.backfills.options import ABSOLUTE, EFFECT, MAGNITUDE
+from kernel.backfills.reading.files.records import FORMATS
+from kernel.backfills.reading.files.unpacking import ENCODINGS
+from kernel.backfills.reading.options import ABSOLUTE, EFFECT, MAGNITUDE
 
 BATCH_SIZE = 1000
 LARGEST_BATCH = 10_000

@@ -1,4 +1,4 @@
-"""The base class of every backfill command. A ledger's command is this class with its adapter; plan_runs.py and runs.py do the work."""
+"""The base class of every backfill command. A ledger's command is this class with its adapter; make_plan.py and run_work.py do the work."""
 
 import getpass
 import json
@@ -12,15 +12,16 @@ from typing import Any, ClassVar
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from kernel.backfills import arguments, plan_runs, rejects, reports, selectors
+from kernel.backfills import arguments, rejects, reports, selectors
 from kernel.backfills.adapters import Adapter
-from kernel.backfills.apply import database_lost_error
+from kernel.backfills.applying import database_lost_error
 from kernel.backfills.errors import BackfillStopped, ReportLost
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.output import check_writable, discard_stdout
+from kernel.backfills.planning import make_plan
 from kernel.backfills.progress_bar import Progress
-from kernel.backfills.runs import RunWork
-from kernel.backfills.sources import Source, source_of
+from kernel.backfills.reading.sources import Source, source_of
+from kernel.backfills.run_work import RunWork
 from kernel.backfills.stop_requests import Stop
 from kernel.base.error_messages import message_for_operator
 from kernel.base.errors import DomainError
@@ -83,10 +84,10 @@ class BackfillCommand(BaseCommand):
         if not self.options["tenant"] or not self.options["file"]:
             raise CommandError(f"--plan needs a tenant and a file: manage.py {self.adapter.command} acme history.csv --plan", returncode=2)
         tenant = get_tenant(tenant=self.options["tenant"])
-        source, options = plan_runs.source_and_options(
+        source, options = make_plan.source_and_options(
             self.adapter, tenant, self.options["file"], self.options, again=self.options["again"]
         )
-        run = plan_runs.Plan(
+        run = make_plan.Plan(
             adapter=self.adapter,
             tenant=tenant,
             source=source,

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from kernel.backfills.columns import NUMBERS, Column, day, moment
 from kernel.backfills.errors import BadSource
-from kernel.backfills.files.records import CSV, JSON, Layout, Record, TypedText
-from kernel.backfills.options import ReadingOptions
 from kernel.backfills.profiles import recognised
-from kernel.backfills.rows import RowReader
-from kernel.backfills.sources import Reading, Source
+from kernel.backfills.reading.columns import NUMBERS, Column, day, moment
+from kernel.backfills.reading.files.records import CSV, JSON, Layout, Record, TypedText
+from kernel.backfills.reading.options import ReadingOptions
+from kernel.backfills.reading.rows import RowReader
+from kernel.backfills.reading.sources import Reading, Source
 
 LOOKED_AT = 200
 DELIMITER_NAMES = {";": "semicolon", "\t": "tab", "|": "pipe", ",": "comma"}

@@ -6,17 +6,17 @@ from functools import partial
 from typing import Any
 
 from kernel.backfills.adapters import Adapter
-from kernel.backfills.column_names import Names, check_required, our_names, read_defaults, resolve_names
-from kernel.backfills.columns import NUMBERS, Column, money, money_from_json
 from kernel.backfills.errors import BadSource, RowRefused
-from kernel.backfills.number_formats import with_number_format
-from kernel.backfills.options import ABSOLUTE, EFFECT, MAGNITUDE, ReadingOptions
+from kernel.backfills.reading.column_names import Names, check_required, our_names, read_defaults, resolve_names
+from kernel.backfills.reading.columns import NUMBERS, Column, money, money_from_json
+from kernel.backfills.reading.number_formats import with_number_format
+from kernel.backfills.reading.options import ABSOLUTE, EFFECT, MAGNITUDE, ReadingOptions
+from kernel.backfills.reading.row_steps import Absolute, Checked, Effects, KeyFrom, Member, Negated, SignFrom, SkipRule, Step, TypeFromSign
+from kernel.backfills.reading.rows import Posting, RowReader, ShareOfRows
+from kernel.backfills.reading.sources import Source
+from kernel.backfills.reading.time_formats import with_time_format
+from kernel.backfills.reading.value_texts import with_value_map
 from kernel.backfills.reimport_after_undo import Again, values_again
-from kernel.backfills.row_steps import Absolute, Checked, Effects, KeyFrom, Member, Negated, SignFrom, SkipRule, Step, TypeFromSign
-from kernel.backfills.rows import Posting, RowReader, ShareOfRows
-from kernel.backfills.sources import Source
-from kernel.backfills.time_formats import with_time_format
-from kernel.backfills.value_texts import with_value_map
 from kernel.tenants.models import Tenant
 
 

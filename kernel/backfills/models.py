@@ -18,7 +18,7 @@ class BackfillRun(TenantOwned):
     # Paths, one a line.
     source = models.TextField()
     format = models.CharField(max_length=16)
-    # How the file is read: kernel.backfills.options.ReadingOptions.
+    # How the file is read: kernel.backfills.reading.options.ReadingOptions.
     options = models.JSONField(default=dict)
     file_digest = models.CharField(max_length=64)
     file_size = models.BigIntegerField()
@@ -31,7 +31,7 @@ class BackfillRun(TenantOwned):
     started_by = models.CharField(max_length=128)
     # How many processes post it, each a share of its accounts; fixed when it starts.
     jobs = models.IntegerField(default=1)
-    # Records done; the last line of the last of them in its file, and where the next one begins (kernel.backfills.sources).
+    # Records done; the last line of the last of them in its file, and where the next one begins (kernel.backfills.reading.sources).
     position = models.BigIntegerField(default=0)
     line = models.BigIntegerField(default=0)
     offset = models.BigIntegerField(default=0)
@@ -123,9 +123,9 @@ class BackfillReject(TenantOwned):
 class BackfillUpload(TenantOwned):
     """A file that a member of staff uploaded: how it is read, the newest plan of it, and what is to be done with it.
 
-    The file itself is in settings.BACKFILL_FOLDER (kernel.backfills.upload_files). `arguments`: how it is read, as options of the command
-    line. `look`: what the first records show: columns, recognised profiles, the first rows. `run`: the newest plan. `done`: bytes that
-    the plan under way has read; else the rows that were done when the job last began. `tries`: how often it began there. `moves`: how
+    The file itself is in settings.BACKFILL_FOLDER (kernel.backfills.uploads.stored_files). `arguments`: how it is read, as options of the
+    command line. `look`: what the first records show: columns, recognised profiles, the first rows. `run`: the newest plan. `done`: bytes
+    that the plan under way has read; else the rows that were done when the job last began. `tries`: how often it began there. `moves`: how
     much was asked to be moved, by unit, as decimal text; decided by `decided_by` where one person may not move so much.
     """
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from kernel.backfills.adapters import Adapter
-from kernel.backfills.options import ReadingOptions, SignOptions
-from kernel.backfills.rows import columns_by_name
+from kernel.backfills.reading.options import ReadingOptions, SignOptions
+from kernel.backfills.reading.rows import columns_by_name
 
 
 def options_given(adapter: Adapter, given: Mapping[str, Any], base: ReadingOptions) -> ReadingOptions:

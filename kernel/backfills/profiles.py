@@ -16,10 +16,10 @@ from django.apps import apps
 from kernel.backfills.adapters import Adapter
 from kernel.backfills.arguments import DELIMITERS, ReadingParser
 from kernel.backfills.errors import BadSource
-from kernel.backfills.files.records import Layout
 from kernel.backfills.option_values import options_given
-from kernel.backfills.options import ReadingOptions
-from kernel.backfills.sources import Source
+from kernel.backfills.reading.files.records import Layout
+from kernel.backfills.reading.options import ReadingOptions
+from kernel.backfills.reading.sources import Source
 
 FOLDER = Path("imports") / "profiles"
 

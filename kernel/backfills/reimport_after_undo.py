@@ -14,10 +14,10 @@ import msgspec
 
 from kernel.backfills.adapters import Adapter, Existing, Outcome
 from kernel.backfills.choices import RunState
-from kernel.backfills.columns import Column, Invalid
 from kernel.backfills.errors import NotAllowed, RowRefused
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.rows import Row
+from kernel.backfills.reading.columns import Column, Invalid
+from kernel.backfills.reading.rows import Row
 from kernel.tenants.models import Tenant
 
 TAKEN_BACK = "taken_back"

@@ -11,11 +11,11 @@ import msgspec
 from django.conf import settings
 
 from kernel.backfills.adapters import ALREADY_THERE, SKIPPED, Outcome
-from kernel.backfills.files.records import CSV, JSON_LINES, csv_line
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.rows import Row
+from kernel.backfills.reading.files.records import CSV, JSON_LINES, csv_line
+from kernel.backfills.reading.rows import Row
+from kernel.backfills.reading.sources import Source, described_source
 from kernel.backfills.selectors import stream_rejects
-from kernel.backfills.sources import Source, described_source
 
 LINE, WHY = "_line", "_why"
 INVALID = "invalid"

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, SKIPPED
-from kernel.backfills.columns import escaped, quoted
 from kernel.backfills.models import BackfillRun
+from kernel.backfills.reading.columns import escaped, quoted
 from kernel.backfills.reimport_after_undo import TAKEN_BACK
 from kernel.backfills.rejects import INVALID
 from kernel.ledger.outcomes import POSTED

@@ -7,9 +7,9 @@ import msgspec
 from django.db import connection
 
 from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, Adapter, Existing, Outcome
-from kernel.backfills.columns import Column, digest_text, identifier, key_text
 from kernel.backfills.errors import RowRefused
-from kernel.backfills.rows import Posting
+from kernel.backfills.reading.columns import Column, digest_text, identifier, key_text
+from kernel.backfills.reading.rows import Posting
 from kernel.ledger.errors import IdempotencyConflict, LedgerError
 from kernel.ledger.fact_digests import differing
 from kernel.ledger.outcomes import POSTED, Posted

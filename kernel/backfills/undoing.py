@@ -1,4 +1,8 @@
-"""Undoes a run: a reversing entry for every row that it posted, newest first. Nothing is deleted."""
+"""Undoes a run: a reversing entry for every row that it posted, newest first. Nothing is deleted.
+
+Which runs may be undone: those in a state of `MAY_UNDO` (choices.py) for which the adapter's `blockers` finds no later row that depends
+on them. `Undo.check` asks both.
+"""
 
 import time
 from dataclasses import dataclass
@@ -8,7 +12,7 @@ from django.db import DatabaseError, transaction
 
 from kernel.backfills import services
 from kernel.backfills.adapters import Adapter, UndoStep
-from kernel.backfills.apply import RETRY_DELAYS, database_lost_error, is_permanent
+from kernel.backfills.applying import RETRY_DELAYS, database_lost_error, is_permanent
 from kernel.backfills.choices import MAY_UNDO
 from kernel.backfills.errors import NotAllowed, RunMoved
 from kernel.backfills.models import BackfillRun

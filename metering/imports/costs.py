@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from kernel.backfills.columns import Invalid, currency, identifier, json_from_json, money_from_json, positive_or_zero
 from kernel.backfills.errors import RowRefused
+from kernel.backfills.reading.columns import Invalid, currency, identifier, json_from_json, money_from_json, positive_or_zero
 from metering.imports.parts import NULL, STAMPS, Part, array_readers, optional_values
 
 FLAT = ("fiat_amount", "fiat_asset_symbol", "is_estimate", "cost_details")

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from kernel.backfills.columns import Invalid, json_from_json, one_of, text
 from kernel.backfills.errors import RowRefused
+from kernel.backfills.reading.columns import Invalid, json_from_json, one_of, text
 from metering.choices import BEGINS_ROUND, MOVES, FactPhase, Pricing, Status
 from metering.imports.parts import NULL, STAMPS, Part, array_readers, optional_values
 

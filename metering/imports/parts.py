@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from kernel.backfills.columns import Invalid, digest_text, identifier, moment, text
-from kernel.backfills.files.records import repeated_names
+from kernel.backfills.reading.columns import Invalid, digest_text, identifier, moment, text
+from kernel.backfills.reading.files.records import repeated_names
 
 STAMPS: Mapping[str, Callable[[str], Any]] = {
     "id": identifier,

@@ -5,7 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from kernel.backfills.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
-from kernel.backfills.columns import (
+from kernel.backfills.errors import RowRefused
+from kernel.backfills.models import BackfillRun
+from kernel.backfills.reading.columns import (
     Column,
     currency,
     flag,
@@ -19,10 +21,8 @@ from kernel.backfills.columns import (
     positive_or_zero,
     text,
 )
-from kernel.backfills.errors import RowRefused
-from kernel.backfills.models import BackfillRun
+from kernel.backfills.reading.rows import Posting
 from kernel.backfills.row_outcomes import ID_COLUMNS, find_existing, key_of, post_new
-from kernel.backfills.rows import Posting
 from kernel.ledger.errors import InvalidValue
 from kernel.tenants.models import Tenant
 from metering.choices import Outcome as Ending

@@ -104,7 +104,7 @@ def test_a_write_from_another_app_is_found():
         ("credits.services", "Entry.objects.create(amount=1)"),
         ("credits.services.grants", "entry.save()"),
         ("kernel.backfills.services", "Entry.objects.create(amount=1)"),
-        ("kernel.backfills.temp_tables", "cursor.execute('INSERT INTO pg_temp.seen VALUES (1)')"),
+        ("kernel.backfills.planning.temp_tables", "cursor.execute('INSERT INTO pg_temp.seen VALUES (1)')"),
         ("credits.admin", "context.update(title='Grants')"),
         ("config.local.demo.sample_rows", "user.save()"),
     ],

@@ -3,8 +3,8 @@
 import pytest
 from django.db import connection
 
-from kernel.backfills import plan_runs
 from kernel.backfills.models import BackfillRun
+from kernel.backfills.planning import make_plan
 from tests.rows_read import rows_read
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,7 +51,7 @@ def test_batches_read_no_more_of_a_full_book_than_they_name(bring, write, call, 
     bring(command, write([row(number) for number in range(BOOK)]))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    monkeypatch.setattr(plan_runs, "CHUNK", BATCH)
+    monkeypatch.setattr(make_plan, "CHUNK", BATCH)
     before = rows_read(*ENTRIES)
     call(command, "acme", write([row(number) for number in range(BOOK, BOOK + ROWS)]), "--plan")
     run = BackfillRun.objects.order_by("-id").first()

@@ -7,7 +7,7 @@ from django.core.management import CommandError
 
 from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.backfills.profiles import read_profile, recognised, shipped_profiles
-from kernel.backfills.sources import find_source
+from kernel.backfills.reading.sources import find_source
 
 pytestmark = pytest.mark.django_db
 SAMPLES = Path(__file__).parent / "samples"

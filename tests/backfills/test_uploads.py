@@ -21,11 +21,12 @@ from procrastinate.contrib.django import app
 
 from backoffice.clean_up import delete_old_rows
 from billing.models import Transaction
-from kernel.backfills import jobs, upload_work
+from kernel.backfills import jobs
 from kernel.backfills.admin import upload_forms
 from kernel.backfills.known_commands import adapter_of
 from kernel.backfills.models import BackfillRun, BackfillUpload, BackfillUploadStep
 from kernel.backfills.stop_requests import Stop
+from kernel.backfills.uploads import background_work
 from kernel.corrections import services as corrections
 from tests.backoffice.staff_members import employ, log_in
 
@@ -305,9 +306,9 @@ def test_posting_is_paused_goes_on_and_survives_its_process(clerk, tenant, monke
     rows = b"".join(b"%d,topup,1,2025-01-01\n" % number for number in range(250))
     found = work(upload(clerk, tenant, b"reference_id,type,amount,occurred_at\n" + rows))
     take(clerk, found, "apply")
-    monkeypatch.setattr(upload_work, "BATCH_SIZE", 100)
-    monkeypatch.setattr(upload_work, "LOOK_EVERY_SECONDS", 0)
-    check, looks = upload_work.UploadStop.check, []
+    monkeypatch.setattr(background_work, "BATCH_SIZE", 100)
+    monkeypatch.setattr(background_work, "LOOK_EVERY_SECONDS", 0)
+    check, looks = background_work.UploadStop.check, []
 
     def pause_at_second_batch(self):
         looks.append(1)
@@ -315,28 +316,28 @@ def test_posting_is_paused_goes_on_and_survives_its_process(clerk, tenant, monke
             take(clerk, BackfillUpload.objects.get(), "pause")
         check(self)
 
-    monkeypatch.setattr(upload_work.UploadStop, "check", pause_at_second_batch)
+    monkeypatch.setattr(background_work.UploadStop, "check", pause_at_second_batch)
     assert (work(found).state, found.run.position, Transaction.objects.count()) == ("paused", 100, 100)
     assert "100 of 250 rows are done: 100 posted, 0 refused." in page_of(clerk, found).content.decode()
-    monkeypatch.setattr(upload_work.UploadStop, "check", lambda self: (_ for _ in ()).throw(upload_work.Interrupted("killed")))
+    monkeypatch.setattr(background_work.UploadStop, "check", lambda self: (_ for _ in ()).throw(background_work.Interrupted("killed")))
     take(clerk, found, "continue")
     assert (work(found).state, found.tries) == ("applying", 1)
     # Its process is started anew by the clock, and after some tries without a row a person must look.
     for _ in range(5):
         work(found)
     assert (found.state, "tried 5 times" in found.problem) == ("stopped", True)
-    monkeypatch.setattr(upload_work.UploadStop, "check", Stop.check)
+    monkeypatch.setattr(background_work.UploadStop, "check", Stop.check)
     take(clerk, found, "continue")
     assert (work(found).state, Transaction.objects.count()) == ("applied", 250)
 
 
 def test_a_plan_is_cancelled_and_a_newer_plan_is_not_replaced_by_it(clerk, tenant, monkeypatch):
     found = upload(clerk, tenant, b"reference_id,type,amount,occurred_at\n1,topup,1,2025-01-01\n")
-    monkeypatch.setattr(upload_work, "LOOK_EVERY_SECONDS", 0)
-    check = upload_work.UploadStop.check
+    monkeypatch.setattr(background_work, "LOOK_EVERY_SECONDS", 0)
+    check = background_work.UploadStop.check
 
     def cancel(self, *steps):
-        monkeypatch.setattr(upload_work.UploadStop, "check", check)
+        monkeypatch.setattr(background_work.UploadStop, "check", check)
         for step, sent in steps:
             take(clerk, BackfillUpload.objects.get(), step, **sent)
 
@@ -344,13 +345,15 @@ def test_a_plan_is_cancelled_and_a_newer_plan_is_not_replaced_by_it(clerk, tenan
         cancel(self, ("cancel", {}))
         check(self)
 
-    monkeypatch.setattr(upload_work.UploadStop, "check", cancel_and_look)
+    monkeypatch.setattr(background_work.UploadStop, "check", cancel_and_look)
     assert (work(found).state, found.run) == ("refused", None)
     page = page_of(clerk, found).content.decode()
     assert all(text in page for text in ("The plan was cancelled", "cancelled the plan", "Plan again"))
 
     # The process of an older plan doesn't look again before its end.
-    monkeypatch.setattr(upload_work.UploadStop, "check", lambda self: cancel(self, ("cancel", {}), ("plan", {"delimiter": "semicolon"})))
+    monkeypatch.setattr(
+        background_work.UploadStop, "check", lambda self: cancel(self, ("cancel", {}), ("plan", {"delimiter": "semicolon"}))
+    )
     take(clerk, found, "plan", delimiter="comma")
     assert (work(found).state, found.run, found.arguments) == ("planning", None, ["--delimiter=semicolon"])
     assert (work(found).state, found.run) == ("refused", None)

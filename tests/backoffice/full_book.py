@@ -11,7 +11,7 @@ from backoffice.models import ClosedDay, Customer, DaySum, Export, KeptDuplicate
 from billing import services as billing
 from credits import services as credits
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare, BackfillUpload, BackfillUploadStep
-from kernel.backfills.options import ReadingOptions
+from kernel.backfills.reading.options import ReadingOptions
 from kernel.corrections import services as corrections
 from kernel.events.models import Attempt, Delivery
 from kernel.events.services import endpoints

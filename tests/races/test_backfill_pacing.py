@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from billing.models import Transaction, Wallet
 from billing.services import record_transaction
-from kernel.backfills import pacing, runs
+from kernel.backfills import pacing, run_work
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.pacing import BASELINE_BATCHES, PAUSE_FACTOR, RECENT_BATCHES, SMALLEST_BATCH, Pacer
 from tests.factories import TenantFactory
@@ -73,7 +73,7 @@ def apply(tenant, tmp_path, monkeypatch):
                     after(batches)
                 return rest
 
-        monkeypatch.setattr(runs, "Pacer", Overheard)
+        monkeypatch.setattr(run_work, "Pacer", Overheard)
         path = tmp_path / "history.csv"
         lines = [f"r{number},topup,0.01,2026-01-01T00:00:00Z" for number in range(rows)]
         path.write_text("\n".join(["reference_id,type,amount,occurred_at", *lines]) + "\n")

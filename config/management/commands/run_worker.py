@@ -12,7 +12,7 @@ from procrastinate.contrib.django import app
 
 from kernel.events.delivery_loop import DeliveryLoop
 
-# Jobs at the same time. At most two of them work on uploaded files, which may take long (kernel/backfills/upload_work.py).
+# Jobs at the same time. At most two of them work on uploaded files, which may take long (kernel/backfills/uploads/background_work.py).
 CONCURRENCY = 4
 
 

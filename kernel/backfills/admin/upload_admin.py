@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from unfold.decorators import action
 
-from kernel.backfills import services, upload_files
+from kernel.backfills import services
 from kernel.backfills.admin.command_filter import CommandFilter
 from kernel.backfills.admin.upload_forms import ReadingForm, UploadForm
 from kernel.backfills.admin.upload_pages import DECIDE, REQUEST, page_context, status_of
@@ -21,6 +21,7 @@ from kernel.backfills.choices import WAITING_STATES
 from kernel.backfills.errors import BackfillStopped
 from kernel.backfills.known_commands import adapter_of, title_of
 from kernel.backfills.models import BackfillUpload, BackfillUploadStep
+from kernel.backfills.uploads import stored_files
 from kernel.base.error_messages import message_for
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
@@ -82,7 +83,7 @@ class BackfillUploadAdmin(LedgerAdmin):
     def _keep(self, request: HttpRequest, form: UploadForm, form_id: Any) -> HttpResponse:
         sent = form.cleaned_data
         try:
-            file = upload_files.receive(form_id, sent["file"].name, sent["file"].chunks())
+            file = stored_files.receive(form_id, sent["file"].name, sent["file"].chunks())
             upload = services.add_upload(
                 tenant_id=sent["tenant"].pk, upload_id=form_id, command=sent["command"], file=file, step=_step(request, form_id)
             )

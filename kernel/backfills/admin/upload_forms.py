@@ -15,12 +15,12 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 from kernel.backfills.adapters import Adapter
 from kernel.backfills.arguments import DELIMITERS, THOUSANDS, ReadingParser
 from kernel.backfills.errors import BadSource
-from kernel.backfills.files.records import FORMATS
-from kernel.backfills.files.unpacking import ENCODINGS
 from kernel.backfills.known_commands import known_adapters, title_of
 from kernel.backfills.models import BackfillUpload
-from kernel.backfills.options import ABSOLUTE, EFFECT, MAGNITUDE
-from kernel.backfills.rows import columns_by_name
+from kernel.backfills.reading.files.records import FORMATS
+from kernel.backfills.reading.files.unpacking import ENCODINGS
+from kernel.backfills.reading.options import ABSOLUTE, EFFECT, MAGNITUDE
+from kernel.backfills.reading.rows import columns_by_name
 from kernel.backfills.selectors import list_undone_runs
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of

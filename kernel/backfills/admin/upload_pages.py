@@ -12,13 +12,13 @@ from django.urls import reverse
 from kernel.backfills import reports, selectors
 from kernel.backfills.admin.upload_forms import ReadingForm, command_choices
 from kernel.backfills.choices import MAY_PLAN, MAY_REQUEST_UNDO, WAITING_STATES, WORKING, RunState, UploadState
-from kernel.backfills.columns import quoted
 from kernel.backfills.errors import BadSource
 from kernel.backfills.known_commands import adapter_of, title_of
 from kernel.backfills.models import BackfillRun, BackfillUpload
 from kernel.backfills.profiles import Profile, find_profile, shipped_profiles
-from kernel.backfills.sources import find_source
-from kernel.backfills.upload_files import path_of
+from kernel.backfills.reading.columns import quoted
+from kernel.backfills.reading.sources import find_source
+from kernel.backfills.uploads.stored_files import path_of
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.form_ids import new_form_id
 from kernel.ledger.admin.formatting import actor_names, actor_of, id_link, joined, label, money

@@ -7,10 +7,10 @@ from typing import Any
 from django.db import connection
 
 from kernel.backfills.adapters import Account, Adapter, Blocker, Existing, Outcome, UndoStep
-from kernel.backfills.columns import Column, json_from_json, json_text, moment, money, money_from_json, one_of, text
 from kernel.backfills.command import BackfillCommand
 from kernel.backfills.errors import RowRefused
-from kernel.backfills.rows import Posting
+from kernel.backfills.reading.columns import Column, json_from_json, json_text, moment, money, money_from_json, one_of, text
+from kernel.backfills.reading.rows import Posting
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.fact_digests import digest
 

@@ -5,14 +5,15 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError
 
-from kernel.backfills import apply, locks, planner, reports, services, undoing
+from kernel.backfills import applying, locks, reports, services, undoing
 from kernel.backfills.adapters import Blocker, UndoStep
 from kernel.backfills.arguments import LARGEST_BATCH
 from kernel.backfills.errors import BadSource, RunMoved
-from kernel.backfills.files import lines
 from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.backfills.pacing import LONGEST_PAUSE_SECONDS, SMALLEST_BATCH, Pacer
-from kernel.backfills.sources import Reading, Source
+from kernel.backfills.planning import planner
+from kernel.backfills.reading.files import lines
+from kernel.backfills.reading.sources import Reading, Source
 from kernel.backfills.stop_requests import Stop
 from kernel.ledger.errors import Busy, OutcomeUnknown
 from tests.factories import TenantFactory
@@ -88,7 +89,7 @@ def test_a_checkpoint_moves_only_from_where_its_worker_left_it(plan, tmp_path):
 def test_a_batch_that_was_committed_before_the_connection_was_lost_is_not_posted_again(plan, run_command, tenant, tmp_path, monkeypatch):
     """The connection of the test's own transaction must stay, so only what follows a loss is looked at."""
     run = plan(write_csv(tmp_path / "moves.csv", rows(30)))
-    post, lost = apply.ApplyRun._post_whole, []
+    post, lost = applying.ApplyRun._post_whole, []
 
     def commit_and_lose(self, batch):
         waiting = post(self, batch)
@@ -98,8 +99,8 @@ def test_a_batch_that_was_committed_before_the_connection_was_lost_is_not_posted
             raise OutcomeUnknown
         return waiting
 
-    monkeypatch.setattr(apply.ApplyRun, "_post_whole", commit_and_lose)
-    monkeypatch.setattr(apply, "connection", type("Kept", (), {"close": staticmethod(lambda: None)}))
+    monkeypatch.setattr(applying.ApplyRun, "_post_whole", commit_and_lose)
+    monkeypatch.setattr(applying, "connection", type("Kept", (), {"close": staticmethod(lambda: None)}))
     monkeypatch.setattr(Stop, "sleep", lambda self, seconds: None)
     _, code = run_command("--apply", run.id, "--batch-size", 10)
     assert (code, lost) == (0, [10, 20])
@@ -120,7 +121,7 @@ def test_a_busy_database_is_tried_once_more_than_there_are_delays(plan, run_comm
     monkeypatch.setattr(Stop, "sleep", lambda self, seconds: sleeps.append(seconds))
     with pytest.raises(CommandError, match="busy for too long"):
         run_command("--apply", run.id)
-    assert (len(tries), sleeps) == (10, list(apply.RETRY_DELAYS))
+    assert (len(tries), sleeps) == (10, list(applying.RETRY_DELAYS))
 
 
 def test_a_file_that_is_changed_while_it_is_posted_stops_the_run_where_it_is(plan, run_command, tenant, tmp_path, before_post):

@@ -6,8 +6,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from kernel.backfills import columns
-from kernel.backfills.columns import Column, Invalid
+from kernel.backfills.reading import columns
+from kernel.backfills.reading.columns import Column, Invalid
 
 
 @pytest.mark.parametrize(

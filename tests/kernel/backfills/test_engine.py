@@ -313,12 +313,12 @@ def test_a_record_of_a_few_lines_is_no_warning(plan, tmp_path):
 
 @pytest.mark.parametrize("option", ["--effects", "--rejects"])
 def test_a_file_that_can_not_be_written_is_refused_before_the_walk(run_command, file, tmp_path, monkeypatch, option):
-    from kernel.backfills import plan_runs
+    from kernel.backfills.planning import make_plan
 
     def walk(*args, **options):
         raise AssertionError("the file was read")
 
-    monkeypatch.setattr(plan_runs.Plan, "_walk", walk)
+    monkeypatch.setattr(make_plan.Plan, "_walk", walk)
     below_a_file = file / "out.csv"
     with pytest.raises(CommandError, match=f"can't be written: [A-Z][a-z ]+. Name another file with {option} FILE") as refused:
         run_command("acme", file, "--plan", option, below_a_file)
@@ -401,7 +401,7 @@ def test_a_statement_that_is_cancelled_repeatedly_is_reported_with_the_databases
         raise database_error("57014", "canceling statement due to statement timeout")
 
     run = plan(file)
-    monkeypatch.setattr("kernel.backfills.apply.RETRY_DELAYS", (0, 0))
+    monkeypatch.setattr("kernel.backfills.applying.RETRY_DELAYS", (0, 0))
     monkeypatch.setattr(ShelfAdapter, "before_post", staticmethod(cancel))
     with pytest.raises(CommandError, match="busy for too long: canceling statement due to statement timeout") as stopped:
         run_command("--apply", run.id)
@@ -413,7 +413,7 @@ def test_a_lock_that_is_never_free_is_reported_with_the_databases_reason(plan, r
         raise Busy from database_error("55P03", "canceling statement due to lock timeout")
 
     run = plan(file)
-    monkeypatch.setattr("kernel.backfills.apply.RETRY_DELAYS", (0, 0))
+    monkeypatch.setattr("kernel.backfills.applying.RETRY_DELAYS", (0, 0))
     monkeypatch.setattr(ShelfAdapter, "before_post", staticmethod(lock))
     with pytest.raises(CommandError, match="busy for too long: canceling statement due to lock timeout") as stopped:
         run_command("--apply", run.id)

@@ -17,10 +17,10 @@ import pytest
 from django.core.management import CommandError
 
 from kernel.backfills.errors import BadSource
-from kernel.backfills.files import json_items
-from kernel.backfills.files.records import Layout
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.sources import Reading, Source, find_source
+from kernel.backfills.reading.files import json_items
+from kernel.backfills.reading.files.records import Layout
+from kernel.backfills.reading.sources import Reading, Source, find_source
 from tests.kernel.backfills.example_ledger import moves
 
 HEADER = ["move_id", "shelf", "kind", "pieces", "occurred_at"]

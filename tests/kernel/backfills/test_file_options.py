@@ -9,10 +9,10 @@ import pytest
 from django.core.management import CommandError
 from django.db import connection
 
-from kernel.backfills.columns import Column, Invalid, day, moment
-from kernel.backfills.files.records import TypedText
-from kernel.backfills.options import ReadingOptions
-from kernel.backfills.time_formats import TimeFormat, with_time_format
+from kernel.backfills.reading.columns import Column, Invalid, day, moment
+from kernel.backfills.reading.files.records import TypedText
+from kernel.backfills.reading.options import ReadingOptions
+from kernel.backfills.reading.time_formats import TimeFormat, with_time_format
 from tests.kernel.backfills.example_ledger import moves
 
 HEADER = "move_id,shelf,kind,pieces,occurred_at\n"

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from django.core.management import CommandError
 
-from kernel.backfills.columns import Column, Invalid, money, money_from_json, text
-from kernel.backfills.number_formats import NumberFormat, with_number_format
+from kernel.backfills.reading.columns import Column, Invalid, money, money_from_json, text
+from kernel.backfills.reading.number_formats import NumberFormat, with_number_format
 from tests.kernel.backfills.example_ledger import moves
 
 GERMAN = NumberFormat(decimal=",", thousands=".")

@@ -14,9 +14,9 @@ from django.db import connection
 
 from kernel.backfills.errors import BadSource, ReaderLost
 from kernel.backfills.make_reader import make_reader
-from kernel.backfills.options import ReadingOptions
-from kernel.backfills.prefetching import read_chunks
-from kernel.backfills.sources import Reading, Source
+from kernel.backfills.reading.options import ReadingOptions
+from kernel.backfills.reading.prefetching import read_chunks
+from kernel.backfills.reading.sources import Reading, Source
 from tests.kernel.backfills.example_ledger import ShelfAdapter, write_csv
 
 ROWS = [[f"m{number}", "left", "in", "1" if number % 5 else "x", "2026-01-01T00:00:00Z"] for number in range(1, 96)]

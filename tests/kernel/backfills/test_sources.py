@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.backfills.errors import BadSource, NotAllowed
-from kernel.backfills.files.records import LONGEST_LINE
-from kernel.backfills.sources import Reading, Source, find_source, spool
+from kernel.backfills.reading.files.records import LONGEST_LINE
+from kernel.backfills.reading.sources import Reading, Source, find_source, spool
 
 cells = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
 

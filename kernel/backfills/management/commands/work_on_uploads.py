@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from kernel.backfills.upload_work import work_on_uploads
+from kernel.backfills.uploads.background_work import work_on_uploads
 
 
 class Command(BaseCommand):

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from kernel.backfills.columns import Column, Invalid, quoted
 from kernel.backfills.errors import RowRefused
-from kernel.backfills.files.records import TypedText
+from kernel.backfills.reading.columns import Column, Invalid, quoted
+from kernel.backfills.reading.files.records import TypedText
 
 # The text of a row under the file's own name of a column; None if the row has none.
 TextOf = Callable[[str], str | None]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from kernel.backfills.errors import BadSource
-from kernel.backfills.files.records import CSV, LONGEST_LINE, Layout, Record, read_object
-from kernel.backfills.files.unpacking import as_utf8, open_packed, skip_bytes, unpacked
+from kernel.backfills.reading.files.records import CSV, LONGEST_LINE, Layout, Record, read_object
+from kernel.backfills.reading.files.unpacking import as_utf8, open_packed, skip_bytes, unpacked
 
 
 class LinesFile:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kernel.backfills.adapters import Adapter
-from kernel.backfills.temp_tables import PlanTables
+from kernel.backfills.planning.temp_tables import PlanTables
 from kernel.tenants.models import Tenant
 
 NAMES_KEPT = 200

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kernel.backfills.columns import Column, Invalid, quoted
 from kernel.backfills.errors import BadSource
-from kernel.backfills.options import ReadingOptions
-from kernel.backfills.rows import ALL_OTHERS, columns_by_name
+from kernel.backfills.reading.columns import Column, Invalid, quoted
+from kernel.backfills.reading.options import ReadingOptions
+from kernel.backfills.reading.rows import ALL_OTHERS, columns_by_name
 
 
 @dataclass

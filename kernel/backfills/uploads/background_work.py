@@ -15,24 +15,25 @@ from typing import Any
 import structlog
 from django.db import DatabaseError
 
-from kernel.backfills import locks, plan_runs, selectors, services
+from kernel.backfills import locks, selectors, services
 from kernel.backfills.adapters import Adapter
 from kernel.backfills.arguments import BATCH_SIZE, ReadingParser
 from kernel.backfills.choices import WORKING, UploadState
 from kernel.backfills.errors import BackfillStopped, BadSource, DatabaseLost, Interrupted, ReaderLost
 from kernel.backfills.file_hints import DELIMITER_NAMES, other_delimiter
-from kernel.backfills.file_preview import preview_file
-from kernel.backfills.files.records import CSV
 from kernel.backfills.known_commands import adapter_of
 from kernel.backfills.models import BackfillRun, BackfillUpload
 from kernel.backfills.option_values import options_given
-from kernel.backfills.options import ReadingOptions
+from kernel.backfills.planning import make_plan
 from kernel.backfills.profiles import find_profile
 from kernel.backfills.progress_bar import Progress
-from kernel.backfills.runs import RunWork
-from kernel.backfills.sources import Source, find_source
+from kernel.backfills.reading.files.records import CSV
+from kernel.backfills.reading.options import ReadingOptions
+from kernel.backfills.reading.sources import Source, find_source
+from kernel.backfills.run_work import RunWork
 from kernel.backfills.stop_requests import Stop
-from kernel.backfills.upload_files import path_of
+from kernel.backfills.uploads.file_preview import preview_file
+from kernel.backfills.uploads.stored_files import path_of
 from kernel.base.error_messages import message_for_operator
 from kernel.base.errors import DomainError
 from kernel.ledger.database_errors import reason_for_operators
@@ -152,8 +153,8 @@ def _plan(upload: BackfillUpload, stop: UploadStop) -> None:
         services.save_look(upload=upload, look=look, arguments=upload.arguments)
     given = _parsed_options(adapter, upload.arguments)
     again = next((one.removeprefix("--again=") for one in upload.arguments if one.startswith("--again=")), None)
-    source, options = plan_runs.source_and_options(adapter, upload.tenant, [str(path_of(upload))], given, again=again)
-    run = plan_runs.Plan(
+    source, options = make_plan.source_and_options(adapter, upload.tenant, [str(path_of(upload))], given, again=again)
+    run = make_plan.Plan(
         adapter=adapter,
         tenant=upload.tenant,
         source=source,

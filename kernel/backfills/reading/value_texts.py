@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kernel.backfills.columns import Column
+from kernel.backfills.reading.columns import Column
 
 
 def with_value_map(column: Column, value_map: Mapping[str, str] | None, *, is_upper: bool = False, nulls: Sequence[str] = ()) -> Column:

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from kernel.backfills.errors import BadSource
-from kernel.backfills.files.records import Layout, Record, TypedText, csv_line
+from kernel.backfills.reading.files.records import Layout, Record, TypedText, csv_line
 
 BATCH_ROWS = 1000
 BUFFER = 1024 * 1024

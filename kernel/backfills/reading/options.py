@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kernel.backfills.files.records import Layout
-from kernel.backfills.number_formats import NumberFormat
-from kernel.backfills.row_steps import MINUS, PLUS
-from kernel.backfills.time_formats import TimeFormat
+from kernel.backfills.reading.files.records import Layout
+from kernel.backfills.reading.number_formats import NumberFormat
+from kernel.backfills.reading.row_steps import MINUS, PLUS
+from kernel.backfills.reading.time_formats import TimeFormat
 
 MAGNITUDE, EFFECT, ABSOLUTE = "magnitude", "effect", "absolute"
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from kernel.backfills.columns import Column, Invalid, day, moment, moment_in, quoted
 from kernel.backfills.errors import BadSource
-from kernel.backfills.files.records import TypedText
+from kernel.backfills.reading.columns import Column, Invalid, day, moment, moment_in, quoted
+from kernel.backfills.reading.files.records import TypedText
 from kernel.ledger.moments import is_in_range
 
 ISO = "iso"

@@ -5,10 +5,10 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from kernel.backfills.files.records import Record
-from kernel.backfills.options import ReadingOptions
-from kernel.backfills.rows import Row, RowReader
-from kernel.backfills.sources import Reading, Source
+from kernel.backfills.reading.files.records import Record
+from kernel.backfills.reading.options import ReadingOptions
+from kernel.backfills.reading.rows import Row, RowReader
+from kernel.backfills.reading.sources import Reading, Source
 
 ROWS_SHOWN = 10
 LONGEST_TEXT = 60

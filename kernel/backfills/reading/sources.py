@@ -21,14 +21,26 @@ from typing import BinaryIO
 from django.conf import settings
 
 from kernel.backfills.errors import BadSource, NotAllowed, NotWritable
-from kernel.backfills.files.json_items import ItemsFile
-from kernel.backfills.files.lines import LinesFile
-from kernel.backfills.files.parquet import ParquetFile
-from kernel.backfills.files.records import CSV, FORMATS, JSON, JSON_LINES, OBJECTS, PARQUET, SUFFIXES, XLSX, Layout, PartFile, Record
-from kernel.backfills.files.spreadsheets import SheetFile
-from kernel.backfills.files.unpacking import GZIP_MARK, UTF16_MARKS, ZIP_MARK, inner_name, open_packed
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.options import ReadingOptions
+from kernel.backfills.reading.files.json_items import ItemsFile
+from kernel.backfills.reading.files.lines import LinesFile
+from kernel.backfills.reading.files.parquet import ParquetFile
+from kernel.backfills.reading.files.records import (
+    CSV,
+    FORMATS,
+    JSON,
+    JSON_LINES,
+    OBJECTS,
+    PARQUET,
+    SUFFIXES,
+    XLSX,
+    Layout,
+    PartFile,
+    Record,
+)
+from kernel.backfills.reading.files.spreadsheets import SheetFile
+from kernel.backfills.reading.files.unpacking import GZIP_MARK, UTF16_MARKS, ZIP_MARK, inner_name, open_packed
+from kernel.backfills.reading.options import ReadingOptions
 
 # A run's offset is the number of its file and the place in that file, in one number that a bigint holds.
 PLACES = 1 << 48

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from django.db import DatabaseError, connection
 
 from kernel.backfills import locks, services
-from kernel.backfills.apply import ApplyRun
+from kernel.backfills.applying import ApplyRun
 from kernel.backfills.errors import BackfillStopped, DatabaseLost, Interrupted, NotAllowed, ReaderLost
 from kernel.backfills.models import BackfillRun, BackfillShare
 from kernel.backfills.progress_bar import Progress

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from kernel.backfills.columns import Column, Invalid
 from kernel.backfills.errors import RowRefused
-from kernel.backfills.files.records import Record, read_object
-from kernel.backfills.row_steps import LINE, JsonScalar, SkipRule, Step, TextOf
+from kernel.backfills.reading.columns import Column, Invalid
+from kernel.backfills.reading.files.records import Record, read_object
+from kernel.backfills.reading.row_steps import LINE, JsonScalar, SkipRule, Step, TextOf
 
 # --ignore '*': every column that --map doesn't name.
 ALL_OTHERS = "*"

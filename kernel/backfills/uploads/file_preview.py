@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from kernel.backfills.columns import escaped
-from kernel.backfills.first_rows import ROWS_SHOWN
 from kernel.backfills.profiles import recognised
-from kernel.backfills.sources import Reading, Source
+from kernel.backfills.reading.columns import escaped
+from kernel.backfills.reading.first_rows import ROWS_SHOWN
+from kernel.backfills.reading.sources import Reading, Source
 
 MOST_COLUMNS = 500
 LONGEST_COLUMN = 200

@@ -7,17 +7,17 @@ from django.db import DatabaseError
 
 from kernel.backfills import locks, services
 from kernel.backfills.adapters import Adapter, actor_of
-from kernel.backfills.apply import ApplyRun
+from kernel.backfills.applying import ApplyRun
 from kernel.backfills.choices import MAY_APPLY, RunState
 from kernel.backfills.errors import BackfillStopped, Interrupted, NotAllowed
 from kernel.backfills.make_reader import make_reader
 from kernel.backfills.models import BackfillRun, BackfillShare
-from kernel.backfills.options import ReadingOptions
 from kernel.backfills.pacing import Pacer
-from kernel.backfills.parallel_runs import JobsRun
-from kernel.backfills.plan_runs import MakeProgress
+from kernel.backfills.parallel_applying import JobsRun
+from kernel.backfills.planning.make_plan import MakeProgress
 from kernel.backfills.progress_bar import Progress
-from kernel.backfills.sources import Source
+from kernel.backfills.reading.options import ReadingOptions
+from kernel.backfills.reading.sources import Source
 from kernel.backfills.stop_requests import Stop
 from kernel.backfills.undoing import Undo
 from kernel.base.errors import DomainError

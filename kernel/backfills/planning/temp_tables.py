@@ -13,8 +13,8 @@ import msgspec
 from django.db import connection
 
 from kernel.backfills.adapters import Account
+from kernel.backfills.reading.rows import Reversible
 from kernel.backfills.row_outcomes import as_json
-from kernel.backfills.rows import Reversible
 
 TABLES = """
 DROP TABLE IF EXISTS pg_temp.backfill_keys, pg_temp.backfill_accounts, pg_temp.backfill_sums, pg_temp.backfill_names;

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kernel.backfills.errors import BadSource
-from kernel.backfills.files.parquet import plain_decimal
-from kernel.backfills.files.records import Layout, Record, TypedText, csv_line
+from kernel.backfills.reading.files.parquet import plain_decimal
+from kernel.backfills.reading.files.records import Layout, Record, TypedText, csv_line
 
 # Bytes, unpacked. A reader holds all texts of a workbook at once, so their size is bounded.
 LARGEST_TEXTS = 256 * 1024 * 1024

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from kernel.backfills.errors import BadSource
-from kernel.backfills.files.records import LONGEST_LINE, Layout, Record, read_object
-from kernel.backfills.files.unpacking import as_utf8, open_packed, unpacked
+from kernel.backfills.reading.files.records import LONGEST_LINE, Layout, Record, read_object
+from kernel.backfills.reading.files.unpacking import as_utf8, open_packed, unpacked
 
 CHUNK = 256 * 1024
 SPACE = re.compile(rb"[ \t\r\n]*")

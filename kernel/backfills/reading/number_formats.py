@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from kernel.backfills.columns import NUMBERS, Column, Invalid, quoted
-from kernel.backfills.files.records import TypedText
+from kernel.backfills.reading.columns import NUMBERS, Column, Invalid, quoted
+from kernel.backfills.reading.files.records import TypedText
 from kernel.ledger.money import PLACES
 
 # Exact for every product of an accepted number and an accepted scale.

@@ -11,13 +11,13 @@ from decimal import Decimal
 from typing import Any
 
 from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, SKIPPED, UNKNOWN_TYPE, Account, Adapter, Existing, NewTypes, Outcome
-from kernel.backfills.new_names import new_names
+from kernel.backfills.planning.new_names import new_names
+from kernel.backfills.planning.temp_tables import PlanTables, Seen
+from kernel.backfills.reading.rows import Posting, Row
+from kernel.backfills.reading.sources import Source
 from kernel.backfills.reimport_after_undo import TAKEN_BACK, choose_keys, taken_back, undone_runs
 from kernel.backfills.rejects import RejectWriter, outcome_without_posting
 from kernel.backfills.row_outcomes import outcome_of_known_key
-from kernel.backfills.rows import Posting, Row
-from kernel.backfills.sources import Source
-from kernel.backfills.temp_tables import PlanTables, Seen
 from kernel.ledger.outcomes import POSTED
 from kernel.ledger.texts import is_invisible
 from kernel.tenants.models import Tenant

@@ -16,8 +16,8 @@ from multiprocessing.connection import Connection
 from typing import NoReturn
 
 from kernel.backfills.errors import ReaderLost
-from kernel.backfills.rows import Row, RowReader
-from kernel.backfills.sources import Reading
+from kernel.backfills.reading.rows import Row, RowReader
+from kernel.backfills.reading.sources import Reading
 
 STANDARD_STREAMS = 3
 # Rows make no reference cycles, so collections after every few hundred objects find nothing and cost a tenth of the time.

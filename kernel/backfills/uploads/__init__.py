@@ -1,0 +1,1 @@
+"""Files that staff upload in the back office. What people do with them is written by services/uploads.py."""
