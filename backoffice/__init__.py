@@ -1,1 +1,1 @@
-"""The back office: the admin site with its dashboard, exports, saved filters and history of settings."""
+"""The back office: the admin site with its dashboard, exports, saved views and history of settings."""

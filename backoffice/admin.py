@@ -27,7 +27,7 @@ from backoffice import (  # noqa: F401
 )
 from backoffice.app_titles import list_title
 from backoffice.history import OPERATIONS, RECORDED, difference_of, model_of, operation_of
-from backoffice.models import Change, ClosedDay, DaySum, Export, IntegrityRun, SavedFilter, SignIn
+from backoffice.models import Change, ClosedDay, DaySum, Export, IntegrityRun, SavedView, SignIn
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import id_link, label, link
 from kernel.tenants.admin import ReadOnly
@@ -73,8 +73,8 @@ class ExportAdmin(OwnRows, LedgerAdmin):
         return label(export.get_state_display(), STATE_COLOURS[Export.State(export.state)])
 
 
-@admin.register(SavedFilter)
-class SavedFilterAdmin(OwnRows, LedgerAdmin):
+@admin.register(SavedView)
+class SavedViewAdmin(OwnRows, LedgerAdmin):
     icon = "bookmark"
     ordering = ("name", "id")
     search_fields = ()
@@ -83,7 +83,7 @@ class SavedFilterAdmin(OwnRows, LedgerAdmin):
     field_labels = {"created_at": "saved"}
 
     @admin.display(description="list")
-    def what(self, saved: SavedFilter) -> Any:
+    def what(self, saved: SavedView) -> Any:
         return link(f"{saved.path}?{saved.query}", list_title(saved.path) or saved.path)
 
 

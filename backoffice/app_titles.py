@@ -23,7 +23,6 @@ MODEL_NAMES = {
     "backfills.backfillreject": ("rejected row", "rejected rows"),
     "backfills.backfillshare": ("part of a backfill", "parts of backfills"),
     "backoffice.daysum": ("sum of a day", "sums of days"),
-    "backoffice.savedfilter": ("saved view", "saved views"),
     "backoffice.signin": ("sign-in", "sign-ins"),
     "billing.wallethold": ("hold on a wallet", "holds on wallets"),
     "billing.walletholdentry": ("change of a hold", "changes of holds"),

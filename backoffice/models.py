@@ -130,7 +130,7 @@ class Export(models.Model):
         return self.title
 
 
-class SavedFilter(models.Model):
+class SavedView(models.Model):
     """A list with its filters, saved by a user under a name."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
@@ -142,7 +142,7 @@ class SavedFilter(models.Model):
 
     class Meta:
         ordering = ["name", "id"]
-        constraints = [models.UniqueConstraint(fields=["user", "path", "name"], name="backoffice_savedfilter_key")]
+        constraints = [models.UniqueConstraint(fields=["user", "path", "name"], name="backoffice_savedview_key")]
 
     def __str__(self) -> str:
         return self.name

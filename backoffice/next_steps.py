@@ -24,7 +24,7 @@ NEXT_STEPS = {
     "backoffice.export": "A workbook of more than 20,000 rows is written in the background: “Excel” above a list begins one.",
     "backoffice.integrityrun": "The scheduled check of the ledgers has not run yet: the worker runs it daily.",
     "backoffice.keptduplicate": "No near-duplicate was kept yet. “Keep” is on the page of an entry that is flagged as one.",
-    "backoffice.savedfilter": "Filter a list, then “Saved” above it: its name, filters and columns are kept for you.",
+    "backoffice.savedview": "Filter a list, then “Saved” above it: its name, filters and columns are kept for you.",
     "backoffice.signin": "No sign-in was tried in the last 90 days.",
     "billing.dailytotal": "Each entry adds to the total of its day: there is none before the first entry.",
     "billing.policy": "The defaults apply: every type is taken, new wallets have no floor. “Set the policy” changes that for a tenant.",

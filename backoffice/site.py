@@ -19,7 +19,6 @@ from django.utils.text import capfirst
 from unfold.sites import UnfoldAdminSite
 
 from backoffice.app_titles import APP_TITLES, TITLES
-from backoffice.models import SavedFilter
 from backoffice.sign_in import WINDOW, SignInForm
 
 DEFAULT_ICON = "table_rows"
@@ -28,7 +27,7 @@ MAX_SEARCH, MAX_PAGES = 200, 5
 
 
 class OfficeSite(UnfoldAdminSite):
-    """The admin site of staff. It has the dashboard, the exports, the saved filters, and the search of the command palette."""
+    """The admin site of staff. It has the dashboard, the exports, the saved views, and the search of the command palette."""
 
     index_title = "Home"
     login_form = SignInForm
@@ -49,7 +48,7 @@ class OfficeSite(UnfoldAdminSite):
         return response
 
     def get_urls(self) -> list[Any]:
-        from backoffice import customer_statements, customers, views  # noqa: PLC0415
+        from backoffice import customer_statements, customers, saved_views, views  # noqa: PLC0415
 
         page = self.admin_view
         return [
@@ -57,8 +56,8 @@ class OfficeSite(UnfoldAdminSite):
             path("backoffice/export/start/", page(views.export), name="backoffice_export_start"),
             path("backoffice/export/<uuid:export_id>/progress/", page(views.progress), name="backoffice_export_progress"),
             path("backoffice/export/<uuid:export_id>/file/", page(views.download), name="backoffice_export_download"),
-            path("backoffice/savedfilter/save/", page(views.save_filter), name="backoffice_savedfilter_save"),
-            path("backoffice/savedfilter/<int:filter_id>/remove/", page(views.delete_filter), name="backoffice_savedfilter_remove"),
+            path("backoffice/savedview/save/", page(saved_views.save_view), name="backoffice_savedview_save"),
+            path("backoffice/savedview/<int:view_id>/remove/", page(saved_views.delete_view), name="backoffice_savedview_remove"),
             path("customers/", page(customers.customer_list), name="backoffice_customers"),
             path("customers/new-grant/", page(customers.new_grant), name="backoffice_new_grant"),
             path("customers/customer/", page(customers.customer_page), name="backoffice_customer_page"),
@@ -93,7 +92,10 @@ class OfficeSite(UnfoldAdminSite):
         return self._search_apps(super().get_app_list(request), term.lower())[:MAX_PAGES]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {**super().each_context(request), "saved_filters": SimpleLazyObject(lambda: saved_filters(request))}
+        from backoffice.saved_views import saved_views  # noqa: PLC0415
+
+        # Read only if the page shows them.
+        return {**super().each_context(request), "saved_views": SimpleLazyObject(lambda: saved_views(request))}
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
         """The apps in the order of APP_TITLES. Cached for the request: a page needs them in the sidebar and in Django's own context."""
@@ -105,11 +107,6 @@ class OfficeSite(UnfoldAdminSite):
                 key=lambda app: order.index(app["app_label"]) if app["app_label"] in APP_TITLES else len(order),
             )
         return lists[app_label]
-
-
-def saved_filters(request: HttpRequest) -> list[Any]:
-    """The user's own saved filters of the open list. Read only if the page shows them."""
-    return list(SavedFilter.objects.filter(user_id=int(request.user.pk or 0), path=request.path))
 
 
 def environment_badge(request: HttpRequest) -> list[str]:
@@ -132,7 +129,7 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
     ),
     "Credits": ("credits.grant", "credits.credittransaction", "credits.consumption", "credits.hold", "credits.recurringgrant"),
     "Corrections": ("corrections.correctionrequest", "backfills.backfillupload", "backfills.backfillrun"),
-    "Reports": ("billing.dailytotal", "metering.rollup", "backoffice.export", "backoffice.savedfilter"),
+    "Reports": ("billing.dailytotal", "metering.rollup", "backoffice.export", "backoffice.savedview"),
     "Settings": (
         "tenants.tenant",
         "tenants.apikey",

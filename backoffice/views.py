@@ -1,4 +1,4 @@
-"""Pages of the back office: exports and their progress, saved filters, and the user's own profile."""
+"""Pages of the back office: exports and their progress, and the user's own profile."""
 
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -16,15 +16,15 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from backoffice.list_downloads import extracts
 from backoffice.list_downloads.spreadsheets import write_excel
-from backoffice.models import Export, SavedFilter
+from backoffice.models import Export
 from kernel.base.setting_author import setting_author
 from kernel.ledger.admin.formatting import actor_of
+from kernel.ledger.admin.links import own_path
 from kernel.ledger.admin.lists import LedgerChangeList
 from kernel.ledger.admin.sums import late_foot
 from kernel.tenants.models import StaffProfile, check_time_zone
@@ -91,29 +91,6 @@ def download(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
     return FileResponse(path.open("rb"), as_attachment=True, filename=f"{found.title.replace(' ', '-')}.xlsx", content_type=EXCEL)
 
 
-@require_POST
-def save_filter(request: HttpRequest) -> HttpResponse:
-    """Save the list at `from` under a name. An existing filter with the name is replaced."""
-    address = _address(request.POST.get("from", ""))
-    name = request.POST.get("name", "").strip()[:80]
-    parts = urlsplit(address)
-    if not name or "\0" in address + name:
-        messages.error(request, "Give the view a name.")
-        return HttpResponseRedirect(address)
-    SavedFilter.objects.update_or_create(user_id=_user_id(request), path=parts.path[:200], name=name, defaults={"query": parts.query})
-    messages.success(request, f"“{name}” is among your saved views.")
-    return HttpResponseRedirect(address)
-
-
-@require_POST
-def delete_filter(request: HttpRequest, filter_id: int) -> HttpResponse:
-    found = get_object_or_404(SavedFilter, pk=filter_id, user_id=request.user.pk)
-    address = found.path
-    found.delete()
-    messages.success(request, f"“{found.name}” is deleted.")
-    return HttpResponseRedirect(address)
-
-
 class ProfileForm(forms.Form):
     time_zone = forms.CharField(
         label="Time zone",
@@ -150,6 +127,6 @@ def _zones() -> list[str]:
 
 def _address(path: str) -> str:
     """The path itself, if it is one of this site. Raises Http404 for anything else."""
-    if not path.startswith("/admin/") or "\0" in path or not url_has_allowed_host_and_scheme(path, allowed_hosts=None):
+    if not own_path(path):
         raise Http404
     return path

@@ -94,7 +94,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="SavedFilter",
+            name="SavedView",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("name", models.CharField(max_length=80)),
@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ["name", "id"],
                 "constraints": [
-                    models.UniqueConstraint(fields=("user", "path", "name"), name="backoffice_savedfilter_key"),
+                    models.UniqueConstraint(fields=("user", "path", "name"), name="backoffice_savedview_key"),
                 ],
             },
         ),

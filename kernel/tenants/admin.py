@@ -71,7 +71,7 @@ class ReadOnly:
     # "Show counts" would count the rows of every choice of every filter.
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
-    # The list has buttons for exports and for saved filters.
+    # The list has buttons for exports and for saved views.
     can_export = True
     # What an empty list says.
     next_step = "They appear here as soon as the API or a command records one."

@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from backoffice.integrity_runs import save_integrity_run
-from backoffice.models import ClosedDay, Customer, DaySum, Export, KeptDuplicate, SavedFilter, SignIn
+from backoffice.models import ClosedDay, Customer, DaySum, Export, KeptDuplicate, SavedView, SignIn
 from billing import services as billing
 from credits import services as credits
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare, BackfillUpload, BackfillUploadStep
@@ -195,7 +195,7 @@ def fill_backoffice(tenant, user):
     Customer.objects.create(tenant=tenant, customer_id="maria", name="Maria", updated_by="staff:1")
     Export.objects.create(user=user, title="transactions", source="/admin/billing/transaction/", format="xlsx")
     SignIn.objects.create(user=user, name_digest="0" * 64, outcome="ok")
-    SavedFilter.objects.create(user=user, name="Mine", path="/admin/billing/transaction/")
+    SavedView.objects.create(user=user, name="Mine", path="/admin/billing/transaction/")
     yesterday = timezone.now().date() - timedelta(days=1)
     ClosedDay.objects.get_or_create(day=yesterday)
     DaySum.objects.create(tenant=tenant, day=yesterday, occurred_on=yesterday, unit="USD", measure="granted", entries=1, amount=Decimal(1))

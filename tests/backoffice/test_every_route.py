@@ -11,7 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from backoffice.models import Export, SavedFilter
+from backoffice.models import Export, SavedView
 from billing.models import Wallet
 from kernel.corrections.models import CorrectionEvidence, CorrectionRequest
 from tests.backoffice.full_book import fill_every_table
@@ -84,7 +84,7 @@ class Filled:
             "wallet_id": self.row_of(Wallet).pk,
             "evidence_id": self.row_of(CorrectionEvidence).pk,
             "export_id": self.row_of(Export).pk,
-            "filter_id": self.row_of(SavedFilter).pk,
+            "view_id": self.row_of(SavedView).pk,
             "id": row.pk if row else 1,
             "app_label": "billing",
             "url": "nothing/",

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from backoffice.list_downloads import extracts
 from backoffice.list_downloads.spreadsheets import cell, csv_lines, is_exact_in_excel, write_excel
-from backoffice.models import Export, SavedFilter
+from backoffice.models import Export, SavedView
 from billing import services as billing
 from credits import services as credits
 from kernel.ledger.exports.formulas import escape_formula
@@ -242,13 +242,13 @@ def test_an_export_is_downloaded_only_by_its_user(reader, boss):
 
 def test_a_view_is_saved_found_again_and_forgotten(reader, tenant):
     address = f"{LIST}?direction=debit&window=7"
-    reader.post("/admin/backoffice/savedfilter/save/", {"from": address, "name": "Debits of the week"})
-    saved = SavedFilter.objects.get()
+    reader.post("/admin/backoffice/savedview/save/", {"from": address, "name": "Debits of the week"})
+    saved = SavedView.objects.get()
     page = reader.get(LIST).content.decode()
     assert "Debits of the week" in page
     assert "?direction=debit&amp;window=7" in page
-    reader.post(f"/admin/backoffice/savedfilter/{saved.id}/remove/")
-    assert not SavedFilter.objects.exists()
+    reader.post(f"/admin/backoffice/savedview/{saved.id}/remove/")
+    assert not SavedView.objects.exists()
 
 
 def test_ones_own_zone_is_ones_own_to_choose(reader, tenant):

@@ -90,7 +90,7 @@ def test_the_list_says_whether_a_key_still_works(office, state):
 def test_a_list_costs_the_same_with_one_row_and_with_many(office, django_assert_num_queries):
     for _ in range(3):
         IssuedKeyFactory()
-    # The session, the member of staff, their limits and saved filters, the estimate, the count and the rows.
+    # The session, the member of staff, their limits and saved views, the estimate, the count and the rows.
     queries = 7
     with django_assert_num_queries(queries):
         office.get("/admin/tenants/apikey/")
