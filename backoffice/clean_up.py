@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from backoffice.list_downloads.extracts import MAX_AGE as EXPORT_MAX_AGE
-from backoffice.list_downloads.extracts import file_of
+from backoffice.list_exports.exports import MAX_AGE as EXPORT_MAX_AGE
+from backoffice.list_exports.exports import file_of
 from backoffice.models import Export, SignIn
 from backoffice.sign_in import MAX_AGE as SIGN_IN_MAX_AGE
 from kernel.backfills.uploads.stored_files import delete_old_files

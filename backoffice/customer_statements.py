@@ -26,7 +26,7 @@ from credits.models import CreditTransaction
 from credits.selectors.clock import TODAY
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import effect, link, money, row_link
-from kernel.ledger.exports.formulas import escape_formula
+from kernel.ledger.exports.formula_escaping import escape_formula
 from kernel.ledger.moments import FIRST_DAY, LAST_DAY, is_in_range
 from kernel.ledger.money import MoneyField, trimmed_digits
 from kernel.tenants.admin import local_time

@@ -12,12 +12,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from backoffice.list_downloads import extracts
-from backoffice.list_downloads.spreadsheets import cell, csv_lines, is_exact_in_excel, write_excel
+from backoffice.list_exports import exports
+from backoffice.list_exports.spreadsheets import cell, csv_lines, is_exact_in_excel, write_excel
 from backoffice.models import Export, SavedView
 from billing import services as billing
 from credits import services as credits
-from kernel.ledger.exports.formulas import escape_formula
+from kernel.ledger.exports.formula_escaping import escape_formula
 from kernel.tenants.models import StaffProfile, StaffTenant
 from metering.services.transactions import record_transaction as record_metered
 from tests.backoffice.staff_members import employ
@@ -210,7 +210,7 @@ def test_who_may_not_see_a_list_can_not_export_it(reader):
 @pytest.mark.django_db(transaction=True)
 def test_a_long_workbook_is_written_behind_a_progress_page(tenant, reader, viewer, monkeypatch, settings, tmp_path):
     settings.EXPORT_FOLDER = tmp_path
-    monkeypatch.setattr(extracts, "MAX_DIRECT_ROWS", 2)
+    monkeypatch.setattr(exports, "MAX_DIRECT_ROWS", 2)
     for number in range(5):
         charge(tenant, "1", str(number))
     response = take(reader, "?window=all", format="xlsx")

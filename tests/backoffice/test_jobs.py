@@ -10,7 +10,7 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from backoffice import jobs
-from backoffice.list_downloads.extracts import file_of
+from backoffice.list_exports.exports import file_of
 from backoffice.models import ClosedDay, Export, SignIn
 from tests.backoffice.staff_members import employ
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import xlsxwriter
 
-from kernel.ledger.exports.formulas import escape_formula
+from kernel.ledger.exports.formula_escaping import escape_formula
 from kernel.ledger.money import trimmed_digits, with_thousands
 
 # Excel stores a double and shows fifteen digits of it.

@@ -22,7 +22,7 @@ from django.urls import Resolver404, resolve
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from backoffice.list_downloads.spreadsheets import CHUNK, csv_lines, write_excel
+from backoffice.list_exports.spreadsheets import CHUNK, csv_lines, write_excel
 from backoffice.models import Export
 from kernel.ledger.admin.searching import NEWEST
 from kernel.ledger.identifiers import code_in_words
