@@ -41,7 +41,7 @@ def _user_id(request: HttpRequest) -> int:
 def export(request: HttpRequest) -> HttpResponseBase:
     """The list at `from` as a file. A long workbook is written in the background, and this leads to its progress page."""
     address = _address(request.GET.get("from", ""))
-    found = exports.extract(request, address)
+    found = exports.list_rows(request, address)
     name = f"{found.title.replace(' ', '-').lower()}-{timezone.now():%Y%m%d-%H%M%S}"
     if request.GET.get("format") != "xlsx":
         response = StreamingHttpResponse(exports.lines(found), content_type="text/csv; charset=utf-8")

@@ -41,7 +41,7 @@ DEAD_AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Extract:
+class ListRows:
     """The filtered rows of an admin list URL."""
 
     title: str
@@ -102,7 +102,7 @@ def _check_values(rows: Any) -> None:
         cursor.execute(f"EXPLAIN {statement}", parameters)
 
 
-def extract(request: HttpRequest, address: str) -> Extract:
+def list_rows(request: HttpRequest, address: str) -> ListRows:
     """The rows of the list at `address`. Raises Http404, PermissionDenied."""
     page, changelist = listed(request, address)
     label = page.model._meta
@@ -115,7 +115,7 @@ def extract(request: HttpRequest, address: str) -> Extract:
     title, words = str(label.verbose_name_plural), _words(page, columns)
     if getattr(changelist.request, "is_search_of_newest", False):
         title += f" found in the newest {NEWEST}"
-    return Extract(title=title, headers=list(columns), rows=rows, words=words, values=values, units=_units(page, columns))
+    return ListRows(title=title, headers=list(columns), rows=rows, words=words, values=values, units=_units(page, columns))
 
 
 def _words(page: Any, columns: Iterable[str]) -> list[str]:
@@ -163,7 +163,7 @@ def _list_name(page: Any) -> str:
     return f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist"
 
 
-def lines(found: Extract) -> Iterator[str]:
+def lines(found: ListRows) -> Iterator[str]:
     return csv_lines(found.headers, found.stream())
 
 
@@ -171,7 +171,7 @@ def file_of(export: Export) -> Path:
     return Path(settings.EXPORT_FOLDER) / f"{export.pk}.{export.format}"
 
 
-def begin(request: HttpRequest, found: Extract, *, address: str) -> Export:
+def begin(request: HttpRequest, found: ListRows, *, address: str) -> Export:
     """Start to write a workbook in the background."""
     export: Export = Export.objects.create(
         user_id=int(request.user.pk or 0),
@@ -185,7 +185,7 @@ def begin(request: HttpRequest, found: Extract, *, address: str) -> Export:
     return export
 
 
-def write(export: Export, found: Extract) -> None:
+def write(export: Export, found: ListRows) -> None:
     """Write the workbook; the Export row shows its progress and its outcome."""
     path = file_of(export)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -225,7 +225,7 @@ def _finish(export: Export, **facts: Any) -> None:
     Export.objects.filter(pk=export.pk).update(moved_at=timezone.now(), **facts)
 
 
-def _in_thread(export: Export, found: Extract) -> None:
+def _in_thread(export: Export, found: ListRows) -> None:
     try:
         write(export, found)
     finally:
@@ -236,7 +236,7 @@ def is_dead(export: Export) -> bool:
     return export.state == Export.State.WRITING and export.moved_at < timezone.now() - DEAD_AFTER
 
 
-def _expected(found: Extract) -> int:
+def _expected(found: ListRows) -> int:
     """The planner's estimate of the number of rows, for the progress bar."""
     with connections[found.rows.db].cursor() as cursor:
         statement, parameters = found.rows.order_by().query.sql_with_params()
