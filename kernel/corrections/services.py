@@ -34,7 +34,7 @@ from kernel.corrections.models import (
     CorrectionStateChange,
     CorrectionThreshold,
 )
-from kernel.corrections.posting import post_all
+from kernel.corrections.post_correction import post_all
 from kernel.corrections.previews import CorrectionDraft, Preview, draft_of, entry_rows, is_covered, stored_digest
 from kernel.corrections.selectors import get_request, get_same_waiting
 from kernel.ledger.database_errors import translate_db_errors

@@ -8,7 +8,7 @@ import pytest
 from billing import services as billing
 from billing.models import Wallet
 from credits import services as credits
-from kernel.corrections import posting, services
+from kernel.corrections import post_correction, services
 from kernel.corrections.errors import CorrectionRefused, PreviewMoved
 from kernel.corrections.kinds import get_kind
 from kernel.corrections.selectors import list_entries
@@ -117,7 +117,7 @@ def test_other_postings_meanwhile_stop_neither_the_requester_nor_the_approver(bo
     seen = services.preview_correction(actor=REQUESTER, draft=draft)
     books.post_on_every_account()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(posting, "is_within_day", lambda **_: False)
+        patch.setattr(post_correction, "is_within_day", lambda **_: False)
         correction = services.request_correction(actor=REQUESTER, request_id="", draft=draft, preview_digest=seen.digest)
     assert correction.state == "waiting"
     books.post_on_every_account()
