@@ -33,7 +33,7 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempote
     `facts`: grant_id, type, amount (units of the grant, > 0), and maybe reason, invoice_id, billing_run_id, occurred_at (default: now).
     Raises GrantNotFound, GrantVoided, GrantNotYetEffective, GrantExpired, InsufficientCredit, MoreThanTaken, IdempotencyConflict.
     """
-    item = _item({"actor": actor, "request_id": request_id}, key=idempotency_key, facts=facts)
+    item = _make_posting({"actor": actor, "request_id": request_id}, key=idempotency_key, facts=facts)
     row = posting.post_one(
         "credits_post",
         item,
@@ -52,7 +52,7 @@ def record_transactions(
 
     `atomic`: all or nothing. If one is refused nothing is written, and the outcome of each that would have been is None.
     """
-    prepared = [_item_or_error({"actor": actor, "request_id": request_id}, item) for item in items]
+    prepared = [_posting_or_error({"actor": actor, "request_id": request_id}, item) for item in items]
     with transaction.atomic() if atomic else nullcontext():
         outcomes = _merged(prepared, _post([item for item in prepared if not isinstance(item, LedgerError)], tenant_id=tenant_id))
         if not atomic or not any(isinstance(outcome, LedgerError) for outcome in outcomes):
@@ -87,21 +87,21 @@ def reverse_transaction(
         raise NotReversible(id=transaction_id, kind=original["kind"])
     facts = {name: original[name] for name in ("grant_id", "invoice_id", "billing_run_id")}
     facts |= {"type": OPPOSITE[original["type"]], "amount": amount, "reason": reason, "reverses": transaction_id}
-    item = _item({"actor": actor, "request_id": request_id}, key=idempotency_key, facts=facts, kind=TransactionKind.REVERSAL)
+    item = _make_posting({"actor": actor, "request_id": request_id}, key=idempotency_key, facts=facts, kind=TransactionKind.REVERSAL)
     meant = amount or original["amount"]
     [row] = posting.post("credits_post", [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return or_raise(_outcome(row, item, is_recorded=lambda first, name: name == "amount" and first.amount == meant))
 
 
-def _item_or_error(audit: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any] | LedgerError:
+def _posting_or_error(audit: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any] | LedgerError:
     facts = {name: value for name, value in item.items() if name != "idempotency_key"}
     try:
-        return _item(audit, key=item.get("idempotency_key"), facts=facts)
+        return _make_posting(audit, key=item.get("idempotency_key"), facts=facts)
     except (GrantNotFound, InvalidValue) as error:
         return error
 
 
-def _item(audit: Mapping[str, Any], *, key: str | None, facts: Mapping[str, Any], kind: str | None = None) -> dict[str, Any]:
+def _make_posting(audit: Mapping[str, Any], *, key: str | None, facts: Mapping[str, Any], kind: str | None = None) -> dict[str, Any]:
     """The argument of `credits_post` for one transaction. Raises GrantNotFound, InvalidValue."""
     grant_id = grant_uuid(facts["grant_id"])
     amount: Decimal | None = facts["amount"]
