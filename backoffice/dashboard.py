@@ -73,7 +73,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     may = {ledger: request.user.has_perm(permission) for ledger, permission in PERMISSIONS.items()}
     return {
         **figures,
-        "figures": [(name, cells) for ledger, name, cells in figures["figures"] if may[ledger]],
+        "figures": [(name, list(zip(SPANS, cells, strict=True))) for ledger, name, cells in figures["figures"] if may[ledger]],
         "outstanding": figures["outstanding"] if may["credits"] else [],
         "rules": figures["rules"] if may["rules"] else None,
         "charts": [each for ledger, each in figures["charts"] if may[ledger]],

@@ -49,7 +49,7 @@ class SpendAdmin(LedgerAdmin):
         keys = {f"{self.spender}_id": row.pk}
         days = _days(since, tenant_id=row.tenant_id, **keys)
         lines = [
-            (title, [self._cell(days, column, first=today - timedelta(days=span - 1), keys=keys) for span in SPANS.values()])
+            (title, [(name, self._cell(days, column, first=today - timedelta(days=span - 1), keys=keys)) for name, span in SPANS.items()])
             for title, column in (
                 ("Actual cost", "actual"),
                 ("Estimated cost", "estimated"),

@@ -1,6 +1,8 @@
-"""Every page of the office in a real browser, in light and in dark: axe-core finds nothing serious, and the keyboard alone is enough."""
+"""Every page of the office in a real browser, in light and in dark: axe-core finds nothing serious, the keyboard alone is enough, and a
+phone shows each page, with all its amounts, without sideways scrolling."""
 
 import re
+from decimal import Decimal
 from urllib.parse import urlencode
 
 import pytest
@@ -9,11 +11,14 @@ from django.urls import reverse
 
 from backoffice.models import Customer
 from billing.models import Transaction, Wallet
+from billing.services import record_transaction
 from config.handlers import server_error
 from credits.models import Grant
+from credits.services import create_grant
 from kernel.corrections.models import CorrectionRequest
 from kernel.ledger.base_models import LedgerRow
 from metering.models import Agent
+from metering.services.transactions import record_transaction as record_call
 from tests import npm_packages
 from tests.backoffice.full_book import fill_every_table
 from tests.backoffice.staff_members import employ
@@ -31,6 +36,18 @@ RUN = """async (dark) => {
         .flatMap(each => each.nodes.map(node => `${each.id}: ${node.html.replace(/[0-9a-f-]{36}/g, '…').slice(0, 160)}`));
 }""" % ["bypass", "landmark-one-main", "region", "page-has-heading-one", "skip-link", "empty-table-header"]
 
+# What sticks out of a page, and amounts that end out of sight, also within a box that scrolls sideways.
+OUT_OF_SIGHT = """() => {
+    const sticksOut = document.scrollingElement.scrollWidth > innerWidth ? ['the page scrolls sideways'] : [];
+    const hidden = [...document.querySelectorAll('.money, .amount')].filter(amount => {
+        const [{left, right}, box] = [amount.getBoundingClientRect(), amount.closest('.ch-scroll, .ch-results, .scroll')];
+        const edge = Math.min(innerWidth, box ? box.getBoundingClientRect().right : innerWidth);
+        return amount.checkVisibility() && (left < -1 || right > edge + 1);
+    });
+    return [...sticksOut, ...hidden.map(amount => `out of sight: ${amount.textContent}`)];
+}"""
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
 
 @pytest.fixture(scope="session")
 def axe():
@@ -42,6 +59,12 @@ def axe():
 def book(transactional_db, boss):
     tenant = TenantFactory(name="Acme")
     fill_every_table(tenant, boss)
+    who = {"tenant_id": tenant.id, "actor": "command:test", "request_id": "test"}
+    record_transaction(**who, amount=Decimal("12345678901.123456789012345678"), type="topup", reference_id="x" * 80)
+    names = {"service_name": "model", "action_name": "a", "resource_name": "r", "agent_name": "invoice-reconciliation-agent-" * 3}
+    record_call(**who, **names, costs=[])
+    unit = {"unit_type": "METRIC", "currency": "USD", "metric_id": "tokens_of_the_largest_model"}
+    create_grant(**who, customer_id="maria", name="Tokens", amount=Decimal(12345678901), **unit)
     return tenant
 
 
@@ -81,7 +104,7 @@ def addresses(tenant):
     return [*pages, *forms, *rows]
 
 
-def test_axe_finds_nothing_serious_on_any_page_in_light_and_dark(signed_in, axe, book):
+def test_axe_finds_nothing_serious_on_any_page_in_light_and_dark_and_a_phone_shows_it_all(signed_in, axe, book):
     page = signed_in("/admin/")
     wrong = {}
     for path in addresses(book):
@@ -90,6 +113,10 @@ def test_axe_finds_nothing_serious_on_any_page_in_light_and_dark(signed_in, axe,
         for dark in (False, True):
             for found in page.evaluate(RUN, dark):
                 wrong.setdefault(found, []).append(f"{path}{' dark' if dark else ''}")
+        page.set_viewport_size(PHONE)
+        for found in page.evaluate(OUT_OF_SIGHT):
+            wrong.setdefault(found, []).append(f"{path} on a phone")
+        page.set_viewport_size(DESKTOP)
     assert not wrong, "\n".join(f"{found}\n    {len(paths)}: {paths[:3]}" for found, paths in wrong.items())
 
 

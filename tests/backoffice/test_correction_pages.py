@@ -1,5 +1,6 @@
 """The pages of corrections, over HTTP: from a row or a selection to a request, from the inbox to an answer, without a dead end."""
 
+import re
 from datetime import date
 from decimal import Decimal
 from html import unescape
@@ -69,6 +70,13 @@ def test_a_rows_page_leads_to_the_request(clerk, rows):
     html = page(clerk.get(f"{ROWS}{rows[1].id}/change/"))
     assert f"{ASK}?kind=billing.reverse&amp;row={rows[1].id}" in html
     assert "Reverse in the ledger of Acme Robotics" in page(clerk.get(f"{ASK}?kind=billing.reverse&row={rows[1].id}"))
+
+
+def test_the_cursor_stands_in_the_first_field(clerk, rows):
+    for kind, first in (("billing.reverse", "reason_code"), ("billing.reverse_part", "amount")):
+        html = page(clerk.get(f"{ASK}?kind={kind}&row={rows[1].id}"))
+        assert [tag for tag in re.findall("<(?:input|select)[^>]*>", html) if "autofocus" in tag and f'name="{first}"' in tag]
+        assert html.count("autofocus") == 1
 
 
 def test_the_preview_says_in_numbers_what_would_be_posted_and_posts_nothing(clerk, rows):

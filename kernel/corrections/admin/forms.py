@@ -45,9 +45,7 @@ class DayField(forms.DateField):
 class ReasonForm(forms.Form):
     """The reason of a correction. The kind's own fields are added above it."""
 
-    reason_code = forms.ChoiceField(
-        label="Reason", choices=[("", "Choose …"), *ReasonCode.choices], widget=UnfoldAdminSelectWidget(attrs={"autofocus": True})
-    )
+    reason_code = forms.ChoiceField(label="Reason", choices=[("", "Choose …"), *ReasonCode.choices], widget=UnfoldAdminSelectWidget())
     reason = forms.CharField(
         label="What happened",
         max_length=2000,
@@ -67,6 +65,8 @@ class ReasonForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.kind = kind
         self.fields = {**{field.name: build_field(field) for field in kind.fields}, **self.fields}
+        # The browser scrolls to the field that it puts the cursor in: on a phone those above it are out of sight.
+        next(iter(self.fields.values())).widget.attrs["autofocus"] = True
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data

@@ -107,7 +107,7 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
     def _formatter_by_name(self, field: models.Field) -> Callable[[Any], Any] | None:
         """Of people, requests, codes and ids of other tables' rows."""
         if field.name in PEOPLE:
-            return lambda row: _name_of(row, getattr(row, field.name))
+            return lambda row: _name_of(row, getattr(row, field.name)) or "-"
         if field.name == "request_id":
             return lambda row: origin(row.request_id)
         if field.name in self.codes:
