@@ -44,7 +44,7 @@ MODEL_NAMES = {
     "rules.rulecounter": ("counter of a rule", "counters of rules"),
     "rules.rulecounterentry": ("counted call", "counted calls"),
     "rules.ruleexecution": ("decision of a rule", "decisions of rules"),
-    "rules.rulemeasure": ("what a rule counts", "what rules count"),
+    "rules.rulemeasure": ("measure of a rule", "measures of rules"),
     "rules.ruleparameter": ("limit of a rule", "limits of rules"),
     "rules.ruleversion": ("version of a rule", "versions of rules"),
     "tenants.stafftenant": ("tenant of a member of staff", "tenants of members of staff"),

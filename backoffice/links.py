@@ -7,7 +7,7 @@ from billing.selectors import set_type_labels
 from credits.choices import TransactionType
 from credits.models import CreditTransaction
 from kernel.events.admin.panels import sent_about, sent_panel
-from kernel.ledger.admin.formatting import effect, money, row_link
+from kernel.ledger.admin.formatting import effect, row_link
 from kernel.ledger.admin.links import Panel, register_panel
 from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import VisibleTenants
@@ -57,7 +57,7 @@ def billed_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
         return None
     found = list(BillingTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=row.agent.name).order_by("-created_at", "-id")[:5])
     set_type_labels(found)
-    rows = [(row_link(each), money(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
+    rows = [(row_link(each), effect(each.effect, each.currency), local_time(each.occurred_at)) for each in found]
     return Panel("Billed for the same agent, newest first", ("Entry", "Change", "Happened"), rows) if rows else None
 
 

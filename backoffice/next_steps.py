@@ -74,7 +74,7 @@ NEXT_STEPS = {
     "paying.collection": "Nobody was paid through this ledger yet: a collection is made when a payee presents a payment.",
     "paying.payee": "No tenant is paid under a name yet. The API sets one, which challenges then name.",
     "paying.payersetting": "No tenant pays challenges yet. “Set the payer” says which are paid, and up to which amount.",
-    "paying.payment": _OF_PAYMENTS,
+    "paying.payment": "A tenant whose calls are prepaid, or who pays challenges, makes payments.",
     "paying.paymentcall": _OF_PAYMENTS,
     "paying.paymentleg": _OF_PAYMENTS,
     "paying.paymenttoken": _OF_PAYMENTS,

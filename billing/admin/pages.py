@@ -224,7 +224,9 @@ class TransactionAdmin(WithTypes, CorrectionActions):
         return kept_sums(request)
 
     def title_of(self, row: Transaction) -> str:
-        return f"{row.get_direction_display()} of {in_words(row.amount, row.currency)}: {row}"
+        # A reversal has the direction of what it reverses, and changes the balance the other way.
+        what = "Reversal" if row.reverses_id else row.get_direction_display()
+        return f"{what} of {in_words(row.amount, row.currency)}: {row}"
 
     def lead(self, row: Transaction) -> list[str]:
         if row.reverses_id is None:

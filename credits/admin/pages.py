@@ -118,7 +118,7 @@ class UnitAdmin(LedgerAdmin):
 class GrantAdmin(CorrectionActions, UnitAdmin):
     # Its own columns say the unit.
     export_columns: ClassVar[Mapping[str, Any]] = {}
-    list_display = ("id", "customer_id", "name", "unit_type", "metric_id", "balance", "held", "original_amount", "expiry_date", "status")
+    list_display = ("name", "customer_id", "unit_type", "metric_id", "balance", "held", "original_amount", "expiry_date", "status")
     list_filter = (FigureFilter, GrantStatusFilter, "unit_type", "category")
     search_fields = ("id", "customer_id")
     search_parts = ("customer_id", "name")
@@ -152,8 +152,8 @@ class CreditTransactionAdmin(CorrectionActions, UnitAdmin):
     }
     # The sign of the amount says the type.
     list_display = (
-        *("id", "occurred_at", "customer_id", "grant", "kind", "amount", "invoice_id", "balance_after", "entry_number"),
-        *("created_at", "actor"),
+        *("created_at", "customer_id", "grant", "kind", "amount", "balance_after", "invoice_id", "entry_number"),
+        *("occurred_at", "actor"),
     )
     list_filter = (FigureFilter, "type", "kind")
     search_fields = ("id", "grant__id", "customer_id", "invoice_id", "billing_run_id")
@@ -196,7 +196,7 @@ class CreditTransactionAdmin(CorrectionActions, UnitAdmin):
 
 @admin.register(Consumption)
 class ConsumptionAdmin(LedgerAdmin):
-    list_display = ("id", "customer_id", "amount", "taken", "currency", "metric_id", "invoice_id", "created_at", "actor")
+    list_display = ("created_at", "customer_id", "amount", "taken", "currency", "metric_id", "invoice_id", "actor")
     list_filter = ("partial",)
     search_fields = ("id", "customer_id")
     search_parts = ("customer_id",)
@@ -210,7 +210,7 @@ class ConsumptionAdmin(LedgerAdmin):
 
 @admin.register(Hold)
 class CreditHoldAdmin(HoldAdmin):
-    list_display = ("id", "customer_id", "amount", "captured", "currency", "metric_id", "status", "expires_at", "created_at", "actor")
+    list_display = ("created_at", "customer_id", "amount", "captured", "currency", "metric_id", "status", "expires_at", "actor")
     search_fields = ("id", "customer_id")
     search_parts = ("customer_id",)
     release = setting_action(ReleaseForm, name="release")
@@ -253,7 +253,7 @@ class HoldLineAdmin(UnitAdmin):
 class HoldEntryAdmin(UnitAdmin):
     # Amounts of several kinds of changes.
     sum_of = ""
-    list_display = ("id", "hold", "grant", "kind", "amount", "held_after", "created_at", "actor")
+    list_display = ("created_at", "hold", "grant", "kind", "amount", "held_after", "actor")
     list_filter = ("kind",)
     search_fields = ("id", "hold__id", "grant__id")
     list_select_related = ("hold", "grant")
@@ -277,7 +277,7 @@ class HoldCallAdmin(LedgerAdmin):
 
 @admin.register(RecurringGrant)
 class RecurringGrantAdmin(LedgerAdmin):
-    list_display = ("id", "customer_id", "name", "amount", "currency", "metric_id", "every_months", "next_on", "rollover_cap", "status")
+    list_display = ("name", "customer_id", "amount", "currency", "metric_id", "every_months", "next_on", "rollover_cap", "status")
     list_filter = ("status", "unit_type")
     search_fields = ("id", "customer_id")
     search_parts = ("customer_id", "name")

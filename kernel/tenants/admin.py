@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
@@ -40,6 +41,13 @@ def local_time(moment: datetime | None) -> SafeString | str:
 
 class PlainChangeList(ChangeList):
     """Counts the results once, and reads the rows here, so that an error in a filter is raised before the page is rendered."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The tab of a browser says which list it is, as the path above the page does. Django says "Select policy to view".
+        ledger = str(self.opts.app_config.verbose_name)
+        name = capfirst(str(self.opts.verbose_name_plural))
+        self.title = name if name == ledger else f"{name} · {ledger}"
 
     def get_filters(self, request: HttpRequest) -> Any:
         """Filters of a field have its label."""

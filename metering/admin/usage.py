@@ -10,6 +10,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from kernel.base.error_messages import register_messages
 from kernel.ledger.admin import LedgerAdmin
+from kernel.ledger.admin.formatting import id_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
 from metering.choices import DIMENSIONS, FIRST_KEY, MOST_KEYS, KeyPlace
 from metering.models import Agent, Usage, UsageKey, UsageNote, UsageProgress, UsageSum
@@ -67,8 +68,21 @@ class UsageAdmin(LedgerAdmin):
     list_display = ("occurred_at", "tenant", "transaction_id", "service", "model", "customer", "outcome", "amount", "estimated", "currency")
     list_select_related = ("tenant",)
     search_fields = ("id", "transaction_id")
-    links = {"transaction_id": "metering.transaction", "agent": "metering.agent"}
+    links = {"transaction_id": "metering.transaction"}
+    codes = ("outcome",)
     icon = "data_usage"
+
+    def read_related(self, rows: list[Any]) -> None:
+        """The names of the agents, in one query."""
+        ids = {row.agent for row in rows if row.agent}
+        names = dict(Agent.objects.filter(pk__in=ids).values_list("pk", "name")) if ids else {}
+        for row in rows:
+            row.agent_name = names.get(row.agent, "")
+
+    def formatter_for(self, field: Field) -> Callable[[Any], Any] | None:
+        if field.name == "agent":
+            return lambda row: id_link("metering.agent", row.agent, row.agent_name)
+        return super().formatter_for(field)
 
 
 PARTS = ("first", "second")
@@ -102,6 +116,7 @@ class UsageSumAdmin(LedgerAdmin):
     )
     list_select_related = ("tenant",)
     search_fields = ("id",)
+    codes = ("outcome",)
     icon = "functions"
 
     def read_related(self, rows: list[Any]) -> None:

@@ -121,7 +121,7 @@ def timeline(payment: Payment) -> Panel:
 
 @admin.register(Payment)
 class PaymentAdmin(LedgerAdmin):
-    list_display = ("id", "transaction", "customer_id", "amount", "captured", "unpaid", "status", "hold_expires_at", "created_at", "actor")
+    list_display = ("created_at", "transaction", "customer_id", "amount", "captured", "unpaid", "status", "hold_expires_at", "actor")
     list_select_related = ("transaction",)
     list_filter = ("status", DueFilter)
     search_fields = ("id", "customer_id", "transaction")
@@ -144,7 +144,7 @@ class PaymentAdmin(LedgerAdmin):
 
 @admin.register(PaymentLeg)
 class PaymentLegAdmin(LedgerAdmin):
-    list_display = ("id", "payment", "ordinal", "kind", "amount", "captured", "created_at")
+    list_display = ("created_at", "payment", "ordinal", "kind", "amount", "captured")
     list_select_related = ("payment",)
     search_fields = ("id", "payment")
     currency_path = "payment.currency"

@@ -43,6 +43,9 @@ NO_CODES = {"countinghouse_owner"}
 WITH_CODES = {"backfills.BackfillUpload", "procrastinate.ProcrastinateJob"}
 TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 FIRST_FACT = re.compile(r'<dl class="ch-facts">\s*<div[^>]*><dt>.*?</dt><dd>(.*?)</dd>', re.DOTALL)
+# A tab that says what to do in place of what it shows, or an amount without its unit; a value that is written as code, or with a capital.
+NO_NAME = re.compile(r"^\s*Select |: \d[\d.]* \|")
+EMPTY = re.compile(r"\[\]|Https?://")
 AMOUNTS = {"amount", "fiat_amount", "original_amount"}
 WHOLE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # The first and the last time zone that a day reaches.
@@ -75,8 +78,8 @@ def labels_of(html):
 
 
 def test_every_page_writes_dates_in_one_form_people_by_name_and_labels_in_words(office, boss):
-    """No "Nov. 29, 2026" beside "2026-11-29", no "staff:2" where the name is known, no "Created at" for "Booked", and no id as a title. The
-    page of a ledger's row begins with its amount."""
+    """No "Nov. 29, 2026" beside "2026-11-29", no "staff:2" where the name is known, no "Created at" for "Booked", and no title that is
+    an id, an order or an amount without its unit. The page of a ledger's row begins with its amount."""
     fill_every_table(TenantFactory(name="Acme"), boss)
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -95,6 +98,7 @@ def test_every_page_writes_dates_in_one_form_people_by_name_and_labels_in_words(
             raw += ["an empty value without a dash"] if "<dd></dd>" in html else []
             if path != query and issubclass(model, LedgerRow) and AMOUNTS & {field.name for field in model._meta.concrete_fields}:
                 raw += [] if "money" in FIRST_FACT.findall(html)[0] else ["the amount is not first"]
+            raw += NO_NAME.findall(TITLE.findall(html)[0]) + EMPTY.findall(text)
             if model._meta.label not in WITH_CODES:
                 raw += sorted(set(CODE.findall(text)) - NO_CODES)
             if found := DATE_IN_WORDS.findall(text) + re.findall(rf"staff:{boss.pk}\b", text) + raw:

@@ -56,6 +56,12 @@ def test_a_row_shows_all_it_holds(admin_client, book):
     assert book["reference_id"] in page
 
 
+def test_a_reversal_is_no_credit_and_no_debit_in_its_title(admin_client, book):
+    [reversal] = admin_client.get("/admin/billing/transaction/?reversal=reversal").context["cl"].result_list
+    page = admin_client.get(f"/admin/billing/transaction/{reversal.pk}/change/").content.decode()
+    assert (reversal.effect < 0, "Reversal of 5.00 USD" in page, "Credit of" in page) == (True, True, False)
+
+
 def test_types_are_shown_by_the_label_of_the_tenant_of_the_office_or_in_the_words_of_the_code(admin_client, context, record):
     services.define_type(**context, code="gpu_hours", label="GPU hours", direction="debit")
     rows = {code: record(type=code, amount=1, reference_id=f"of {code}") for code in ("topup", "gpu_hours", "late_fee")}

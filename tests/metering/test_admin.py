@@ -1,5 +1,6 @@
 """The metering ledger in the back office: every list opens, finds, and costs the same with one row and with many."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -64,6 +65,12 @@ def test_rows_are_found_by_exactly_what_names_them(admin_client, caller):
     ):
         found = admin_client.get(f"/admin/metering/{page}/", {"q": term})
         assert len(found.context["cl"].result_list) == count, (page, term)
+
+
+def test_the_list_of_calls_says_what_each_costs(admin_client, caller):
+    caller.create(costs=[COST | {"fiatAmount": "2.5"}, COST | {"fiatAmount": "1", "fiatAssetSymbol": "EUR", "isEstimate": False}])
+    html = re.sub("<[^>]*>", "", admin_client.get("/admin/metering/transaction/").content.decode())
+    assert "2.50 USD estimated1.00 EUR " in html
 
 
 @pytest.mark.parametrize("query", ["transaction/?status=authorized", "cost/?is_active=1", "fact/?pricing=priced", "rollup/?grain=day"])

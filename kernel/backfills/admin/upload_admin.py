@@ -24,6 +24,7 @@ from kernel.backfills.models import BackfillUpload, BackfillUploadStep
 from kernel.backfills.uploads import stored_files
 from kernel.base.error_messages import message_for
 from kernel.ledger.admin import LedgerAdmin
+from kernel.ledger.admin.base import TitledRow
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import actor_of, page_of
 from kernel.ledger.errors import LedgerError
@@ -140,7 +141,12 @@ class BackfillUploadAdmin(LedgerAdmin):
         return HttpResponseRedirect(page_of(LABEL, upload.pk))
 
     def _page(self, request: HttpRequest, upload: BackfillUpload, form: ReadingForm | None = None) -> HttpResponse:
-        context = {**page_context(request, upload, form), "title": upload.file_name, "opts": self.opts}
+        context = {
+            **page_context(request, upload, form),
+            "title": upload.file_name,
+            "opts": self.opts,
+            "original": TitledRow(upload, upload.file_name),
+        }
         return TemplateResponse(request, "backfills/upload.html", {**self.admin_site.each_context(request), **context})
 
     def _get_upload(self, request: HttpRequest, object_id: str) -> BackfillUpload:

@@ -28,6 +28,7 @@ from kernel.corrections.models import (
 )
 from kernel.corrections.selectors import list_entries, list_waiting_requests
 from kernel.ledger.admin import LedgerAdmin
+from kernel.ledger.admin.base import TitledRow
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import (
     actor_names,
@@ -165,6 +166,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
             **self.admin_site.each_context(request),
             "title": f"{kind_title(correction.kind)} · {correction}",
             "opts": self.opts,
+            "original": TitledRow(correction, str(correction)),
             "correction": correction,
             "kind_title": kind_title(correction.kind),
             "status": label(correction.get_state_display(), STATE_COLOURS[State(correction.state)]),

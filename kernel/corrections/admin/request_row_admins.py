@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.utils.text import capfirst
 
+from kernel.corrections.choices import State
 from kernel.corrections.models import CorrectionComment, CorrectionEntry, CorrectionEvidence, CorrectionLine, CorrectionStateChange
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.figures import FigureFilter
@@ -56,7 +57,7 @@ class CorrectionEntryAdmin(LedgerAdmin):
 @admin.register(CorrectionEvidence)
 class CorrectionEvidenceAdmin(LedgerAdmin):
     in_sidebar = False
-    list_display = ("id", "tenant", "request", "name", "content_type", "created_at")
+    list_display = ("name", "tenant", "request", "content_type", "created_at")
     list_select_related = ("tenant", "request")
     icon = "attach_file"
 
@@ -64,7 +65,7 @@ class CorrectionEvidenceAdmin(LedgerAdmin):
 @admin.register(CorrectionComment)
 class CorrectionCommentAdmin(LedgerAdmin):
     in_sidebar = False
-    list_display = ("id", "tenant", "request", "actor", "text", "created_at")
+    list_display = ("created_at", "tenant", "request", "actor", "text")
     list_select_related = ("tenant", "request")
     icon = "chat"
 
@@ -72,6 +73,11 @@ class CorrectionCommentAdmin(LedgerAdmin):
 @admin.register(CorrectionStateChange)
 class CorrectionStateChangeAdmin(LedgerAdmin):
     in_sidebar = False
-    list_display = ("id", "tenant", "request", "from_state", "to_state", "actor", "reason", "created_at")
+    list_display = ("created_at", "tenant", "request", "from_state", "to_state", "actor", "reason")
     list_select_related = ("tenant", "request")
     icon = "history"
+
+    def formatter_for(self, field: Any) -> Callable[[Any], Any] | None:
+        if field.name == "from_state":
+            return lambda row: State(row.from_state).label if row.from_state else "-"
+        return super().formatter_for(field)

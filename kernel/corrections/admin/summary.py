@@ -7,7 +7,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from kernel.corrections.admin.moved_amounts import MAX_OF_DAY, account_link, moved_links, sums_of_day
@@ -18,7 +18,7 @@ from kernel.corrections.models import CorrectionEntry, CorrectionLine, Correctio
 from kernel.corrections.selectors import list_requests_of_day
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.figures import figure_url, has_figure
-from kernel.ledger.admin.formatting import id_link, joined, label, link, model_name, money, row_link
+from kernel.ledger.admin.formatting import id_link, label, link, model_name, money, row_link
 from kernel.ledger.admin.links import PanelSource
 from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import scope_of
@@ -135,9 +135,10 @@ def day_panel(correction: CorrectionRequest, *, requested_by: Any) -> Panel:
         )
         for each in requests[:MAX_OF_DAY]
     ]
-    parts = [format_html("{} {}", amount, how) for amount, how in sums_of_day(requests[:MAX_OF_DAY], **its)]
+    # Each sum has a comma of its own.
+    sums = format_html_join("; ", "{} {}", sums_of_day(requests[:MAX_OF_DAY], **its))
     more = f" Only the newest {MAX_OF_DAY} are counted and listed." if len(requests) > MAX_OF_DAY else ""
-    note = format_html("{}{}", joined(parts) if parts else "Nothing that moves money.", more)
+    note = format_html("{}{}", sums or "Nothing that moves money.", more)
     title = format_html("{} within 24 hours", requested_by)
     return Panel(title, ("Request", "State", "What", "Moves", "Reason", "Requested"), rows, empty="Nothing.", note=note)
 

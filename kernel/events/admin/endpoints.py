@@ -162,7 +162,7 @@ class EndpointAdmin(LedgerAdmin):
 
     @admin.display(description="events")
     def events(self, row: Endpoint) -> str:
-        return ", ".join(row.enabled_events)
+        return "All" if "*" in row.enabled_events else ", ".join(row.enabled_events)
 
     @admin.display(description="headers")
     def header_names(self, row: Endpoint) -> str:

@@ -1,6 +1,7 @@
 """The base class of every ledger table's admin: a read-only list that is fast at any size, and a page for each row."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -34,7 +35,7 @@ from kernel.ledger.admin.lists import PEOPLE, LedgerList
 from kernel.ledger.base_models import LedgerRow
 from kernel.ledger.identifiers import with_short_ids
 from kernel.ledger.json_field import DocumentField
-from kernel.ledger.money import PLACES, MoneyField
+from kernel.ledger.money import PLACES, MoneyField, in_words
 from kernel.tenants.admin import ReadOnly
 from kernel.tenants.staff_scope import scope_of
 
@@ -116,6 +117,13 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
             return lambda row: id_link(self.links[field.name], getattr(row, field.attname))
         return None
 
+    def title_of(self, row: Any) -> str:
+        """The row's own name; the amount at its end gets the unit, which may stand in another row that a name doesn't read."""
+        title, amount = str(row), getattr(row, "amount", None)
+        if not isinstance(amount, Decimal) or not title.endswith(f" {in_words(amount)}"):
+            return title
+        return title.removesuffix(in_words(amount)) + in_words(amount, self.currency_of(row))
+
     def currency_of(self, row: models.Model) -> str:
         """The row's currency code or metric, empty where it has none."""
         value: Any = row
@@ -167,7 +175,7 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
         }
         return TemplateResponse(request, self.row_template, context)
 
-    def page_fields(self, row: Any) -> dict[str, list[tuple[str, Any, bool]]]:
+    def page_fields(self, row: Any) -> dict[str, Any]:
         """Name, value and width of each field. `fields`: what people read, of a ledger's row the answer first; `technical`: ids, keys, what
         is empty and what another field says, which pages fold."""
         names = list(self.fields or _field_names(self.model))
@@ -177,11 +185,12 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
         technical = {name for name in names if name in TECHNICAL and (name == "chosen_by" or not isinstance(values[name][1], SafeString))}
         if is_entry:
             technical |= {name for name in names if values[name][1] in (None, "-") or SAID_BY.get(name) in names}
-        if not self.fields and (is_entry or {"amount", "balance"} & set(names)):
+        if not self.fields and (is_entry or {"amount", "balance", "effect"} & set(names)):
             names.sort(key=lambda name: ANSWER.index(name) if name in ANSWER else len(ANSWER))
         return {
             "fields": [values[name] for name in names if name not in technical],
             "technical": [values[name] for name in names if name in technical],
+            "folds_empty": is_entry,
         }
 
     def field_values(self, row: Any) -> list[tuple[str, Any, bool]]:
@@ -236,6 +245,8 @@ class TitledRow:
 
 def _name_of(row: Any, actor: str) -> Any:
     """The name that the list has read, or reads it for a row's own page."""
+    if not actor:
+        return "-"
     people = getattr(row, "people", {})
     return people[actor] if actor in people else actor_names([actor])[actor]
 

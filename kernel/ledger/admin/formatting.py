@@ -82,7 +82,10 @@ def row_link(row: models.Model | None, text: str = "") -> SafeString | str:
 
 def id_link(label: str, identifier: Any, text: str = "") -> SafeString | str:
     """A link to a row by its id."""
-    return "-" if identifier is None else link(page_of(label, identifier), text or short(identifier))
+    if identifier is None:
+        return "-"
+    # An id stays in one line: a browser would break it after the dots.
+    return link(page_of(label, identifier), text or format_html('<span class="ch-id">{}</span>', short(identifier)))
 
 
 def link(url: str, text: Any) -> SafeString | str:

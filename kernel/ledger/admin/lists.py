@@ -315,7 +315,7 @@ class LedgerList:
         parts += [value for name in self._line_parts() if (value := getattr(row, name)) and value not in title]
         if self.search_time:
             moment = getattr(row, self.search_time)
-            parts.append(f"{timezone.localtime(moment):%Y-%m-%d %H:%M}" if hasattr(moment, "hour") else str(moment))
+            parts.append(f"{timezone.localtime(moment):%Y-%m-%d %H:%M %Z}" if hasattr(moment, "hour") else str(moment))
         if issubclass(self.model, TenantOwned):
             parts.append(str(row.tenant))
         return format_html_join(" · ", "{}", ((part,) for part in parts))

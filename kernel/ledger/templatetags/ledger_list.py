@@ -1,6 +1,7 @@
 """The table of a list: the same cells as Unfold's, without the thirty CSS classes that it repeats in each of them."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
@@ -17,7 +18,11 @@ from unfold.utils import display_for_field, display_for_label, display_for_value
 from kernel.ledger.identifiers import with_short_ids
 
 register = Library()
+# Columns of amounts: see ReadOnly, which names the functions that format a column.
+AMOUNT_COLUMNS = ("moneyfield-", "decimalfield-")
 TICK = mark_safe('<span class="material-symbols-outlined ch-tick" title="Yes">check_small</span>')
+# Below the amounts of its column, which are aligned right.
+NO_AMOUNT = mark_safe('<span class="money">-</span>')
 CROSS = mark_safe('<span class="material-symbols-outlined ch-cross" title="No">close_small</span>')
 
 
@@ -43,6 +48,8 @@ def _cells(cl: Any, row: Any, labels: list[str], preserved: dict[str, Any]) -> I
     linked = next((name for name in cl.list_display if name != "action_checkbox"), None) if cl.list_display_links is not None else None
     for name, label in zip(cl.list_display, labels, strict=True):
         text = _text(cl, row, name)
+        if text == "-" and getattr(name, "__name__", "").startswith(AMOUNT_COLUMNS):
+            text = NO_AMOUNT
         if not label:
             yield format_html('<td class="ch-select" data-label="Select">{}</td>', text)
         elif name == linked or name in (cl.list_display_links or ()):
@@ -74,7 +81,8 @@ def _text(cl: Any, row: Any, name: Any) -> Any:
     if isinstance(value, str) and not isinstance(value, SafeString) and " " not in value and (short := with_short_ids(value)) != value:
         return format_html('<span title="{}">{}</span>', value, short)
     if field is not None and not field.auto_created:
-        return display_for_field(value, field, empty)
+        shown = display_for_field(value, field, empty)
+        return format_html('<span class="ch-day">{}</span>', shown) if type(value) is date else shown
     if label := getattr(attribute, "label", None):
         return display_for_label(value, empty, label)
     return display_for_value(value, getattr(attribute, "empty_value_display", empty))

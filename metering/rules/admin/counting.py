@@ -1,9 +1,14 @@
 """The lists of what the decisions count, and of what they refused."""
 
+from collections.abc import Callable
+from typing import Any
+
 from django.contrib import admin
 
 from kernel.ledger.admin import LedgerAdmin
+from kernel.ledger.admin.formatting import joined, row_link
 from kernel.ledger.money import trimmed_digits
+from metering.models import Agent
 from metering.rules.models import RuleCounter, RuleCounterEntry, RuleExecution, RuleMeasure
 
 
@@ -36,7 +41,20 @@ class RuleMeasureAdmin(CountingAdmin):
     )
     list_select_related = ("tenant",)
     json_fields = ("conditions",)
+    codes = ("measurement_type",)
     icon = "straighten"
+
+    def read_related(self, rows: list[Any]) -> None:
+        """The names of the agents that the measures are of, in one query."""
+        ids = {agent_id for row in rows for agent_id in row.agent_ids}
+        agents = {agent.pk: agent for agent in Agent.objects.filter(pk__in=ids)} if ids else {}
+        for row in rows:
+            row.agents = [agents[agent_id] for agent_id in row.agent_ids if agent_id in agents]
+
+    def formatter_for(self, field: Any) -> Callable[[Any], Any] | None:
+        if field.name == "agent_ids":
+            return lambda row: joined(row_link(agent) for agent in row.agents) if row.agents else "-"
+        return super().formatter_for(field)
 
 
 @admin.register(RuleCounter)
@@ -45,6 +63,11 @@ class RuleCounterAdmin(CountingAdmin):
     list_select_related = ("tenant", "measure")
     search_fields = ("id", "measure")
     icon = "calculate"
+
+    def formatter_for(self, field: Any) -> Callable[[Any], Any] | None:
+        if field.name == "group_key":
+            return lambda row: f"{row}"
+        return super().formatter_for(field)
 
     @admin.display(description="used")
     def sum(self, row: RuleCounter) -> str:

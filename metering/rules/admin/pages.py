@@ -102,7 +102,7 @@ class SpendingRuleAdmin(LedgerAdmin):
 
     @admin.display(description="status")
     def state(self, rule: SpendingRule) -> Any:
-        return label(rule.status, COLOURS[RuleStatus(rule.status)])
+        return label(rule.get_status_display(), COLOURS[RuleStatus(rule.status)])
 
     def lead(self, row: SpendingRule) -> list[str]:
         return rule_sentences(get_rule(tenant_id=row.tenant_id, reference=str(row.pk)))
@@ -125,7 +125,7 @@ class SpendingRuleAdmin(LedgerAdmin):
 
 @admin.register(RuleVersion)
 class RuleVersionAdmin(LedgerAdmin):
-    list_display = ("id", "tenant", "rule", "version", "change", "actor", "created_at")
+    list_display = ("created_at", "tenant", "rule", "version", "change", "actor")
     list_select_related = ("tenant", "rule")
     list_filter = ("change",)
     search_fields = ("id", "rule")
@@ -143,18 +143,19 @@ class RulePartAdmin(LedgerAdmin):
 
 @admin.register(RuleParameter)
 class RuleParameterAdmin(RulePartAdmin):
-    list_display = ("id", "tenant", "rule", "limit_value", "measurement_type", "interval_value", "interval_unit", "removed_at")
+    list_display = ("rule", "tenant", "limit_value", "measurement_type", "interval_value", "interval_unit", "removed_at")
+    codes = ("measurement_type",)
     icon = "speed"
 
 
 @admin.register(RuleCondition)
 class RuleConditionAdmin(RulePartAdmin):
-    list_display = ("id", "tenant", "rule", "field_type", "field_name", "operator", "value", "removed_at")
+    list_display = ("rule", "tenant", "field_type", "field_name", "operator", "value", "removed_at")
     icon = "rule"
 
 
 @admin.register(AgentRule)
 class AgentRuleAdmin(RulePartAdmin):
-    list_display = ("id", "tenant", "rule", "agent", "removed_at")
+    list_display = ("rule", "tenant", "agent", "removed_at")
     list_select_related = ("tenant", "rule", "agent")
     icon = "smart_toy"

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from kernel.ledger.base_models import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
+from kernel.ledger.identifiers import code_in_words
 from kernel.ledger.json_field import DocumentField
 from kernel.ledger.money import MoneyField, in_words, is_finite
 from metering.rules.choices import IntervalUnit, Measurement, RequestStatus, Scope
@@ -46,7 +47,8 @@ class RuleMeasure(TenantOwned):
         constraints = [models.UniqueConstraint(fields=["tenant", "key_digest"], name="rules_rulemeasure_key")]
 
     def __str__(self) -> str:
-        return f"{self.get_measurement_type_display()} in {self.interval_value} {self.get_interval_unit_display().lower()}"
+        unit = self.interval_unit.removesuffix("s") if self.interval_value == 1 else self.interval_unit
+        return f"{code_in_words(self.measurement_type)} in {self.interval_value} {unit}"
 
 
 class RuleCounter(TenantOwned):

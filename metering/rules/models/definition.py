@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from kernel.ledger.base_models import LedgerRow, TenantOwned, tenant_foreign_key, tenant_of_account
+from kernel.ledger.identifiers import code_in_words
 from kernel.ledger.json_field import DocumentField
 from kernel.ledger.money import MoneyField, is_finite
 from metering.rules.choices import (
@@ -134,7 +135,7 @@ class RuleParameter(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return self.parameter_name or self.get_measurement_type_display()
+        return self.parameter_name or code_in_words(self.measurement_type)
 
 
 class RuleCondition(TenantOwned):

@@ -37,3 +37,20 @@ document.addEventListener("DOMContentLoaded", () => {
             .catch(fail);
     }
 });
+
+// Charts are drawn with colours of their own: bars and figures get those of the theme, also when it changes.
+window.addEventListener("load", () => {
+    const paint = () => {
+        const style = getComputedStyle(document.documentElement);
+        for (const canvas of document.querySelectorAll("canvas.chart")) {
+            const chart = window.Chart?.getChart(canvas);
+            if (!chart) continue;
+            for (const axis of ["x", "y"]) chart.options.scales[axis].ticks.color = style.getPropertyValue("--ch-muted").trim();
+            for (const dataset of chart.data.datasets) dataset.backgroundColor = style.getPropertyValue("--ch-chart").trim();
+            chart.update("none");
+        }
+    };
+    // After Unfold's own listener, which makes the charts.
+    setTimeout(paint);
+    new MutationObserver(paint).observe(document.documentElement, { attributeFilter: ["class"] });
+});
