@@ -5,8 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.template import Context, Template
+from django.utils.safestring import mark_safe
 
 from backoffice import site as office_site
+from kernel.ledger.admin.base import TitledRow
 from kernel.tenants import services
 from kernel.tenants.admin import ReadOnly
 from kernel.tenants.models import ApiKey, Tenant
@@ -157,3 +160,15 @@ def test_a_refusal_of_the_office_leads_back_into_it(client, django_user_model):
     client.force_login(django_user_model.objects.create_user("nobody", password="a-long-password", is_staff=True))
     response = client.get("/admin/billing/transaction/")
     assert (response.status_code, "To the back office" in response.content.decode()) == (403, True)
+
+
+def test_the_path_above_a_page_writes_a_name_as_its_owner_does_and_escapes_it_once():
+    template = Template("{% load page_titles %}{{ part|page_title }}")
+
+    def shown(part):
+        return template.render(Context({"part": part}))
+
+    assert (shown("wallets"), shown(TitledRow(None, "waiting to posted"))) == ("Wallets", "Waiting to posted")
+    names = ["https://example.com/hooks", "hotline-voice", "openai"]
+    assert [shown(TitledRow(None, name)) for name in names] == names
+    assert (shown(TitledRow(None, "A & B")), shown(mark_safe("A &amp; B"))) == ("A &amp; B", "A &amp; B")

@@ -12,7 +12,7 @@ register = Library()
 SENTENCE = re.compile("[a-z]+ ")
 
 
-@register.filter
+@register.filter(is_safe=True)
 def page_title(part: Any) -> str:
     """Names of apps and tables begin with a capital; the name of a row does so only where it is a sentence."""
     text = str(part)
