@@ -216,7 +216,8 @@ class TransactionAdmin(CorrectionActions):
 
     @admin.display(description="cost")
     def costs(self, row: Transaction) -> Any:
-        return joined(cost_parts(row.costs_now)) if row.costs_now else "-"  # type: ignore[attr-defined] # of read_related
+        parts = cost_parts(row.costs_now)  # type: ignore[attr-defined] # of read_related
+        return format_html('<div class="ch-right">{}</div>', joined(parts) if parts else "-")
 
     def page_fields(self, row: Transaction) -> dict[str, Any]:
         """Its page begins with what it costs now."""
