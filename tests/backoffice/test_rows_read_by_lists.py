@@ -93,7 +93,7 @@ LISTS = [
         calls,
         HAPPENED,
         {
-            "a tenant, by when it happened": "window=all&tenant={tenant}&o=-9",
+            "a tenant, by when it happened": "window=all&tenant={tenant}&o=-10",
             "an agent": "window=all&tenant={tenant}&agent=bot",
             "a customer": "window=all&tenant={tenant}&customer=many",
             "a customer with few": "window=all&tenant={tenant}&customer=few",
