@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import msgspec
+
 from kernel.api.problems import Invalid, Problem, problem_of
 from kernel.ledger.outcomes import POSTED, REPLAYED, is_replayed
 
@@ -18,8 +20,7 @@ REFUSED = "refused"
 ITEM_STATUSES = (POSTED, REPLAYED, REFUSED)
 
 
-@dataclass(frozen=True, slots=True)
-class ItemOutcome:
+class ItemOutcome(msgspec.Struct, frozen=True):
     """One item: its status is one of ITEM_STATUSES; `row` is its row of the ledger, or `problem` says why there is none."""
 
     index: int

@@ -33,7 +33,8 @@ def digest(facts: Mapping[str, Any], names: Sequence[str], *, forms: Mapping[str
     for name, value in facts.items():
         if value is None or (place := places.get(name)) is None:
             continue
-        compared = forms[name](value) if name in forms else value
+        form = forms.get(name)
+        compared = value if form is None else form(value)
         if type(compared) is str and len(compared) <= CACHED_TEXT_LENGTH:
             parts[place] = _short(compared)
         elif compared is not None:

@@ -129,8 +129,11 @@ class MeteringDialect(CamelCaseDialect):
         if item.problem is not None:
             return {"index": item.index, "status": self.status(item.problem), "error": self.error_body(item.problem)}
         body = {"index": item.index, "status": status, "id": item.row["id"]}
-        replayed = {"replayed": True} if item.status == REPLAYED else {}
-        return body | replayed | ({} if row is None else {"transaction": row})
+        if item.status == REPLAYED:
+            body["replayed"] = True
+        if row is not None:
+            body["transaction"] = row
+        return body
 
     def batch_body(self, outcome: BatchOutcome, items: list[Any]) -> dict[str, Any]:
         return {"data": items, "meta": outcome.counts}

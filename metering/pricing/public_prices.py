@@ -159,14 +159,16 @@ def by_plan(plan: PricePlan, counters: Mapping[str, int], *, model_price: Any) -
         if quantity < 0:
             return None
         rest[part.counter] = quantity
-    total, by_direction = ZERO, {"input": ZERO, "output": ZERO}
+    total = input_price = output_price = ZERO
     for part in plan.summed:
         quantity = rest[part.counter]
-        if isinstance(part.price, Decimal):
+        if type(part.price) is Decimal:
             price = part.price * quantity / part.per
         else:
             price = calc_unit_price(part.price, quantity, counters.get("input_tokens", 0), part.per)
         total += price
-        if part.direction in by_direction:
-            by_direction[part.direction] += price
-    return Calculated(by_direction["input"], by_direction["output"], total, model_price)
+        if part.direction == "input":
+            input_price += price
+        elif part.direction == "output":
+            output_price += price
+    return Calculated(input_price, output_price, total, model_price)

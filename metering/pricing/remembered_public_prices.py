@@ -48,14 +48,16 @@ class PlainUsage(NamedTuple):
 class UsageShape(NamedTuple):
     """What usages have in common whose counters have the same names.
 
-    `counters` are in the order of the usage, None for a total; `ordered` in that of the reading. `parts`: of these, with what each is a
-    part of. `read`: the paths of the counters. `price`: the price as the details of a cost have it, encoded.
+    `counters`: in the order of a reading, each with its place among the quantities of the usage. `wholes` and `totals`: the places of input
+    and output, and of their sums. `parts`: of the counters, with what each is a part of. `read`: the paths of the counters. `price`: the
+    price as the details of a cost have it, encoded.
     """
 
     model_price: Any
     plan: PricePlan
-    counters: tuple[str | None, ...]
-    ordered: tuple[str, ...]
+    counters: tuple[tuple[str, int], ...]
+    wholes: tuple[int, ...]
+    totals: tuple[int, ...]
     parts: tuple[tuple[str, str], ...]
     read: Sequence[str]
     price: msgspec.Raw
@@ -68,7 +70,10 @@ _shapes: BoundedDict[tuple[Any, ...], UsageShape] = BoundedDict(at_most=1_000)
 
 def plain_usage(reported: Any, *, facts: str) -> PlainUsage | None:
     """The usage of a reply, if that is plain but for the names of its counters. `facts`: the text of `reported`."""
-    if type(reported) is not dict or not reported.keys() <= MEMBERS or type(usage := reported.get("usage")) is not dict:
+    if type(reported) is not dict or type(usage := reported.get("usage")) is not dict:
+        return None
+    is_silent = reported.keys() <= SILENT_MEMBERS
+    if not is_silent and not reported.keys() <= MEMBERS:
         return None
     names: list[Name] = []
     quantities: list[Any] = []
@@ -82,7 +87,7 @@ def plain_usage(reported: Any, *, facts: str) -> PlainUsage | None:
     for quantity in quantities:
         if type(quantity) is not int or not 0 <= quantity <= LARGEST:
             return None
-    if not reported.keys() <= SILENT_MEMBERS and _may_tell_more(reported, facts):
+    if not is_silent and _may_tell_more(reported, facts):
         return None
     return PlainUsage(tuple(names), tuple(quantities))
 
@@ -102,10 +107,10 @@ def known_shape(usage: PlainUsage, *, model_price: Any, decisive: Decisive) -> U
 
 def calculate_plainly(usage: PlainUsage, shape: UsageShape) -> tuple[dict[str, int], Calculated] | None:
     """The counters of a usage of a known shape, in the order of a reading, and their price. None where they contradict each other."""
-    counted = dict(zip(shape.counters, usage.quantities, strict=True))
-    if None in counted and not _adds_up(usage, shape.counters):
+    quantities = usage.quantities
+    if shape.totals and not _add_up(quantities, wholes=shape.wholes, totals=shape.totals):
         return None
-    counters = {name: counted[name] for name in shape.ordered}
+    counters = {name: quantities[place] for name, place in shape.counters}
     for part, whole in shape.parts:
         if counters[part] > counters[whole]:
             return None
@@ -118,24 +123,32 @@ def remember_shape(usage: PlainUsage, reading: UsageReading, *, model_price: Any
     was needed. `price`: as the details of its cost have it."""
     if not all(name in COUNTERS or name in TOTALS for name in usage.names) or SEARCHING_MODEL.search(decisive[1]):
         return
-    counters = tuple([COUNTERS.get(name) for name in usage.names])
-    counted = {counter: quantity for counter, quantity in zip(counters, usage.quantities, strict=True) if counter is not None}
-    named = [counter for counter in counters if counter is not None]
-    if len(named) != len(counted) or reading.counters != counted or len(reading.read) != len(counted) or reading.ignored:
+    names = [COUNTERS.get(name) for name in usage.names]
+    places = {counter: place for place, counter in enumerate(names) if counter is not None}
+    counted = {counter: usage.quantities[place] for counter, place in places.items()}
+    totals = tuple([place for place, counter in enumerate(names) if counter is None])
+    if len(totals) + len(counted) != len(names) or reading.counters != counted or len(reading.read) != len(counted) or reading.ignored:
         return
     plan = plan_of(model_price, reading.counters)
-    if plan is None or not _adds_up(usage, counters):
+    wholes = tuple([place for counter, place in places.items() if counter in REQUIRED_COUNTERS])
+    if plan is None or not _add_up(usage.quantities, wholes=wholes, totals=totals):
         return
-    parts = tuple((name, WHOLES[name]) for name in counted if WHOLES.get(name) in counted)
-    shape = UsageShape(model_price, plan, counters, tuple(reading.counters), parts, reading.read, msgspec.Raw(msgspec.json.encode(price)))
-    _shapes[_key(usage, model_price=model_price, decisive=decisive)] = shape
+    _shapes[_key(usage, model_price=model_price, decisive=decisive)] = UsageShape(
+        model_price=model_price,
+        plan=plan,
+        counters=tuple([(counter, places[counter]) for counter in reading.counters]),
+        wholes=wholes,
+        totals=totals,
+        parts=tuple([(name, WHOLES[name]) for name in counted if WHOLES.get(name) in counted]),
+        read=reading.read,
+        price=msgspec.Raw(msgspec.json.encode(price)),
+    )
 
 
-def _adds_up(usage: PlainUsage, counters: Sequence[str | None]) -> bool:
+def _add_up(quantities: Sequence[int], *, wholes: Sequence[int], totals: Sequence[int]) -> bool:
     """Whether each total is the sum of input and output. Else something was counted that has no name of its own."""
-    counted = list(zip(counters, usage.quantities, strict=True))
-    whole = sum([quantity for counter, quantity in counted if counter in REQUIRED_COUNTERS])
-    return not [quantity for counter, quantity in counted if counter is None and quantity != whole]
+    whole = sum([quantities[place] for place in wholes])
+    return not [place for place in totals if quantities[place] != whole]
 
 
 def _key(usage: PlainUsage, *, model_price: Any, decisive: Decisive) -> tuple[Any, ...]:

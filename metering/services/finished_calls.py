@@ -32,29 +32,29 @@ def ending_digest(facts: Mapping[str, Any], *, transaction_id: UUID | str, repor
     return amendment_digest({"call": "complete", "outcome": facts["outcome"], "transaction_id": transaction_id, **report})
 
 
-def add_reports(
-    items: Sequence[dict[str, Any]], transactions: Sequence[Mapping[str, Any]], *, tenant_id: UUID, make_id: Callable[[], UUID | str]
-) -> None:
-    """Add to postings of metering_post what was reported of their calls, and what that came to.
-
-    `transactions`: the facts of each posting, with all three names. `make_id` makes the ids of facts and costs. One query reads the
-    tenant's prices, if anything was reported.
-    """
-    reported = [(item, facts) for item, facts in zip(items, transactions, strict=True) if facts.get("response_facts")]
+def get_price_book(transactions: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> Row | None:
+    """What `add_report` needs of the tenant's prices, by one query; None where nothing was reported. `transactions`: their facts."""
+    reported = [facts for facts in transactions if facts.get("response_facts")]
     if not reported:
-        return
-    moments = [facts["occurred_at"] for _, facts in reported if facts.get("occurred_at")]
-    book = price_books.get_price_book(tenant_id=tenant_id, since=min(moments, default=None), until=max(moments, default=None))
-    for item, facts in reported:
-        _add_report(item, facts, book=book, make_id=make_id)
+        return None
+    moments = [facts["occurred_at"] for facts in reported if facts.get("occurred_at")]
+    return price_books.get_price_book(tenant_id=tenant_id, since=min(moments, default=None), until=max(moments, default=None))
 
 
 def _report_of(facts: Mapping[str, Any]) -> dict[str, Any]:
-    phase = RESPONSE if facts["outcome"] == SUCCESS else ERROR
-    return {name: value for name, value in facts["response_facts"].items() if value is not None} | {"phase": phase}
+    report = {name: value for name, value in facts["response_facts"].items() if value is not None}
+    report["phase"] = RESPONSE if facts["outcome"] == SUCCESS else ERROR
+    return report
 
 
-def _add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row, make_id: Callable[[], UUID | str]) -> None:
+def add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row | None, make_id: Callable[[], UUID | str]) -> None:
+    """Add to a posting of metering_post what was reported of its call, if anything was, and what that came to.
+
+    `facts`: those of the posting, with all three names. `make_id` makes the ids of fact and cost. To be called right after the posting is
+    made: its digest and that of the report have the same document, which metering.digests remembers for a few calls.
+    """
+    if book is None or not facts.get("response_facts"):
+        return
     # Unless it says otherwise, the call happened when its prices were read: the writing may wait, and a price may be set meanwhile.
     item["occurred_at"] = facts.get("occurred_at") or book["now"]
     terms = {
@@ -69,10 +69,19 @@ def _add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row, ma
     }
     report = _report_of(facts)
     fact, cost = price_report(report, terms=terms, book=book["prices"])
-    item["fact"] = {"id": make_id(), **fact, "digest": ending_digest(facts, transaction_id=item["id"], report=report).hex()}
+    fact["id"] = make_id()
+    fact["digest"] = ending_digest(facts, transaction_id=item["id"], report=report).hex()
+    item["fact"] = fact
     if cost is not None:
-        kept = {name: cost[name] for name in ("currency", "is_estimate", "details")}
-        _add_cost(item, {"id": make_id(), "amount": f"{cost['amount']:f}", **kept, "inferred_from_id": item["fact"]["id"]})
+        made = {
+            "id": make_id(),
+            "amount": f"{cost['amount']:f}",
+            "currency": cost["currency"],
+            "is_estimate": cost["is_estimate"],
+            "details": cost["details"],
+            "inferred_from_id": fact["id"],
+        }
+        _add_cost(item, made)
 
 
 def _add_cost(item: dict[str, Any], cost: dict[str, Any]) -> None:

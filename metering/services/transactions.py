@@ -57,7 +57,7 @@ def record_transaction(
     named = with_names(facts | {"idempotency_key": idempotency_key})
     item = _make_posting(named, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=new_id)
     if finished_calls.is_finished(named):
-        greenlets.run_or_retry_in_thread(lambda: finished_calls.add_reports([item], [named], tenant_id=tenant_id, make_id=new_id))
+        greenlets.run_or_retry_in_thread(lambda: _price_report(item, named, tenant_id=tenant_id))
     row = new_transaction_calls.post_new_transaction(item, tenant_id=tenant_id)
     [recorded] = greenlets.run_or_retry_in_thread(lambda: _read_rows([(row, item, named)], tenant_id=tenant_id))
     if recorded.error is not None:
@@ -88,12 +88,20 @@ def record_transactions(
     named = [with_names(facts) for facts in transactions]
     # As text they are made faster; rows have them as UUIDs.
     make_id = new_id if with_rows else new_id_text
-    items = [
-        _make_posting(facts, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=make_id) for facts in named
-    ]
-    finished_calls.add_reports(items, named, tenant_id=tenant_id, make_id=make_id)
+    book = finished_calls.get_price_book(named, tenant_id=tenant_id)
+    items = []
+    for facts in named:
+        item = _make_posting(facts, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=make_id)
+        finished_calls.add_report(item, facts, book=book, make_id=make_id)
+        items.append(item)
     rows = new_transaction_calls.post_new_transactions(items, tenant_id=tenant_id, **({} if with_rows else SHORT))
     return _read_rows(list(zip(rows, items, named, strict=True)), tenant_id=tenant_id, with_rows=with_rows)
+
+
+def _price_report(item: dict[str, Any], facts: Mapping[str, Any], *, tenant_id: UUID) -> None:
+    """Add to a posting what was reported of its call. On the event loop it runs twice (greenlets): nothing comes before its query."""
+    book = finished_calls.get_price_book([facts], tenant_id=tenant_id)
+    finished_calls.add_report(item, facts, book=book, make_id=new_id)
 
 
 def _make_posting(

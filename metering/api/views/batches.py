@@ -90,6 +90,9 @@ class BatchViewSet(MeteringViewSet):
         body: dict[str, Any] = dialect.batch_item(item, row, status=status)
         if is_full:
             return body | AdditionReply.plain(item.row)
-        if item.row.get("status") is not None:
-            body["transactionStatus"] = item.row["status"]
-        return body | {wire_name: str(item.row[name]) for name, wire_name in IDS.items() if item.row.get(name) is not None}
+        if (transaction_status := item.row.get("status")) is not None:
+            body["transactionStatus"] = transaction_status
+        for name, wire_name in IDS.items():
+            if (value := item.row.get(name)) is not None:
+                body[wire_name] = str(value)
+        return body
