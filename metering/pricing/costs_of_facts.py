@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from kernel.base.caches import BoundedDict
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, trimmed_digits
@@ -57,8 +58,9 @@ PRICED = Pricing.PRICED
 PUBLIC = f"genai-prices {version('genai-prices')}"
 
 
-class Priced(NamedTuple):
-    """The result of pricing: an amount with its details (a JSON text), or why there is none."""
+class Priced(msgspec.Struct, frozen=True):
+    """The result of pricing: an amount with its details (a JSON text), or why there is none. A struct is made four times as fast as a
+    named tuple."""
 
     pricing: Pricing
     note: str = ""
@@ -128,10 +130,10 @@ def with_stated_cost(stated: tuple[str, Decimal], *, computed: Priced) -> Priced
     """The computed cost, with the one that the reply states and the difference (computed less stated) in its details."""
     path, amount = stated[0], rounded(stated[1])
     if computed.details is None or computed.amount is None or computed.currency != "USD":
-        return computed._replace(reported=stated)
+        return replace(computed, reported=stated)
     comparison = {"path": path, "amount": trimmed_digits(amount), "difference": trimmed_digits(computed.amount - amount)}
     details = msgspec.json.decode(computed.details) | {"reported": comparison}
-    return computed._replace(reported=stated, details=msgspec.json.encode(details).decode())
+    return replace(computed, reported=stated, details=msgspec.json.encode(details).decode())
 
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -209,7 +211,7 @@ def by_markup(price: Row, *, computed: Priced) -> Priced:
     amount, arithmetic = with_minimum(price, flat + computed.amount * (1 + price["markup"]), " + ".join([*steps, marked]))
     source = price_source(price) | {"markup": trimmed_digits(price["markup"]), "public": public["price"]}
     details = public | {"price": source, "arithmetic": arithmetic}
-    return computed._replace(amount=amount, details=msgspec.json.encode(details).decode())
+    return replace(computed, amount=amount, details=msgspec.json.encode(details).decode())
 
 
 def price_source(price: Row) -> dict[str, str]:
@@ -264,7 +266,8 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
     priced = _priced(reading.counters, calculated, model=model, price=price, read=reading.read)
     if not unpriced and not reading.ignored:
         return priced
-    return priced._replace(
+    return replace(
+        priced,
         pricing=Pricing.PARTLY_READ if unpriced else Pricing.PRICED,
         note=", ".join(unpriced)[:512],
         ignored=[*reading.ignored, *(path for path in unpriced if path not in reading.ignored)],

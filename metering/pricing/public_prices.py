@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from genai_prices.data_units import unit_data
 from genai_prices.types import TieredPrices, calc_unit_price
 
@@ -27,7 +28,7 @@ UNITS_BY_PRICE = {unit["price_key"]: name for name, unit in unit_data.items()}
 _plans: BoundedDict[tuple[Any, ...], tuple[Any, "PricePlan | None"]] = BoundedDict(at_most=1_000)
 
 
-class Calculated(NamedTuple):
+class Calculated(msgspec.Struct, frozen=True):
     """What a usage costs: for input, for output, and all together with what each request costs."""
 
     input_price: Decimal

@@ -38,7 +38,7 @@ TOTALS = frozenset({"total_tokens", "totalTokens"})
 LARGEST = int(AMOUNT_LIMIT) - 1
 
 
-class PlainUsage(NamedTuple):
+class PlainUsage(msgspec.Struct, frozen=True):
     """The counters of a usage, by their names there, which may be unknown, and their quantities."""
 
     names: tuple[Name, ...]

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
@@ -38,7 +40,7 @@ RECORDED_AS: dict[str, Callable[[Row], Any]] = {
 }
 
 
-class Recorded(NamedTuple):
+class Recorded(msgspec.Struct, frozen=True):
     """The outcome of one new transaction: its full row (`replayed` if an earlier call with the key made it), or why it is refused.
 
     The row of a finished call also has `fact_id`, `pricing`, `cost_id` and `superseded` of what was reported, where it has them.

@@ -5,6 +5,7 @@ import random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from metering.pricing import costs_of_facts, remembered_public_prices
 from tests.metering.test_usage_bodies import BODIES, changed, chat, numbers_in, priced
@@ -47,7 +48,7 @@ def both_ways(monkeypatch: pytest.MonkeyPatch, service: str, body: dict[str, Any
     with monkeypatch.context() as full:
         full.setattr(costs_of_facts, "plain_usage", lambda reported, *, facts: None)
         expected = priced(service, body, resource, **policy)
-    assert remembered._replace(ignored=[*remembered.ignored]) == expected._replace(ignored=[*expected.ignored]), (service, json.dumps(body))
+    assert replace(remembered, ignored=[*remembered.ignored]) == replace(expected, ignored=[*expected.ignored]), (service, json.dumps(body))
     return remembered
 
 
