@@ -15,6 +15,7 @@ import msgspec
 from kernel.base.caches import BoundedDict
 from kernel.ledger import posting
 from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS
+from metering.services import posting_columns
 
 RETRYABLE_CONSTRAINTS = RETRYABLE_MONEY_CONSTRAINTS | {"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"}
 POST, POST_IN_ORDER = "metering_post", "metering_post_in_order"
@@ -62,9 +63,11 @@ def post_new_transactions(
 
     Raises Busy.
     """
-    columns: dict[str, Any] = {"columns_if_refused": columns_if_refused, "columns_always": columns_always}
+    shared: dict[str, Any] = {"columns_if_refused": columns_if_refused, "columns_always": columns_always}
+    if len(items) >= posting_columns.FEWEST and not isinstance(items[0], msgspec.Raw):
+        shared["body"] = posting_columns.encoded_columns(items)
     return _call_posting_function(
-        lambda function: posting.post(function, items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS, **columns),
+        lambda function: posting.post(function, items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS, **shared),
         tenant_id=tenant_id,
     )
 

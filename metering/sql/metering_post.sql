@@ -1,5 +1,5 @@
 -- Records new transactions with their costs: one array, one database transaction.
--- Takes: the tenant, and a JSON array of metering_posting.
+-- Takes: the tenant, and a JSON array of metering_posting; two or more of them also as a JSON object (metering_posting_columns).
 -- Returns: for each posting, in order, a metering_outcome whose `outcome` is
 --   posted         a new row; what the caller can't know is in the other columns
 --   exists         the idempotency key was used before, in the ledger or earlier in the array: `id` and `first_digest` are the first row's
@@ -29,16 +29,17 @@ AS $$
 DECLARE
     -- Called for its side effect: sets lock_timeout before the first statement that may wait.
     lock_timeout CONSTANT text := ledger_set_lock_timeout(postings);
+    sent CONSTANT integer := jsonb_array_length(CASE jsonb_typeof(postings) WHEN 'object' THEN postings -> 'id' ELSE postings END);
     single metering_outcome;
 BEGIN
     LOCK TABLE metering_transaction IN ROW EXCLUSIVE MODE;
     IF NOT pg_try_advisory_xact_lock_shared(rules_lock_number(tenant)) THEN
         single.outcome := 'needs_serial_decision';
-        RETURN QUERY SELECT (single).* FROM generate_series(1, jsonb_array_length(postings));
+        RETURN QUERY SELECT (single).* FROM generate_series(1, sent);
         RETURN;
     END IF;
     -- The single form writes the trace after the transaction that refers to it, in one statement. Citus makes two statements of it.
-    IF jsonb_array_length(postings) = 1 AND current_setting('citus.version', true) IS NULL THEN
+    IF sent = 1 AND current_setting('citus.version', true) IS NULL THEN
         single := metering_post_single(tenant, jsonb_populate_record(NULL::metering_posting, postings -> 0), false);
         IF single.outcome IS NOT NULL THEN
             RETURN NEXT single;
@@ -47,11 +48,14 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND (policy.has_rules OR policy.holds_estimates)) THEN
         single.outcome := 'needs_serial_decision';
-        RETURN QUERY SELECT (single).* FROM generate_series(1, jsonb_array_length(postings));
+        RETURN QUERY SELECT (single).* FROM generate_series(1, sent);
         RETURN;
     END IF;
     RETURN QUERY
     SELECT posted.*
-    FROM metering_post_array(tenant, ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::metering_posting, postings) item)) posted;
+    FROM metering_post_array(tenant, CASE jsonb_typeof(postings)
+        WHEN 'object' THEN metering_read_columns(postings)
+        ELSE ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::metering_posting, postings) item)
+    END) posted;
 END
 $$;

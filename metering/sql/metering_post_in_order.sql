@@ -1,6 +1,6 @@
 -- Records new transactions one by one, in their order, so that each is decided on what those before it have spent: the form of
 -- metering_post for a tenant that has spending rules, or whose rules are being changed, or that holds estimates. It may wait for these.
--- Takes: the tenant, and a JSON array of metering_posting.
+-- Takes: the tenant, and its postings as metering_post takes them.
 -- Returns: as metering_post, but never `needs_serial_decision`.
 -- Locks: the table of transactions in the mode of every writer; the tenant's rules, shared; then the counters of all postings, by id; the
 -- grants and wallets that pay, by id; then as metering_post says. The sums come last.
@@ -18,7 +18,10 @@ AS $$
 DECLARE
     -- Called for its side effect: sets lock_timeout before the first statement that may wait.
     lock_timeout CONSTANT text := ledger_set_lock_timeout(postings);
-    items CONSTANT metering_posting[] := ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::metering_posting, postings) item);
+    items CONSTANT metering_posting[] := CASE jsonb_typeof(postings)
+        WHEN 'object' THEN metering_read_columns(postings)
+        ELSE ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::metering_posting, postings) item)
+    END;
     resolved metering_resolution[];
     posted metering_outcome;
     deltas metering_delta[] := '{}';

@@ -82,6 +82,24 @@ CREATE TYPE metering_posting AS (
     fact metering_new_fact, ending_digest text
 );
 
+-- Many metering_posting as one array for each attribute that they have in a call of the API: read in two thirds of the time of an array of
+-- objects. `fact_...`: of what was reported of each. `cost_...`: of all their costs, one posting's after the other's; `cost_posting` says
+-- whose each is, counted from 1, and a posting without costs has one without id. `cost_supersedes_ids`: each in PostgreSQL's form `{a,b}`.
+CREATE TYPE metering_posting_columns AS (
+    id uuid[], actor text[], request_id text[], occurred_at timestamptz[], checks_occurred_at boolean[], completed_at timestamptz[],
+    idempotency_key text[], digest text[], service_name text[], agent_id uuid[], agent_name text[], trace_reference uuid[],
+    trace_external_id text[], new_trace_id uuid[], action_name text[], resource_name text[], status text[], call_outcome text[],
+    qualifiers text[], metadata text[], request_facts text[], payment_data text[], customer_id text[], change_id uuid[],
+    ending_digest text[],
+    fact_id uuid[], fact_source text[], fact_version text[], fact_phase text[], fact_facts text[], fact_integration text[],
+    fact_pricing text[], fact_pricing_note text[], fact_pricing_fields text[], fact_call_id text[], fact_digest text[],
+    cost_posting integer[], cost_id uuid[], cost_amount numeric[], cost_currency text[], cost_is_estimate boolean[], cost_details text[],
+    cost_supersedes_ids text[], cost_inferred_from_id uuid[], cost_superseded_by_id uuid[]
+);
+
+-- The costs of one posting, to have them in an array by their postings.
+CREATE TYPE metering_costs_of_posting AS (costs metering_new_cost[]);
+
 -- An agent as postings read it. Not the type of the table's rows: on Citus a row read from a shard has the shard's own type, which no
 -- function takes.
 CREATE TYPE metering_found_agent AS (

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.db import connection
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from metering.integrity import checks
 from metering.models import Cost, Fact, Rollup, StatusChange, Trace, Transaction
-from metering.services import agents, prices, transactions
+from metering.services import agents, posting_columns, prices, transactions
 from metering.services import settings as metering_settings
 from tests.factories import TenantFactory
 
@@ -110,11 +111,12 @@ class Book:
 
 @pytest.mark.django_db
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(arrays=arrays, authorizes_at_once=st.booleans())
-def test_an_array_makes_the_book_that_its_postings_make_one_by_one(arrays, authorizes_at_once):
+@given(arrays=arrays, authorizes_at_once=st.booleans(), fewest_in_columns=st.sampled_from([2, posting_columns.FEWEST]))
+def test_an_array_makes_the_book_that_its_postings_make_one_by_one(arrays, authorizes_at_once, fewest_in_columns):
     many, alone = (Book(authorizes_at_once=authorizes_at_once) for _ in range(2))
     for steps in arrays:
-        together = many.post(steps)
+        with mock.patch.object(posting_columns, "FEWEST", fewest_in_columns):
+            together = many.post(steps)
         singly = [alone.post([step])[0] for step in steps]
         assert [many.comparable(outcome) for outcome in together] == [alone.comparable(outcome) for outcome in singly]
     assert many.state() == alone.state()

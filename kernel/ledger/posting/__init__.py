@@ -29,6 +29,7 @@ def post(
     retryable_constraints: frozenset[str] = frozenset(),
     columns_if_refused: Sequence[str] | None = None,
     columns_always: Sequence[str] = (),
+    body: str | None = None,
     using: str = DEFAULT_DB_ALIAS,
 ) -> list[Any]:
     """Calls a ledger's posting function with an array of postings of one tenant; one outcome row for each posting, in their order.
@@ -36,14 +37,15 @@ def post(
     Amounts travel as decimal strings. `retryable_constraints` names the unique constraints of idempotency keys: where another call inserts
     the key between our look and our insert, nothing of ours was written, and the whole call is made again, now to find that row.
     With `columns_if_refused` a row has its `outcome`, `columns_always`, and these, which are null where the outcome is `posted`: who posts
-    many reads little of each. Raises Busy and Django's database errors.
+    many reads little of each. `body`: the postings, encoded in another form that the function takes. Raises Busy and Django's database
+    errors.
     """
     columns = "*"
     if columns_if_refused is not None:
         if_refused = (f"CASE WHEN outcome <> 'posted' THEN {name} END AS {name}" for name in columns_if_refused)
         columns = ", ".join(("outcome", *columns_always, *if_refused))
     called = PostingFunction(function, retryable_constraints, using, columns)
-    return call_function(called, [(tenant_id, posting) for posting in postings])
+    return call_function(called, [(tenant_id, posting) for posting in postings], body=body)
 
 
 def post_one(

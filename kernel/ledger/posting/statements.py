@@ -60,9 +60,12 @@ def release_connection(function: PostingFunction) -> None:
     current_execution().release_connection(function.using)
 
 
-def call_function(function: PostingFunction, postings: Sequence[tuple[UUID, Any]], lock_timeout_ms: int | None = None) -> list[Any]:
+def call_function(
+    function: PostingFunction, postings: Sequence[tuple[UUID, Any]], lock_timeout_ms: int | None = None, *, body: str | None = None
+) -> list[Any]:
     """The rows of one call, in the order of the postings, each given with its tenant.
 
+    `body`: the postings of one tenant, encoded beforehand in another form that the function takes.
     Where the call lost a race that left nothing behind, it is made again. `lock_timeout_ms`: None for the session's own. Raises Busy
     and Django's database errors.
     """
@@ -71,7 +74,7 @@ def call_function(function: PostingFunction, postings: Sequence[tuple[UUID, Any]
     tenants = _places_by_tenant(postings)
     # Of functions that differ only in batch_only_with (a tenant) one statement is kept, not one for each tenant.
     statement = _statement(function._replace(batch_only_with=None), several_tenants=len(tenants) > 1)
-    bodies = [_body([postings[place][1] for place in places], lock_timeout_ms) for places in tenants.values()]
+    bodies = [body] if body is not None else [_body([postings[at][1] for at in places], lock_timeout_ms) for places in tenants.values()]
     parameters = {"tenants": list(tenants), "bodies": bodies, "tenant": next(iter(tenants)), "body": bodies[0]}
     using = function.using
     for _ in range(MAX_CALLS_AFTER_LOST_RACES):
