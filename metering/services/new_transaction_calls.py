@@ -64,8 +64,9 @@ def post_new_transactions(
     Raises Busy.
     """
     shared: dict[str, Any] = {"columns_if_refused": columns_if_refused, "columns_always": columns_always}
-    if len(items) >= posting_columns.FEWEST and not isinstance(items[0], msgspec.Raw):
-        shared["body"] = posting_columns.encoded_columns(items)
+    made = [item for item in items if not isinstance(item, msgspec.Raw)]
+    if len(made) == len(items) >= posting_columns.FEWEST:
+        shared["body"] = posting_columns.encoded_columns(made)
     return _call_posting_function(
         lambda function: posting.post(function, items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS, **shared),
         tenant_id=tenant_id,
