@@ -266,12 +266,9 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
     priced = _priced(reading.counters, calculated, model=model, price=price, read=reading.read)
     if not unpriced and not reading.ignored:
         return priced
-    return replace(
-        priced,
-        pricing=Pricing.PARTLY_READ if unpriced else Pricing.PRICED,
-        note=", ".join(unpriced)[:512],
-        ignored=[*reading.ignored, *(path for path in unpriced if path not in reading.ignored)],
-    )
+    ignored = [*reading.ignored, *(path for path in unpriced if path not in reading.ignored)]
+    pricing = Pricing.PARTLY_READ if unpriced else Pricing.PRICED
+    return replace(priced, pricing=pricing, note=", ".join(unpriced)[:512], ignored=ignored)
 
 
 def _priced(counters: Mapping[str, Any], calculated: Calculated, *, model: str, price: Any, read: Sequence[str]) -> Priced:
