@@ -24,7 +24,7 @@ from backoffice.correction_kinds import MAX_ID, name_of_new
 from backoffice.customer_links import customer_url
 from backoffice.figure_rows import SOON
 from backoffice.models import Customer, id_of_customer
-from backoffice.search_names import with_grants
+from backoffice.search_names import with_grants, with_part
 from backoffice.timeline import timeline
 from credits import selectors as credits
 from credits.admin import unit_of
@@ -39,7 +39,7 @@ from kernel.corrections.models import CorrectionEntry, CorrectionRequest
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.figures import figure_url
 from kernel.ledger.admin.formatting import action_link, actor_names, label, link, money, row_link
-from kernel.ledger.admin.text_conditions import has
+from kernel.ledger.admin.text_conditions import has_words
 from kernel.ledger.clocks import CLOCK_TITLES, Clock
 from kernel.ledger.holds import HoldStatus, set_live_held
 from kernel.tenants.admin import local_time
@@ -50,6 +50,8 @@ from metering.models import Transaction as MeteredTransaction
 PERMISSION = "credits.view_grant"
 # Customers on a page of the list, and rows of each part of a customer's page.
 LISTED, SHOWN = 50, 50
+# How long the list's search for a part of an id may take, in milliseconds.
+PART_MS = 350
 OPEN_FIRST = Case(When(Q(status=GrantStatus.OPEN) & ~Q(expiry_date__lt=TODAY), then=0), default=1)
 STATE_COLOURS = {GrantStatus.OPEN: "good", GrantStatus.EXPIRED: "wait"}
 # One look-up in the index for each customer, however many grants a customer has.
@@ -77,17 +79,24 @@ def customer_list(request: HttpRequest) -> HttpResponse:
     chosen = next((tenant for tenant in tenants if str(tenant.pk) == request.GET.get("tenant")), tenants[0] if tenants else None)
     term, after = (request.GET.get(name, "").replace("\0", "").strip() for name in ("q", "after"))
     ids: list[str] = []
-    if chosen is not None:
-        ids = _search(chosen, term) if term else _next_customers(chosen, after)
+    is_complete = True
+    if chosen is not None and term:
+        ids, is_complete = _search(chosen, term)
+    elif chosen is not None:
+        ids = _next_customers(chosen, after)
     context = {
         **admin.site.each_context(request),
         "title": "Customers",
         "tenants": tenants,
         "tenant": chosen,
         "term": term,
+        "is_complete": is_complete,
         "may_request": request.user.has_perm(REQUEST_PERMISSION),
         "customers": _with_balances(chosen, ids[:LISTED]) if chosen is not None else [],
-        "next": f"?{urlencode({'tenant': chosen.pk, 'after': ids[LISTED - 1]})}" if chosen is not None and len(ids) > LISTED else "",
+        "next": f"?{urlencode({'tenant': chosen.pk, 'after': ids[LISTED - 1]})}"
+        if chosen is not None and not term and len(ids) > LISTED
+        else "",
+        "has_more": bool(term) and len(ids) > LISTED,
     }
     return TemplateResponse(request, "backoffice/customers.html", context)
 
@@ -104,13 +113,19 @@ def _next_customers(tenant: Tenant, after: str) -> list[str]:
         return [customer_id for (customer_id,) in cursor.fetchall()]
 
 
-def _search(tenant: Tenant, term: str) -> list[str]:
-    """Customers with exactly this id, or whose name or id has the text in it, whatever its case and accents."""
-    named = Customer.objects.filter(has(("name", "customer_id"), term), tenant=tenant)
+def _search(tenant: Tenant, term: str) -> tuple[list[str], bool]:
+    """Customers with exactly this id, or whose name or id has each word in it, whatever its case and accents.
+
+    Also whether there was time to look at all of them.
+    """
+    named = Customer.objects.filter(has_words(("name", "customer_id"), term), tenant=tenant)
+    own = VisibleTenants(frozenset({tenant.pk}))
     exact = Grant.objects.filter(tenant=tenant, customer_id=term)
-    begun = with_grants(term, VisibleTenants(frozenset({tenant.pk})))
+    begun = with_grants(term, own)
+    parts, is_complete = with_part(term, own, Q(tenant=tenant), most=LISTED + 1, milliseconds=PART_MS)
     found = [*([term] if exact.exists() else []), *named.order_by("name").values_list("customer_id", flat=True)[:LISTED]]
-    return list(dict.fromkeys([*found, *(customer_id for _, customer_id in begun)]))
+    found += [customer_id for _, customer_id in begun] + sorted(customer_id for _, customer_id in parts)
+    return list(dict.fromkeys(found)), is_complete
 
 
 def _with_balances(tenant: Tenant, ids: list[str]) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ from billing.models import TransactionType
 from credits.models import Grant
 from kernel.ledger.admin.search_terms import folded
 from kernel.ledger.admin.searching import register_name
-from kernel.ledger.admin.text_conditions import begins, has
+from kernel.ledger.admin.text_conditions import begins, has, has_words
+from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.models import Agent
@@ -36,6 +37,19 @@ def with_grants(text: str, scope: VisibleTenants, tenants: Q | None = None) -> l
     if tenants is not None:
         found = found.filter(tenants)
     return list(found.order_by("tenant_id", "customer_id").values_list("tenant_id", "customer_id").distinct()[:MAX_NAMES])
+
+
+def with_part(text: str, scope: VisibleTenants, tenants: Q, *, most: int, milliseconds: int) -> tuple[list[tuple[object, str]], bool]:
+    """Tenant and id of customers who have grants and each word of the text in their id.
+
+    Also whether there was time to look at all of them.
+    """
+    found = scope.limit(Grant.objects.filter(tenants, has_words(("customer_id",), text), tenant__in=Tenant.objects.all()))
+    try:
+        with time_limit(milliseconds):
+            return list(found.order_by().values_list("tenant_id", "customer_id").distinct()[:most]), True
+    except TookTooLong:
+        return [], False
 
 
 def types(text: str, scope: VisibleTenants) -> list[str]:

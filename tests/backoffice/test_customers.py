@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from html import unescape
@@ -18,6 +19,7 @@ from credits import services as credits
 from credits.models import Grant, Hold, RecurringGrant
 from kernel.corrections import services as corrections
 from kernel.corrections.models import CorrectionRequest
+from kernel.ledger.admin.time_limits import TookTooLong
 from metering.services.transactions import record_transaction
 from tests.backoffice.staff_members import employ, log_in
 from tests.backoffice.test_settings import change
@@ -136,6 +138,28 @@ def test_the_timeline_groups_usage_says_its_costs_and_goes_on_with_older_pages_o
         "Usage 1 call of one hour 0.25 USD",
     ]
     assert reader.get("/admin/customers/customer/", {**address, "before_usage": "x"}).status_code == 404
+
+
+@pytest.mark.parametrize("typed", ["muller zurich", "zürich", "MUELLER", "Kanzlei"])
+def test_a_customer_without_a_name_is_found_by_words_in_the_middle_of_its_id(monkeypatch, typed):
+    tenant = TenantFactory(name="Acme")
+    facts = {"name": "g", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(1)}
+    for customer_id in ("kanzlei-müller-zürich", "müller-köln", "zürich-nord"):
+        credits.create_grant(tenant_id=tenant.id, **WHO, customer_id=customer_id, **facts)
+    reader = log_in(employ("vera", "viewer"))
+    listed = reader.get("/admin/customers/", {"tenant": tenant.id, "q": typed})
+    assert "kanzlei-müller-zürich" in [row["id"] for row in listed.context["customers"]]
+    assert "Customers" in text_of(reader.get("/admin/search/", {"s": typed, "extended": "1"})).split(" Billing")[0]
+    if " " in typed:
+        assert len(listed.context["customers"]) == 1
+    monkeypatch.setattr("backoffice.search_names.time_limit", _no_time)
+    assert "There was no time" in text_of(reader.get("/admin/customers/", {"tenant": tenant.id, "q": "zürich"}))
+
+
+@contextmanager
+def _no_time(milliseconds):
+    raise TookTooLong
+    yield
 
 
 def test_the_list_goes_on_after_a_page_and_shows_no_tenant_that_the_reader_does_not_see(monkeypatch):

@@ -38,6 +38,14 @@ def has(names: Any, text: str) -> Q:
     return condition
 
 
+def has_words(names: Any, text: str) -> Q:
+    """Rows that have each word of the text in one of their columns, in any order: `muller zurich` is `kanzlei-müller-zürich`."""
+    condition = Q()
+    for word in text.split():
+        condition &= has(names, word)
+    return condition
+
+
 def has_json_text(name: str, text: str) -> Q:
     """JSON documents with exactly this text as a value, or as the name of one."""
     condition = Q(pk__in=[])
