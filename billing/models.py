@@ -237,7 +237,8 @@ class Transaction(LedgerRow):
         ]
 
     def __str__(self) -> str:
-        return f"{type_label(self)} {with_short_ids(self.reference_id)}"
+        what = f"{type_label(self)} reversal" if self.reverses_id is not None else type_label(self)
+        return f"{what} {with_short_ids(self.reference_id)}"
 
 
 class WalletHold(LedgerRow):

@@ -1,14 +1,14 @@
 """The read-only admin of the billing ledger."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, Field, Sum
+from django.db.models import F, Field, Q, Sum
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -192,8 +192,20 @@ class WithTypes(LedgerAdmin):
 
     def formatter_for(self, field: Field) -> Callable[[Any], Any] | None:
         if field.name == "type":
-            return lambda row: format_html('<span title="{}">{}</span>', row.type, type_label(row))
+            return lambda row: format_html('<span title="{}">{}</span>', row.type, type_in_list(row))
         return super().formatter_for(field)
+
+    def set_words(self, rows: list[dict[str, Any]]) -> None:
+        super().set_words(rows)
+        named: list[Any] = [self.model(tenant_id=row["tenant_id"], type=row["type"]) for row in rows]
+        selectors.set_type_labels(named)
+        for row, each in zip(rows, named, strict=True):
+            row["type"] = type_label(each)
+
+
+def type_in_list(row: Transaction | DailyTotal) -> str:
+    """The type; of a reversal, which has the type of what it reverses and the opposite effect, that it is one."""
+    return f"{type_label(row)} reversal" if getattr(row, "reverses_id", None) else type_label(row)
 
 
 @admin.register(Transaction)
@@ -216,6 +228,9 @@ class TransactionAdmin(WithTypes, CorrectionActions):
     # The back office puts a filter of its own in the place of FlagFilter (backoffice/near_duplicate_admin.py).
     list_filter: tuple[Any, ...] = (FlagFilter, "direction", ReversalFilter, FigureFilter)
     search_fields, search_parts = ("id", "reference_id", "agent_id"), ("reference_id", "description", "metadata")
+    search_states: ClassVar[Mapping[str, Q]] = dict.fromkeys(
+        ("reversal", "reversed", "refunded"), Q(reverses__isnull=False) | Q(reversed_amount__gt=0)
+    )
     sum_of, has_signed_amounts, has_amount_index = "effect", True, True
     sortable_in_a_tenant = ("occurred_at", "amount")
     icon = "receipt_long"

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from credits.admin.filters import GrantStatusFilter
 from credits.admin.forms import AlertForm, CancelScheduleForm, ChangeAlertForm, PolicyForm, ReleaseForm
-from credits.choices import GrantStatus, ScheduleStatus, TransactionType, UnitType
+from credits.choices import GrantStatus, ScheduleStatus, TransactionKind, TransactionType, UnitType
 from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldCall, HoldEntry, HoldLine, Policy, RecurringGrant
 from credits.selectors.balances import HELD_OF_GRANT
 from credits.selectors.clock import NOW
@@ -122,6 +122,10 @@ class GrantAdmin(CorrectionActions, UnitAdmin):
     list_filter = (FigureFilter, GrantStatusFilter, "unit_type", "category")
     search_fields = ("id", "customer_id")
     search_parts = ("customer_id", "name")
+    search_states: ClassVar[Mapping[str, models.Q]] = {
+        "expired": models.Q(status=GrantStatus.EXPIRED),
+        "voided": models.Q(status=GrantStatus.VOIDED),
+    }
     sum_of = "balance"
     list_select_related = ("tenant",)
     icon = "redeem"
@@ -158,6 +162,11 @@ class CreditTransactionAdmin(CorrectionActions, UnitAdmin):
     list_filter = (FigureFilter, "type", "kind")
     search_fields = ("id", "grant__id", "customer_id", "invoice_id", "billing_run_id")
     search_parts = ("invoice_id", "customer_id")
+    search_states: ClassVar[Mapping[str, models.Q]] = {
+        **dict.fromkeys(("expired", "expiry"), models.Q(kind=TransactionKind.EXPIRY)),
+        **dict.fromkeys(("voided", "void"), models.Q(kind=TransactionKind.VOID)),
+        **dict.fromkeys(("reversal", "reversed", "refunded"), models.Q(kind=TransactionKind.REVERSAL)),
+    }
     sum_of = EFFECT
     list_select_related = ("grant",)
     icon = "swap_vert"
@@ -168,7 +177,7 @@ class CreditTransactionAdmin(CorrectionActions, UnitAdmin):
         return super().formatter_for(field)
 
     def title_of(self, row: CreditTransaction) -> str:
-        return f"{row.get_type_display()} of {in_words(row.amount, unit_of(row.grant))} for {row.customer_id}"
+        return f"{row.what} of {in_words(row.amount, unit_of(row.grant))} for {row.customer_id}"
 
     def lead(self, row: CreditTransaction) -> list[str]:
         if row.reverses_id is None or status_today(row.grant) != GrantStatus.OPEN:

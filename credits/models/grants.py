@@ -229,4 +229,9 @@ class CreditTransaction(LedgerRow):
         # The grant has the unit. It isn't read for the name alone: a list of names would be as many queries.
         grant = self.grant if "grant" in self._state.fields_cache else None
         unit = (grant.metric_id or grant.currency) if grant else ""
-        return f"{self.get_type_display()} of {in_words(self.amount, unit)}"
+        return f"{self.what} of {in_words(self.amount, unit)}"
+
+    @property
+    def what(self) -> str:
+        """What people call it: why it was posted, as "Expiry", which says more than that it is a debit."""
+        return self.get_type_display() if self.kind == TransactionKind.CAPTURE else self.get_kind_display()

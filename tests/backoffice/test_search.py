@@ -121,6 +121,8 @@ def fill(tenant, name, reference):
         description="Überweisung von Frau Lindqvist",
         metadata='{"bank": "tr-55-19"}',
     )
+    wrong = billing.record_transaction(**context, amount=Decimal("4.75"), type="usage", reference_id="wrong-1").row
+    billing.reverse_transaction(**context, transaction_id=wrong.id, reason_code="other", reference_id="back-1", amount=Decimal("4.75"))
     customer = f"cust-{tenant.slug}"
     credits.create_grant(**context, customer_id=customer, unit_type="CURRENCY", currency="EUR", name="Prepaid", amount=Decimal(100))
     credits.consume(**context, customer_id=customer, currency="EUR", amount=Decimal("12.5"), invoice_id=reference)
@@ -173,6 +175,11 @@ def search_for(client, typed):
         ("müller", "Credits: grants", "Für Müller"),
         ("söhne", "Credits: credit transactions", None),
         ("acm 0007", "Billing: transactions", "Usage INV-2026-0007"),
+        # The name of a column, and a state, beside another word or a date.
+        ("invoice 0007", "Credits: credit transactions", None),
+        ("4.75 refunded", "Billing: transactions", "Usage reversal back-1"),
+        ("4.75 reversal", "Billing: transactions", "Usage wrong-1"),
+        ("bjorn ångström", "Customers", "Björn Ångström"),
         ("0007 inv", "Billing: transactions", "Usage INV-2026-0007"),
         ("currency:eur amount:12.50", "Credits: credit transactions", None),
         ("customer:bjorn amount:1..20", "Credits: credit transactions", None),

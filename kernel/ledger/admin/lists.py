@@ -1,15 +1,16 @@
 """The list of a ledger table: its filters, its search, its columns, and the sums of what is filtered."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin.utils import get_fields_from_path
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Coalesce, NullIf
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html_join, strip_tags
 
 from kernel.ledger.admin.field_filters import ColumnsFilter, TenantFilter, amount_filter, chosen_columns, text_filter, value_filter
 from kernel.ledger.admin.filters import MomentRangeFilter, WindowFilter, WorldTimeFilter
@@ -113,7 +114,7 @@ class LedgerList:
     """Mixin for LedgerAdmin. What a subclass may name:
 
     `search_fields`: columns that are compared with exactly the searched text, each with an index. `search_parts`: columns of which a part
-    is enough.
+    is enough. `search_states`: words for a state of a row, as `refunded`, which narrow a search by something else.
     """
 
     model: type[models.Model]
@@ -124,6 +125,7 @@ class LedgerList:
     search_fields: Any
     currency_path: str
     search_parts: tuple[str, ...] = ()
+    search_states: ClassVar[Mapping[str, Q]] = {}
     # The column, or expression, that is summed up below the list; None: the amount, if the table has one; empty: nothing.
     sum_of: Any = None
     has_signed_amounts = False
@@ -303,6 +305,13 @@ class LedgerList:
             messages.info(request, note_of_newest(terms), fail_silently=True)
             request.is_search_of_newest = True  # type: ignore[attr-defined]
         return queryset.filter(found.rows), False
+
+    def set_words(self, rows: list[dict[str, Any]]) -> None:
+        """Puts what people read into rows of a workbook, by column: names in the place of codes of people and keys."""
+        columns = [name for name in PEOPLE if rows and name in rows[0]]
+        names = actor_names(row[name] for row in rows for name in columns if row[name])
+        for row in rows:
+            row.update({name: strip_tags(names[row[name]]) for name in columns if row[name]})
 
     def search_line(self, row: Any) -> Any:
         """What the search says of a row that it found, below its title."""

@@ -131,6 +131,11 @@ def whole_amounts(text: str) -> list[tuple[Decimal, Decimal]]:
     return [(Decimal(text), Decimal(text) + 1 - SMALLEST)] if text.isascii() and _WHOLE.match(text) else []
 
 
+def stated_amounts(text: str) -> list[tuple[Decimal, Decimal]]:
+    """A word with decimals as the amount that it states: `7350.25`; empty for all else."""
+    return [(amount, amount) for amount in read_amounts(text)] if re.search(r"\d[.,]\d", text) else []
+
+
 def exchanged_digits(amount: Decimal) -> list[Decimal]:
     """The amounts that somebody who mixed up two digits beside each other may have meant, with two decimals at least."""
     whole, _, decimals = f"{amount:f}".partition(".")

@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
 from kernel.ledger.admin.field_filters import in_range
-from kernel.ledger.admin.search_terms import SearchTerms, folded, whole_amounts
+from kernel.ledger.admin.search_terms import NAMES, SearchTerms, folded, stated_amounts, whole_amounts
 from kernel.ledger.admin.text_conditions import begins, has
 from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.ledger.base_models import TenantOwned
@@ -248,13 +248,14 @@ def equal_to(rows: QuerySet[Any], name: str, term: str) -> Q:
 def _has_words(page: Any, request: Any, terms: SearchTerms) -> Q:
     """Rows that have every word in one of the columns that are searched for parts, or as the name of their agent, customer or type.
 
-    A word may also be of the tenant's name, or an amount, where something else narrows the rows: another word, a date, an amount.
+    A word with decimals may be the amount. Where something else narrows the rows (another word, a date, an amount), a word may also be of
+    the tenant's name, a whole amount, the name of a column that the table has, or a state of the row: `invoice 417`, `7350.25 refunded`.
     """
     words = terms.text.split()
     is_narrow = not terms.is_plain
     any_word, every_word = Q(pk__in=[]), Q()
     for word in words:
-        one = has(page.search_parts, word) | _has_name(page, request, word)
+        one = has(page.search_parts, word) | _has_name(page, request, word) | _with_amounts(page, stated_amounts(word))
         any_word |= one
         every_word &= one | _beside_others(page, request, word) if len(words) > 1 or is_narrow else one
     return every_word if is_narrow else any_word & every_word
@@ -262,7 +263,9 @@ def _has_words(page: Any, request: Any, terms: SearchTerms) -> Q:
 
 def _beside_others(page: Any, request: Any, word: str) -> Q:
     tenants = _of_tenant(request, word) if issubclass(page.model, TenantOwned) else Q(pk__in=[])
-    return tenants | _with_amounts(page, whole_amounts(word))
+    state = page.search_states.get(folded(word), Q(pk__in=[]))
+    is_column = folded(word) in NAMES and bool(page.search_names().get(folded(word)))
+    return tenants | _with_amounts(page, whole_amounts(word)) | state | (~Q(pk__in=[]) if is_column else Q(pk__in=[]))
 
 
 def _has_name(page: Any, request: Any, word: str) -> Q:
