@@ -1,10 +1,11 @@
 """Exports of a list to a file: the rows that its filters choose, of the tenants that the user may see."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,13 +51,18 @@ class ListRows:
     # What people call each column, and its values where they are codes: for a workbook, which people read. Programs read CSV.
     words: list[str]
     values: Sequence[Mapping[Any, Any]]
+    # Puts names in the place of codes in rows of a workbook.
+    set_words: Callable[[list[dict[str, Any]]], None]
     # For each column of amounts, the places of the columns that may have its unit, the likeliest first; None for other columns.
     units: Sequence[Sequence[int] | None] = ()
 
     def stream_in_words(self) -> Iterator[tuple[Any, ...]]:
-        """The rows with the words of codes."""
-        for row in self.stream():
-            yield tuple(words.get(value, value) if words else value for value, words in zip(row, self.values, strict=True))
+        """The rows with the words of codes, and the names of people."""
+        rows = self.stream()
+        while named := [dict(zip(self.headers, row, strict=True)) for row in islice(rows, CHUNK)]:
+            self.set_words(named)
+            for row in named:
+                yield tuple(words.get(value, value) if words else value for value, words in zip(row.values(), self.values, strict=True))
 
     def stream(self) -> Iterator[tuple[Any, ...]]:
         """Every row through a server-side cursor. The transaction keeps the cursor open and gives one snapshot."""
@@ -115,7 +121,15 @@ def list_rows(request: HttpRequest, address: str) -> ListRows:
     title, words = str(label.verbose_name_plural), _words(page, columns)
     if getattr(changelist.request, "is_search_of_newest", False):
         title += f" found in the newest {NEWEST}"
-    return ListRows(title=title, headers=list(columns), rows=rows, words=words, values=values, units=_units(page, columns))
+    return ListRows(
+        title=title,
+        headers=list(columns),
+        rows=rows,
+        words=words,
+        values=values,
+        set_words=getattr(page, "set_words", lambda rows: None),
+        units=_units(page, columns),
+    )
 
 
 def _words(page: Any, columns: Iterable[str]) -> list[str]:

@@ -174,6 +174,19 @@ def test_a_workbook_has_amounts_with_their_decimals_days_as_days_and_the_title_o
     assert "<v>46355</v>" in sheet
 
 
+def test_a_workbook_names_people_and_has_the_labels_of_types(reader, viewer, tenant):
+    billing.define_type(tenant_id=tenant.id, actor="x", code="seat", label="Monthly seat", direction="debit")
+    charge(tenant, "1", "a", type="seat")
+    context = {"tenant_id": tenant.id, "actor": f"staff:{viewer.pk}"}
+    billing.record_transaction(**context, amount=Decimal(1), type="topup", reference_id="b")
+    with ZipFile(io.BytesIO(b"".join(take(reader, format="xlsx").streaming_content))) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+    assert ">victor<" in sheet
+    assert ">Monthly seat<" in sheet
+    assert ">Top-up<" in sheet
+    assert {row["type"] for row in rows_of(take(reader))} == {"seat", "topup"}
+
+
 def test_a_workbook_of_a_list_is_a_workbook(reader, tenant):
     charge(tenant, "1", "a")
     response = take(reader, format="xlsx")
