@@ -10,21 +10,42 @@ from django.utils import timezone
 
 from credits import selectors, services
 from credits.choices import REVERSIBLE, GrantStatus, TransactionType, UnitType
+from credits.selectors.clock import TODAY
 from credits.selectors.grants import status_today
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from kernel.ledger.errors import InvalidValue
-from kernel.ledger.money import finer_than_currency
+from kernel.ledger.money import finer_than_currency, with_thousands
 from kernel.ledger.outcomes import POSTED
 
 CHANGE = FormField(
     "amount", "Change of the grant", type="amount", help="Signed, in the grant's own units: 12.5 adds to it, -12.5 takes from it."
 )
+
+
+def open_grants(tenant_id: UUID, customer_id: str) -> list[tuple[UUID, str]]:
+    """The grants that a customer can draw on, each as a form names it."""
+    rows = selectors.list_grants(tenant_id=tenant_id, customer_id=customer_id).filter(status=GrantStatus.OPEN, effective_date__lte=TODAY)
+    drawable = rows.exclude(expiry_date__lt=TODAY).order_by("id")[:MAX_NAMED]
+    return [(row["id"], f"{row['name']}, {with_thousands(row['balance'], _unit(row))} {_unit(row)} left") for row in drawable]
+
+
+def _unit(grant: Mapping[str, Any]) -> str:
+    return str(grant["metric_id"] if grant["unit_type"] == UnitType.METRIC else grant["currency"])
+
+
 OTHER_GRANT = FormField(
-    "grant_id", "Grant to take it from instead", type="id", help="The id from that grant's page.", model_label="credits.grant"
+    "grant_id",
+    "Grant to take it from instead",
+    type="id",
+    help="The id from that grant's page; or the id of a customer, where one grant of theirs is open.",
+    model_label="credits.grant",
+    find=open_grants,
 )
 NEVER_EXPIRES = FormField("never_expires", "It never expires", type="tick", is_required=False, help="Instead of a last day.")
 EXPIRY = FormField("expiry_date", "Last day, in UTC", type="date", is_required=False, help="Later than now.", unless=NEVER_EXPIRES.name)
 MAX_REASON = 1000
+# Grants of a customer that a message names.
+MAX_NAMED = 10
 # A correction may post several entries of one kind. The ending of an entry's idempotency key tells the dashboard (backoffice/day_sums.py)
 # which figure counts it: without an ending (ADJUSTED), "adjusted"; `:moved`, "consumed", as before the move to another grant; `:extended`,
 # a grant that takes another's place, none.
@@ -149,7 +170,7 @@ def _posted(correction: CorrectionInput, row: Any, what: str) -> PostedEntry:
         account_name=f"{grant['name']} of {grant['customer_id']}",
         entry_number=row.entry_number,
         what=what,
-        unit=grant["metric_id"] if grant["unit_type"] == UnitType.METRIC else grant["currency"],
+        unit=_unit(grant),
         effect=effect,
         balance_before=row.balance_after - effect,
         balance_after=row.balance_after,

@@ -41,6 +41,7 @@ class FormField:
     `type`: amount (signed), positive_amount, amount_or_zero, currency, date, text, choice, tick or id.
 
     `unless`: the tick that is set instead of giving a value; one of the two must be. `model_label`: of an id, the model whose row it names.
+    `find`: of an id, the rows of a tenant that people may mean by another text, each with its title.
     """
 
     name: str
@@ -51,6 +52,7 @@ class FormField:
     choices: tuple[tuple[str, str], ...] = ()
     model_label: str = ""
     unless: str = ""
+    find: Callable[[UUID, str], Sequence[tuple[UUID, str]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
 from billing import services as billing
 from billing.models import Transaction, Wallet
@@ -371,3 +372,26 @@ def test_the_approver_reads_what_is_asked_in_words_with_the_pair_the_clerks_day_
     assert "larger than 5 MB" in page(refused)
     correction.refresh_from_db()
     assert (correction.state, correction.evidence.count()) == ("waiting", 3)
+
+
+def test_who_has_to_sign_in_again_comes_back_to_the_form_of_the_row(clerk, rows):
+    form = page(clerk.get(ASK, {"kind": "billing.reverse", "row": str(rows[1].id)}))
+    address = unescape(form.split('<form method="post" action="')[-1].split('"')[0])
+    sent = Client().post(address, {"kind": "billing.reverse", "row": str(rows[1].id), **REASON, "step": "preview"})
+    back = dict(parse_qsl(urlsplit(sent["Location"]).query))["next"]
+    assert "INV-1" in page(clerk.get(back))
+
+
+def test_the_grant_that_a_debit_moves_to_may_be_named_by_its_customer(tenant, clerk):
+    context = {"tenant_id": tenant.id, "actor": "command:test", "request_id": ""}
+    facts = {"unit_type": "CURRENCY", "currency": "USD", "name": "Prepaid", "amount": Decimal(9)}
+    wrong, right = (credits.create_grant(**context, **facts, customer_id=name) for name in ("ada", "bo"))
+    debit = credits.record_transaction(**context, grant_id=wrong.id, type="DEBIT", amount=Decimal(2))
+    body = {"kind": "credits.move", "row": str(debit.id), **REASON, "step": "preview"}
+    shown = page(clerk.post(ASK, {**body, "grant_id": "bo"}))
+    assert "bo pays instead of ada" in shown
+    assert str(right.id) in shown
+    assert "Nothing here has the id cy" in page(clerk.post(ASK, {**body, "grant_id": "cy"}))
+    other = credits.create_grant(**context, **facts, customer_id="bo")
+    several = page(clerk.post(ASK, {**body, "grant_id": "bo"}))
+    assert all(f"Prepaid, 9.00 USD left: {grant.id}" in several for grant in (right, other))

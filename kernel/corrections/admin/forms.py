@@ -1,5 +1,7 @@
 """The form of a correction request: the reason, and the fields of the kind."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +17,25 @@ from kernel.ledger.moments import FIRST_DAY, LAST_DAY, check_moment
 
 
 class IdField(forms.CharField):
+    """The id of a row. `find`: the rows that people may mean by another text, each with its title; it must be one."""
+
+    find: Callable[[str], Sequence[tuple[UUID, str]]] | None = None
+
     def clean(self, value: Any) -> str:
         text = super().clean(value).strip()
         try:
             return str(UUID(text)) if text else ""
         except ValueError:
-            raise forms.ValidationError("This is no id. Copy it from the row's page.") from None
+            return self._found(text)
+
+    def _found(self, text: str) -> str:
+        found = self.find(text) if self.find is not None else ()
+        if not found:
+            raise forms.ValidationError(f"Nothing here has the id {text}. Copy it from the row's page.")
+        if len(found) > 1:
+            titles = "; ".join(f"{title}: {identifier}" for identifier, title in found)
+            raise forms.ValidationError(f"{text} has several. Enter the id of one of them. {titles}")
+        return str(found[0][0])
 
 
 class TickField(forms.BooleanField):
@@ -61,10 +76,10 @@ class ReasonForm(forms.Form):
         help_text="A ticket, a mail, an invoice. Files can be added on the next page.",
     )
 
-    def __init__(self, kind: Kind, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, kind: Kind, *args: Any, tenant_id: UUID | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.kind = kind
-        self.fields = {**{field.name: build_field(field) for field in kind.fields}, **self.fields}
+        self.fields = {**{field.name: build_field(field, tenant_id) for field in kind.fields}, **self.fields}
         # The browser scrolls to the field that it puts the cursor in: on a phone those above it are out of sight.
         next(iter(self.fields.values())).widget.attrs["autofocus"] = True
 
@@ -105,8 +120,8 @@ MONEY_FIELDS = {
 }
 
 
-def build_field(field: FormField) -> forms.Field:
-    """The Django form field for a field of a kind."""
+def build_field(field: FormField, tenant_id: UUID | None = None) -> forms.Field:
+    """The Django form field for a field of a kind. `tenant_id`: whose rows a field of ids may find."""
     options: dict[str, Any] = {"label": field.label, "help_text": field.help, "required": field.is_required}
     if field.type in MONEY_FIELDS:
         return MONEY_FIELDS[field.type](**options)
@@ -116,7 +131,10 @@ def build_field(field: FormField) -> forms.Field:
         case "tick":
             return TickField(widget=UnfoldBooleanSwitchWidget(), **options)
         case "id":
-            return IdField(widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}), **options)
+            identifier = IdField(widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}), **options)
+            if field.find is not None and tenant_id is not None:
+                identifier.find = partial(field.find, tenant_id)
+            return identifier
         case "choice":
             return forms.ChoiceField(choices=field.choices, widget=UnfoldAdminSelectWidget(), **options)
     return forms.CharField(max_length=1000, widget=UnfoldAdminTextInputWidget(), **options)

@@ -90,7 +90,7 @@ def _step(request: HttpRequest, *, kind: Kind, ids: tuple[UUID, ...]) -> HttpRes
         subject = _subject(request, kind=kind, ids=ids)
     except LedgerError as error:
         return _redirect_to_list(request, kind=kind, ids=ids, error=error)
-    form = ReasonForm(kind, parameters)
+    form = ReasonForm(kind, parameters, tenant_id=subject.tenant.id)
     if not form.is_valid():
         return _page(request, subject, form)
     return _confirm(request, subject, form) if step == "confirm" else _preview(request, subject, form)
@@ -218,10 +218,18 @@ def _page(
         "sizes": [money(amount, unit) for unit, amount in preview.size.items()] if preview else [],
         "refusal": message_for(refusal) if refusal else "",
         "refused_row": _refused_row(kind, refusal),
-        "request_page": reverse(REQUEST_PAGE),
+        "address": _address(request, subject),
         **_ways_back(request, subject),
     }
     return TemplateResponse(request, "corrections/request_form.html", context)
+
+
+def _address(request: HttpRequest, subject: Subject) -> str:
+    """The form's own address. It names the row: who has to sign in again when sending the form comes back to it."""
+    kept = [(name, value) for name in (NEW_ROW, "back") if (value := request.POST.get(name) or request.GET.get(name, ""))]
+    query = urlencode([("kind", subject.kind.code), *(("row", str(each)) for each in subject.ids), *kept])
+    # An address has a limit.
+    return f"{reverse(REQUEST_PAGE)}?{query}" if len(subject.ids) <= MAX_LISTED else reverse(REQUEST_PAGE)
 
 
 def _ways_back(request: HttpRequest, subject: Subject) -> dict[str, str]:
