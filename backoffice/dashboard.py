@@ -283,7 +283,10 @@ def _charts(
         ("metering", _by_day("Metered cost by day", costs, days, unit="currency", amount="amount", clock=chosen, figure=(*COST, clock))),
         ("metering", _linked(_leaders("Metered cost by service", happened, name="service__name", **cost), happened, "service", since)),
         ("metering", _linked(_leaders("Top agents by metered cost", agents, name="agent__name", **cost), agents, "agent", since)),
-        ("credits", _customers_linked(_leaders("Top customers by credit consumed", customers, name="customer_id", **consumer), customers)),
+        (
+            "credits",
+            _customers_linked(_leaders("Top customers by credit consumed", customers, name="customer_id", **consumer), customers, since),
+        ),
     ]
 
 
@@ -294,25 +297,27 @@ COST = ("metering.cost", "cost")
 
 
 def _linked(bars: dict[str, Any], rows: Iterable[Mapping[str, Any]], kind: str, since: date) -> dict[str, Any]:
-    """The chart of services or agents: a name that is one row's alone leads to its page, and its amount to the costs."""
+    """The chart of services or agents: a name that is one row's alone leads to its page, and each amount to the costs."""
     owners: dict[str, set[Any]] = {}
     for row in rows:
         owners.setdefault(row[f"{kind}__name"], set()).add(row[f"{kind}_id"])
     for bar in bars["bars"]:
         identifier, *others = owners[bar["label"]]
+        of = {f"{kind}_name": bar["label"]} if others else {f"{kind}_id": identifier}
+        bar["rows"] = figure_url(*COST, unit=bars["unit"], clock=Clock.OCCURRED, since=since, **of)
         if not others:
             bar["url"] = page_of(f"metering.{kind}", identifier)
-            bar["rows"] = figure_url(*COST, unit=bars["unit"], clock=Clock.OCCURRED, since=since, **{f"{kind}_id": identifier})
     return bars
 
 
-def _customers_linked(bars: dict[str, Any], customers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The chart, each bar of which leads to the customer's page, where the id is one tenant's alone."""
+def _customers_linked(bars: dict[str, Any], customers: Iterable[Mapping[str, Any]], since: date) -> dict[str, Any]:
+    """The chart: an id that is one tenant's alone leads to the customer's page, and each amount to the credit transactions."""
     owners: dict[str, set[Any]] = {}
     for row in customers:
         owners.setdefault(row["customer_id"], set()).add(row["tenant_id"])
     for bar in bars["bars"]:
         tenant_id, *others = owners[bar["label"]]
+        bar["rows"] = figure_url(*CONSUMED, unit=bars["unit"], clock=Clock.RECORDED, since=since, customer_id=bar["label"])
         if not others:
             bar["url"] = customer_url(tenant_id, bar["label"])
     return bars

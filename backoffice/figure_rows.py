@@ -23,7 +23,14 @@ from metering.choices import Grain, Status
 OWN_TIMES = {Clock.RECORDED.value: "created_at", Clock.OCCURRED.value: "occurred_at"}
 # A cost counts at the time of its transaction.
 COST_TIMES = {Clock.RECORDED.value: "transaction__created_at", Clock.OCCURRED.value: "transaction__occurred_at"}
-COST_OF = {"tenant_id": "tenant_id", "agent_id": "transaction__agent_id", "service_id": "transaction__service_id"}
+COST_OF = {
+    "tenant_id": "tenant_id",
+    "agent_id": "transaction__agent_id",
+    "service_id": "transaction__service_id",
+    # Of several tenants together.
+    "agent_name": "transaction__agent__name",
+    "service_name": "transaction__service__name",
+}
 # How long before its end a grant is said to expire.
 SOON = timedelta(days=30)
 EXPIRING_SOON = f"Expiring within {SOON.days} days"

@@ -1,5 +1,7 @@
 """The pages of billing's near-duplicates, and of the decision to keep one. A wrong one is reversed by a correction."""
 
+import json
+import re
 from typing import Any
 
 from django import forms
@@ -31,6 +33,7 @@ from kernel.tenants.staff_scope import VisibleTenants, scope_of
 
 # What is compared of an entry and the one that it resembles.
 COMPARED = ("reference_id", "agent_id", "description", "metadata", "currency")
+ESCAPED = re.compile(r"(?<!\\)(?:\\u[0-9a-fA-F]{4})+")
 TIMES = (("Happened", "occurred_at"), ("Booked", "created_at"))
 
 
@@ -51,12 +54,22 @@ def pair_panel(row: Transaction, user: Any, scope: VisibleTenants) -> Panel | No
     set_type_labels([first, second])
     lines += [_compared("Type", type_label(first), type_label(second))]
     titles = {name: capfirst(label_of(Transaction._meta.get_field(name))) for name in COMPARED}
-    lines += [_compared(title, getattr(first, name), getattr(second, name)) for name, title in titles.items()]
+    lines += [_compared(title, *(_text(getattr(each, name)) for each in (first, second))) for name, title in titles.items()]
     lines += [_compared(title, *(local_time(getattr(each, name)) for each in (first, second))) for title, name in TIMES]
     lines += [_compared("By", names[first.actor], names[second.actor])]
     apart = (second.occurred_at - first.occurred_at).total_seconds()
     note = f"They happened {abs(apart):,.0f} seconds apart. The later one is flagged." if apart else "They happened at the same moment."
     return Panel("Side by side with the entry that it resembles", ("", "The earlier", "The later", "Differs"), lines, note=note)
+
+
+def _text(value: Any) -> Any:
+    """A document with the letters that its caller may have written as escapes: `m\\u00fcller` is müller."""
+    return ESCAPED.sub(_letters, value) if isinstance(value, str) else value
+
+
+def _letters(found: re.Match[str]) -> str:
+    letters = json.loads(f'"{found[0]}"')
+    return letters if letters.isprintable() and letters.isidentifier() else found[0]
 
 
 def _compared(title: str, first: Any, second: Any) -> tuple[Any, ...]:

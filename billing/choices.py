@@ -22,7 +22,7 @@ class Flag(models.TextChoices):
 class ReversalReason(models.TextChoices):
     """Why an entry was reversed."""
 
-    DUPLICATE = "duplicate", "Charged twice"
+    DUPLICATE = "duplicate", "Recorded twice"
     CUSTOMER_REQUEST = "customer_request", "Asked for by the customer"
     SERVICE_FAILURE = "service_failure", "The service was not delivered"
     WRONG_AMOUNT = "wrong_amount", "Wrong amount"

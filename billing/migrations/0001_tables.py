@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         choices=[
-                            ("duplicate", "Charged twice"),
+                            ("duplicate", "Recorded twice"),
                             ("customer_request", "Asked for by the customer"),
                             ("service_failure", "The service was not delivered"),
                             ("wrong_amount", "Wrong amount"),

@@ -97,7 +97,11 @@ class EndPriceForm(SettingForm):
 
 @admin.register(Price)
 class PriceAdmin(LedgerAdmin):
-    list_display = ("id", "tenant", "service_name", "action_name", "resource_name", "currency", "valid_from", "valid_to")
+    list_display = (
+        *("id", "tenant", "service_name", "action_name", "resource_name", "flat_amount", "minimum", "markup", "currency"),
+        *("valid_from", "valid_to"),
+    )
+    sum_of = ""
     list_select_related = ("tenant",)
     search_fields = ("id", "resource_name")
     icon = "sell"

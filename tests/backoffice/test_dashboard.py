@@ -151,6 +151,18 @@ def test_metered_cost_is_split_into_actual_and_estimated(look, tenant):
     assert "bot" in response.content.decode()
 
 
+def test_the_amount_of_a_service_that_two_tenants_have_leads_to_the_costs_of_both(tenant):
+    for each, amount in ((tenant, "1"), (TenantFactory(), "2.5")):
+        cost = {"fiat_amount": Decimal(amount), "fiat_asset_symbol": "USD", "is_estimate": False}
+        facts = {"service_name": "shared", "action_name": "a", "resource_name": "r", "costs": [cost]}
+        record_transaction(tenant_id=each.id, **WHO, **facts)
+    staff = log_in(employ("vera", "viewer"))
+    charts = staff.get("/admin/").context["charts"]
+    [bar] = next(chart for chart in charts if chart["title"] == "Metered cost by service")["bars"]
+    assert not bar.get("url")
+    assert "3.50 <span>USD</span>" in staff.get(bar["rows"]).content.decode()
+
+
 @pytest.fixture
 def grant(tenant):
     return credits.create_grant(
