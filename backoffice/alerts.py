@@ -17,6 +17,8 @@ from billing.models import Transaction as BillingTransaction
 from kernel.backfills.choices import RunState
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.selectors import list_waiting_uploads
+from kernel.corrections.choices import REQUEST_PERMISSION, State
+from kernel.corrections.models import CorrectionRequest
 from kernel.corrections.selectors import list_waiting_requests
 from kernel.events.admin.deliveries import to_replay
 from kernel.events.admin.endpoints import FAILING_AFTER
@@ -36,6 +38,8 @@ from metering.rules.models import AuthorizationRequest
 # Larger numbers are shown as "many" and not counted.
 MAX_COUNT = 1000
 PAYMENT_OLD_AFTER = timedelta(hours=1)
+# How long somebody's own rejected requests are shown.
+REJECTED_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,14 @@ def _corrections(request: HttpRequest, scope: VisibleTenants) -> Alert:
     rows = scope.limit(list_waiting_requests()).exclude(requested_by=f"staff:{request.user.pk}")
     advice = "Look at the preview, then approve or reject."
     return _alert("Corrections waiting for approval", rows, advice=advice, page="corrections_correctionrequest", query="box=to_approve")
+
+
+def _rejected(request: HttpRequest, scope: VisibleTenants) -> Alert:
+    rows = scope.limit(CorrectionRequest.objects.filter(requested_by=f"staff:{request.user.pk}", state=State.REJECTED))
+    rows = rows.filter(decided_at__gt=timezone.now() - REJECTED_FOR)
+    advice = f"A colleague said why; ask again with what was missing. Shown for {REJECTED_FOR.days} days."
+    query = f"box=mine&state__exact={State.REJECTED}"
+    return _alert("Your corrections that were rejected", rows, advice=advice, page="corrections_correctionrequest", query=query)
 
 
 def _near_duplicates(request: HttpRequest, scope: VisibleTenants) -> Alert:
@@ -164,6 +176,7 @@ def _old_holds(request: HttpRequest, scope: VisibleTenants) -> Alert:
 
 BUILDERS: list[tuple[str, Callable[[HttpRequest, VisibleTenants], Alert]]] = [
     ("corrections.view_correctionrequest", _corrections),
+    (REQUEST_PERMISSION, _rejected),
     ("backfills.view_backfillupload", _uploads),
     ("billing.view_transaction", _near_duplicates),
     ("rules.view_authorizationrequest", _waiting_decisions),

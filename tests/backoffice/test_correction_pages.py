@@ -395,3 +395,10 @@ def test_the_grant_that_a_debit_moves_to_may_be_named_by_its_customer(tenant, cl
     other = credits.create_grant(**context, **facts, customer_id="bo")
     several = page(clerk.post(ASK, {**body, "grant_id": "bo"}))
     assert all(f"Prepaid, 9.00 USD left: {grant.id}" in several for grant in (right, other))
+
+
+def test_the_requester_reads_at_home_that_a_colleague_rejected(clerk, log_in, rows):
+    correction = ask(clerk, rows[1])
+    log_in("anna", "approver").post(f"{INBOX}{correction.id}/decide/", {"decision": "reject", "version": "1", "text": "It is right."})
+    [alert] = [each for each in clerk.get("/admin/").context["alerts"] if each.title == "Your corrections that were rejected"]
+    assert [row.pk for row in clerk.get(alert.url).context["cl"].result_list] == [correction.pk]
