@@ -26,9 +26,9 @@ class IdField(forms.CharField):
         try:
             return str(UUID(text)) if text else ""
         except ValueError:
-            return self._found(text)
+            return self._find_one(text)
 
-    def _found(self, text: str) -> str:
+    def _find_one(self, text: str) -> str:
         found = self.find(text) if self.find is not None else ()
         if not found:
             raise forms.ValidationError(f"Nothing here has the id {text}. Copy it from the row's page.")
