@@ -165,10 +165,10 @@ def test_a_refusal_of_the_office_leads_back_into_it(client, django_user_model):
 def test_the_path_above_a_page_writes_a_name_as_its_owner_does_and_escapes_it_once():
     template = Template("{% load page_titles %}{{ part|page_title }}")
 
-    def shown(part):
+    def title_of(part):
         return template.render(Context({"part": part}))
 
-    assert (shown("wallets"), shown(TitledRow(None, "waiting to posted"))) == ("Wallets", "Waiting to posted")
+    assert (title_of("wallets"), title_of(TitledRow(None, "waiting to posted"))) == ("Wallets", "Waiting to posted")
     names = ["https://example.com/hooks", "hotline-voice", "openai"]
-    assert [shown(TitledRow(None, name)) for name in names] == names
-    assert (shown(TitledRow(None, "A & B")), shown(mark_safe("A &amp; B"))) == ("A &amp; B", "A &amp; B")
+    assert [title_of(TitledRow(None, name)) for name in names] == names
+    assert (title_of(TitledRow(None, "A & B")), title_of(mark_safe("A &amp; B"))) == ("A &amp; B", "A &amp; B")
