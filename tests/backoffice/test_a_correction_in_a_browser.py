@@ -5,9 +5,10 @@ import io
 from decimal import Decimal
 
 import pytest
+from django.contrib.sessions.models import Session
 
 from billing import services as billing
-from billing.models import Wallet
+from billing.models import Transaction, Wallet
 from credits import services as credits
 from credits.models import Grant
 from tests.backoffice.staff_members import PASSWORD, employ
@@ -168,3 +169,31 @@ def test_the_printed_statement_adds_up(enter, book):
     employ("victor", "viewer")
     page = enter("victor", f"/admin/billing/wallet/{Wallet.objects.get().id}/statement/")
     assert "699.50" in page.locator("body").inner_text()
+
+
+def test_what_was_typed_is_filled_in_again_after_a_session_has_ended(enter, book):
+    employ("clara", "clerk")
+    entry = billing_entry(book)
+    page = enter("clara", f"/admin/billing/transaction/{entry.pk}/change/")
+    follow(page, "link", "Reverse", exact=True)
+    page.select_option("#id_reason_code", "duplicate")
+    page.fill("#id_reason", "The retry of 3 November charged it twice.")
+    Session.objects.all().delete()
+    follow(page, "button", "Show what would be posted")
+    page.fill("#id_username", "clara")
+    page.fill("#id_password", PASSWORD)
+    follow(page, "button", "Log in")
+    assert (page.input_value("#id_reason_code"), page.input_value("#id_reason")) == (
+        "duplicate",
+        "The retry of 3 November charged it twice.",
+    )
+    assert page.get_by_text("Your session had ended, and nothing was saved.").count() == 1
+    follow(page, "button", "Show what would be posted")
+    assert page.get_by_text("This entry would be posted").count() == 1
+    # It is filled in once, and not in the next form of this kind.
+    page.goto(page.url)
+    assert page.input_value("#id_reason") == ""
+
+
+def billing_entry(tenant):
+    return Transaction.objects.filter(tenant=tenant, type="charge").get()

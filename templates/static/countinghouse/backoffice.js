@@ -54,3 +54,45 @@ window.addEventListener("load", () => {
     setTimeout(paint);
     new MutationObserver(paint).observe(document.documentElement, { attributeFilter: ["class"] });
 });
+
+// A form that is sent after the session has ended leads to the page of signing in, and from there back to the empty form. What was typed is
+// kept in this tab meanwhile, without passwords and files, and is filled in again there. Any other page that is shown instead drops it.
+document.addEventListener("DOMContentLoaded", () => {
+    const KEPT = "countinghouse.sent-form";
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+    const isSignIn = document.querySelector("form#login-form") !== null;
+    if (kept && isSignIn) {
+        sessionStorage.setItem(KEPT, JSON.stringify({ ...kept, hasSignedIn: true }));
+        return;
+    }
+    sessionStorage.removeItem(KEPT);
+    const isBack = kept?.hasSignedIn && kept.path === location.pathname;
+    const forms = isBack ? [...document.querySelectorAll("#content form")].filter((each) => each.method === "post") : [];
+    const typed = (form) => [...form.elements].filter((field) => field.name && field.type !== "hidden" && field.name in kept.values);
+    const form = forms.find((each) => typed(each).length);
+    for (const field of form ? typed(form) : []) {
+        const values = kept.values[field.name];
+        if (field.type === "checkbox" || field.type === "radio") field.checked = values.includes(field.value);
+        else if (field.multiple) for (const option of field.options) option.selected = values.includes(option.value);
+        else if (field.tagName !== "BUTTON") field.value = values[0];
+        field.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+    if (form) {
+        const note = document.createElement("p");
+        note.className = "ch-caution";
+        note.setAttribute("role", "status");
+        note.textContent = "Your session had ended, and nothing was saved. What you had typed is filled in again: check it, and send it.";
+        form.prepend(note);
+    }
+    document.addEventListener("submit", (event) => {
+        const sent = event.target;
+        if (!sent.closest("#content") || isSignIn || sent.method !== "post" || event.defaultPrevented) return;
+        const secret = new Set([...sent.elements].filter((field) => field.type === "password").map((field) => field.name));
+        const values = {};
+        for (const [name, value] of new FormData(sent)) {
+            if (typeof value === "string" && name !== "csrfmiddlewaretoken" && !secret.has(name)) (values[name] ??= []).push(value);
+        }
+        const path = new URL(sent.action || location.href, location.href).pathname;
+        sessionStorage.setItem(KEPT, JSON.stringify({ path, values }));
+    });
+});
