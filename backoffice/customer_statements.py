@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 
 from backoffice.customer_links import customer_url
 from backoffice.customers import CLOCKS, chosen_clock, find_customer
+from backoffice.models import Customer
 from backoffice.timeline import TIMES
 from billing.selectors.statements import BYTE_ORDER_MARK
 from credits.choices import GrantStatus, TransactionType, UnitType
@@ -74,9 +75,10 @@ def customer_statement(request: HttpRequest) -> HttpResponseBase:
             response["Content-Disposition"] = f'attachment; filename="{name}"'
             return response
     chosen = {"tenant": tenant.pk, "id": customer_id, "clock": str(clock), **form.data}
+    named = Customer.objects.filter(tenant=tenant, customer_id=customer_id).exclude(name="").first()
     context = {
         **admin.site.each_context(request),
-        "title": f"Statement of {customer_id}",
+        "title": f"Statement of {named.name if named else customer_id}",
         "tenant": tenant,
         "customer_id": customer_id,
         "back": link(customer_url(tenant.pk, customer_id), "The customer's page"),

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from copy import copy
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -281,4 +282,6 @@ def _text(value: Any, field: forms.Field) -> str:
         return ", ".join(labels.get(str(one), str(one)) for one in (value if isinstance(value, list) else [value]))
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S %Z}"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
