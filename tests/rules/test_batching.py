@@ -6,9 +6,10 @@ import pytest
 from django.db import connection, transaction
 
 from metering.rules.models import RuleCounter
-from metering.services import new_transaction_calls
+from metering.services import new_transaction_calls, posting_columns, transactions
+from metering.services.settings import set_policy
 from tests.races.threads import at_once
-from tests.rules.book import RuleBook, cost, limit
+from tests.rules.book import NAMES, RuleBook, cost, limit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,3 +53,20 @@ def test_one_tenants_postings_share_a_call_and_a_limit_holds(settings):
     rows = at_once(30, lambda number: book.record(cost(1)))
     assert sorted(row["status"] for row in rows) == ["authorized"] * 5 + ["denied"] * 25
     book.is_sound()
+
+
+@pytest.mark.parametrize("holds_estimates", [False, True])
+def test_a_batch_that_is_sent_as_columns_is_decided_as_one_of_objects(holds_estimates, monkeypatch):
+    found = []
+    for fewest in (1, 1000):
+        monkeypatch.setattr(posting_columns, "FEWEST", fewest)
+        book = RuleBook().fund(4)
+        book.add_rule(limit(5))
+        set_policy(**book.who, holds_estimates=holds_estimates)
+        items = [NAMES | {"customer_id": f"c {number}", "costs": [cost(1)]} for number in range(8)]
+        rows = [one.row for one in transactions.record_transactions(**book.who, transactions=items)]
+        found.append([(row["status"], row["decline_reason"], row["customer_id"], len(row["costs"])) for row in rows])
+        book.is_sound()
+    assert found[0] == found[1]
+    paid = 4 if holds_estimates else 5
+    assert [status for status, *_ in found[0]] == ["authorized"] * paid + ["denied"] * (8 - paid)
