@@ -51,7 +51,7 @@ PERMISSION = "credits.view_grant"
 # Customers on a page of the list, and rows of each part of a customer's page.
 LISTED, SHOWN = 50, 50
 # How long the list's search for a part of an id may take, in milliseconds.
-PART_MS = 350
+CUSTOMER_PART_MS = 350
 OPEN_FIRST = Case(When(Q(status=GrantStatus.OPEN) & ~Q(expiry_date__lt=TODAY), then=0), default=1)
 STATE_COLOURS = {GrantStatus.OPEN: "good", GrantStatus.EXPIRED: "wait"}
 # One look-up in the index for each customer, however many grants a customer has.
@@ -122,7 +122,7 @@ def _search(tenant: Tenant, term: str) -> tuple[list[str], bool]:
     own = VisibleTenants(frozenset({tenant.pk}))
     exact = Grant.objects.filter(tenant=tenant, customer_id=term)
     begun = with_grants(term, own)
-    parts, is_complete = with_part(term, own, Q(tenant=tenant), most=LISTED + 1, milliseconds=PART_MS)
+    parts, is_complete = with_part(term, own, Q(tenant=tenant), most=LISTED + 1, milliseconds=CUSTOMER_PART_MS)
     found = [*([term] if exact.exists() else []), *named.order_by("name").values_list("customer_id", flat=True)[:LISTED]]
     found += [customer_id for _, customer_id in begun] + sorted(customer_id for _, customer_id in parts)
     return list(dict.fromkeys(found)), is_complete

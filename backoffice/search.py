@@ -1,7 +1,7 @@
 """What the command palette finds: customers, agents, entries, calls, credits and every other row, in groups, the best of each first.
 
 Nothing is cached, and every query is limited to the tenants and the tables that the reader may see. All queries of one search together
-take SECONDS at most; what is left unread then is said.
+take SEARCH_SECONDS at most; what is left unread then is said.
 """
 
 import time
@@ -29,11 +29,11 @@ from kernel.tenants.staff_scope import scope_of
 
 # Rows of a group; its list has the rest.
 SHOWN = 5
-SECONDS = 0.3
+SEARCH_SECONDS = 0.3
 # The advice to search for a shorter part is given for texts of so many characters or more.
 LENGTH_TO_SHORTEN = 4
 # How long the search for a part of a customer's id may take, in milliseconds.
-PART_MS = 200
+CUSTOMER_PART_MS = 200
 # The tables that people search, in the order of their groups; all others come after them.
 FIRST = (
     "tenants.tenant",
@@ -94,7 +94,7 @@ def search(request: HttpRequest, typed: str) -> Results:
     if terms.period is not None and not (terms.text or terms.named or terms.amounts):
         results.groups.append(Group(f"Everything of {terms.period.title}", list(_lists_of(request, typed))))
         return results
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + SEARCH_SECONDS
     for page in _pages(request):
         group, is_whole = _group(request, page, typed, terms, deadline)
         is_complete &= is_whole
@@ -127,7 +127,7 @@ def _with_exchanged_digits(request: HttpRequest, terms: SearchTerms) -> Iterator
         return
     # The words beside an amount still narrow; a text that is the amount itself doesn't.
     likely = replace(terms, text="" if terms.text_amounts else terms.text, amounts=near, text_amounts=())
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + SEARCH_SECONDS
     for page in _pages(request):
         if page.model._meta.label_lower in BY_TIME and (group := _group(request, page, "", likely, deadline)[0]):
             titles = [f"{hit.title}: digits exchanged?" for hit in group.hits]
@@ -203,7 +203,7 @@ def find_customers(request: HttpRequest, terms: SearchTerms) -> tuple[list[Hit],
     for key in with_grants(text, scope, tenants):
         found.setdefault(key, "")
     if len(found) < SHOWN:
-        parts, is_complete = with_part(text, scope, tenants, most=4 * SHOWN, milliseconds=PART_MS)
+        parts, is_complete = with_part(text, scope, tenants, most=4 * SHOWN, milliseconds=CUSTOMER_PART_MS)
         for key in parts:
             found.setdefault(key, "")
     names = dict(Tenant.objects.filter(pk__in={tenant_id for tenant_id, _ in found}).values_list("pk", "name"))

@@ -47,7 +47,7 @@ register_messages(
         "floor_above_balance": "The new floor of {floor} is above the balance less what is held: {balance} less {held}.",
         "hold_closed": "The hold is {status} already.",
         "hold_conflict": "It was released before, with another reason.",
-        "insufficient": "The balance of {balance} is too small for {requested}.",
+        "insufficient": "{requested} is more than may be taken: the balance is {balance}, {held} of it is held, and the floor is {floor}.",
     }
 )
 
@@ -112,7 +112,7 @@ class PolicyForm(SettingForm):
 class FloorForm(SettingForm):
     is_tried_first = True
     title = "Set the floor"
-    description = "The balance below which no debit may take the wallet."
+    description = "The balance, less what is held, below which no debit may take the wallet."
     icon = "vertical_align_bottom"
     floor = BalanceField(label="Floor", required=False, help_text="Empty: no floor.")
 

@@ -54,10 +54,10 @@ CHECKS = (
     ),
     Check(
         name="billing_wallet_equals_last_entry",
-        rule="A wallet has the balance, number and currency of its newest entry, and less what is held it isn't below its floor.",
+        rule="A wallet has the balance, number and time of its newest entry.",
         statement="""
             SELECT wallet.tenant_id, wallet.id, wallet.currency, wallet.balance, entry.balance_after, wallet.last_entry_number,
-                entry.entry_number, wallet.floor
+                entry.entry_number
             FROM billing_wallet wallet
             LEFT JOIN LATERAL (
                 SELECT entry_number, balance_after, created_at, currency FROM billing_transaction
@@ -65,8 +65,15 @@ CHECKS = (
             ) AS entry ON true
             WHERE (%(tenant)s::uuid IS NULL OR wallet.tenant_id = %(tenant)s) AND (
                 wallet.balance <> coalesce(entry.balance_after, 0) OR wallet.last_entry_number <> coalesce(entry.entry_number, 0)
-                OR wallet.last_entry_at IS DISTINCT FROM entry.created_at
-                OR NOT billing_floor_allows(wallet.balance, wallet.held, wallet.floor))
+                OR wallet.last_entry_at IS DISTINCT FROM entry.created_at)
+        """,
+    ),
+    Check(
+        name="billing_wallet_floor",
+        rule="A wallet's balance, less what is held, isn't below its floor.",
+        statement="""
+            SELECT tenant_id, id, currency, balance, held, floor FROM billing_wallet
+            WHERE (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s) AND NOT billing_floor_allows(balance, held, floor)
         """,
     ),
     Check(

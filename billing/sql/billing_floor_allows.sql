@@ -8,10 +8,11 @@
 -- take the CHECK constraint away, for it can't know the type. billing_posting_refusal compares the balance that a credit leaves too.
 --
 -- Every decision about a floor calls this function: billing_posting_refusal (all postings, and billing_capture_or_release_hold for
--- captures), billing_place_hold, paying_debit_wallet, paying_new_wallet_refuses, set_floor, set_policy, the blockers of an undo, and the
--- integrity check billing_wallet_equals_last_entry. billing_above_floor says how much is left. Copies that can't call it, and that
--- tests/billing/test_floor.py holds equal to it: the CHECK constraints billing_wallet_floor_check and billing_policy_default_floor_check,
--- and billing.selectors.floors.plan_floor_allows, for the plan of a backfill.
+-- captures), billing_place_hold, paying_debit_wallet, paying_new_wallet_refuses, set_floor and set_policy (billing/services/settings.py),
+-- the blockers of an undo (LOWEST_BALANCE_AFTER_UNDO in billing/imports/lookups.py), and the integrity check billing_wallet_floor
+-- (billing/integrity/checks.py). billing_above_floor says how much is left. Copies that can't call it, and that tests/billing/test_floor.py
+-- holds equal to it: the CHECK constraints billing_wallet_floor_check and billing_policy_default_floor_check, and
+-- billing.selectors.floors.plan_floor_allows, for the plan of a backfill.
 --
 -- A rule that looks at more than the balance less what is held may refuse the capture of a hold that it allowed:
 -- billing_capture_or_release_hold answers `insufficient`, and the hold stays.

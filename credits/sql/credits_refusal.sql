@@ -1,4 +1,5 @@
--- Decides why a posting may not be made. The plan of an import decides the same in Python (credits/imports/transactions.py).
+-- Decides why a posting may not be made. Copy: grant_refusal in credits/imports/transactions.py, for the plan of an import, which
+-- tests/backfills/test_credits.py holds equal.
 --
 -- Takes: the posting's kind, type, amount and invoice; its grant (null: there is none), from which overdue holds were already released; the
 -- balance before the posting; the day for which it counts; `taken`, what the cited invoice took of this grant and didn't give back;

@@ -173,7 +173,8 @@ class Adapter(ABC):
         """Why the ledger would refuse this effect on this account. Must decide exactly as its posting function does."""
         if account.lower_limit is None or effect >= 0 or account.now + effect >= account.lower_limit:
             return None
-        return Outcome("insufficient", f"{account.label} would fall to {account.now + effect:f}, its floor is {account.lower_limit:f}")
+        left = account.now + effect
+        return Outcome("insufficient", f"{account.label} would fall to {left:f}, and may not fall below {account.lower_limit:f}")
 
     def apply(self, account: Account, posting: Posting, effect: Decimal) -> None:
         """Add an effect that isn't refused to the simulated balance."""

@@ -126,4 +126,6 @@ def _invalid_value(facts: Mapping[str, Any]) -> str:
 def _format(value: Any) -> str:
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
+    if value is None:
+        return "none"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,4 +1,4 @@
-"""Turns errors of the database into the ledgers' own errors.
+"""Turns errors of the database into the ledgers' own errors: a lock timeout (55P03) into Busy, which the APIs answer with 503.
 
 An app registers each constraint that a caller can run into with `register_error`, and wraps its public services in
 `@translate_db_errors`. The decorator must stand outside `transaction.atomic`: inside, it would cost a savepoint and miss the constraints

@@ -41,7 +41,10 @@ class AlreadyReversed(LedgerError):
 
 
 class Busy(LedgerError):
-    """A lock wasn't free in time, or two calls conflicted. Nothing moved; the same call may be repeated at once."""
+    """A lock wasn't free in time, or two calls conflicted. Nothing moved; the same call may be repeated at once.
+
+    The APIs answer 503 (kernel/api/dialect.py).
+    """
 
     code = "busy"
 

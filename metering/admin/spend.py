@@ -23,7 +23,7 @@ from metering.models import Cost, Rollup, Transaction
 SPANS = {"Today": 1, "7 days": 7, "30 days": 30}
 DAYS, NEWEST = 30, 20
 # How long the search for the calls that happened last may take, in milliseconds.
-LIMIT_MS = 150
+SPEND_MS = 150
 CLOCK = "by the time it happened"
 
 
@@ -128,7 +128,7 @@ def _newest(calls: Any) -> list[Transaction]:
     """By the time they happened. An agent's and a service's calls have an index by book time only: where it would take too long to read
     all, the calls that were booked last stand in the order in which they happened."""
     try:
-        with time_limit(LIMIT_MS):
+        with time_limit(SPEND_MS):
             return list(calls.order_by("-occurred_at", "-id")[:NEWEST])
     except TookTooLong:
         return sorted(calls.order_by("-created_at", "-id")[:NEWEST], key=lambda row: (row.occurred_at, row.pk), reverse=True)

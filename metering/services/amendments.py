@@ -46,7 +46,7 @@ def make_amendment(
         "idempotency_key": idempotency_key,
         "occurred_at": occurred_at,
         "checks_occurred_at": occurred_at is not None,
-        "digest": amendment_digest({"occurred_at": occurred_at, **stated, "transaction_id": transaction_id}).hex(),
+        "facts_digest": amendment_digest({"occurred_at": occurred_at, **stated, "transaction_id": transaction_id}).hex(),
         "move": move and {"id": new_id(), **move},
         "fact": fact and {"id": new_id(), **fact},
         "cost": cost and {"id": new_id(), **cost, "amount": f"{cost['amount']:f}"},
@@ -73,7 +73,7 @@ def amend_all(amendments: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> li
 
 def _read_row(row: Any, item: Mapping[str, Any], *, tenant_id: UUID) -> Posted | LedgerError:
     errors = _errors(item, tenant_id=tenant_id)
-    return posted_or_error(row, facts_digest=bytes.fromhex(item["digest"]), names=AMENDMENT_FACTS, errors=errors)
+    return posted_or_error(row, facts_digest=bytes.fromhex(item["facts_digest"]), names=AMENDMENT_FACTS, errors=errors)
 
 
 def _errors(item: Mapping[str, Any], *, tenant_id: UUID) -> dict[str, Callable[[Any], LedgerError]]:

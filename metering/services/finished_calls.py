@@ -70,7 +70,7 @@ def add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row | No
     report = _report_of(facts)
     fact, cost = price_report(report, terms=terms, book=book["prices"])
     fact["id"] = make_id()
-    fact["digest"] = ending_digest(facts, transaction_id=item["id"], report=report).hex()
+    fact["facts_digest"] = ending_digest(facts, transaction_id=item["id"], report=report).hex()
     item["fact"] = fact
     if cost is not None:
         made = {

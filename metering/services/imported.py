@@ -51,7 +51,7 @@ def encode_import(facts: Mapping[str, Any], *, digest: bytes, actor: str, reques
     line["id"] = facts.get("id") or new_id_text()
     line["qualifiers"] = facts.get("qualifiers") or NO_OBJECT
     line["trace_reference"] = facts.get("trace_id")
-    line["digest"] = digest.hex()
+    line["facts_digest"] = digest.hex()
     line["costs"] = [make_first_cost(cost) for cost in facts.get("costs") or () if not came_later(cost)]
     return posting.encoded(line)
 
@@ -134,7 +134,7 @@ def _make_later_amendment(line: Mapping[str, Any], call: Mapping[str, Any]) -> d
 def _read_refused(row: Any, line: Mapping[str, Any]) -> Posted | LedgerError:
     return posted_or_error(
         row,
-        facts_digest=bytes.fromhex(line["digest"]),
+        facts_digest=bytes.fromhex(line["facts_digest"]),
         names=TRANSACTION_FACTS,
         errors={"unknown_agent": lambda _: InvalidValue(field="agent_id", reason="unknown_agent", value=str(line["agent_id"]))},
     )

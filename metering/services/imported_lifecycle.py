@@ -83,7 +83,7 @@ def _later_calls(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     calls: dict[Any, dict[str, Any]] = {}
     for place, (_, row, part) in enumerate(sorted(rows, key=lambda one: (one[1].get("created_at") or LONG_AGO, one[0]))):
         key = row.get("idempotency_key")
-        stamps = {"digest": row.get("facts_digest"), "occurred_at": row.get("occurred_at")}
+        stamps = {"facts_digest": row.get("facts_digest"), "occurred_at": row.get("occurred_at")}
         call = calls.setdefault(place if key is None else key, {"parts": {"idempotency_key": key, "stated": {}}, "stamps": stamps})
         call["parts"].update(part)
         call["parts"]["stated"].update({name: row[name] for name in AMENDMENT_FACTS if row.get(name) is not None})

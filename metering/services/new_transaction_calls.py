@@ -1,7 +1,7 @@
 """Calls of the posting functions of new transactions: metering_post, or metering_post_in_order where they must be decided one by one.
 
 They must where the tenant has spending rules, where these are being changed, or where it holds estimates. metering_post then answers
-`needs_serial_decision` and writes nothing, so that a call for several tenants never waits for a counter or the wallet of one of them. A
+`needs_order` and writes nothing, so that a call for several tenants never waits for a counter or the wallet of one of them. A
 process remembers the answer for a while and calls metering_post_in_order at once, apart from other tenants' postings.
 """
 
@@ -19,7 +19,7 @@ from metering.services import posting_columns
 
 RETRYABLE_CONSTRAINTS = RETRYABLE_MONEY_CONSTRAINTS | {"metering_transaction_idempotency_key_key", "metering_trace_external_id_key"}
 POST, POST_IN_ORDER = "metering_post", "metering_post_in_order"
-NEEDS_SERIAL_DECISION = "needs_serial_decision"
+NEEDS_ORDER = "needs_order"
 IN_ORDER_SECONDS = 60.0
 # Until when (time.monotonic) a tenant's postings are sent to POST_IN_ORDER at once. If that isn't needed any more, little time is lost.
 _in_order_until: BoundedDict[UUID, float] = BoundedDict(at_most=10_000)
@@ -77,7 +77,7 @@ def _call_posting_function(call: Callable[[str], list[Any]], *, tenant_id: UUID)
     """The rows of a call of the function that may decide this tenant's transactions."""
     if _in_order_until.get(tenant_id, 0) < time.monotonic():
         rows = call(POST)
-        if not rows or rows[0].outcome != NEEDS_SERIAL_DECISION:
+        if not rows or rows[0].outcome != NEEDS_ORDER:
             return rows
         _in_order_until[tenant_id] = time.monotonic() + IN_ORDER_SECONDS
     return call(POST_IN_ORDER)

@@ -11,11 +11,14 @@ from kernel.ledger import posting
 # With fewer the time to prepare for so many arrays outweighs what they save.
 FEWEST = 100
 NAMES = (
-    *("id", "actor", "request_id", "occurred_at", "checks_occurred_at", "completed_at", "idempotency_key", "digest", "service_name"),
+    *("id", "actor", "request_id", "occurred_at", "checks_occurred_at", "completed_at", "idempotency_key", "facts_digest", "service_name"),
     *("agent_id", "agent_name", "trace_reference", "trace_external_id", "new_trace_id", "action_name", "resource_name", "status"),
     *("call_outcome", "qualifiers", "metadata", "request_facts", "payment_data", "customer_id", "change_id", "ending_digest"),
 )
-FACT = (*("id", "source", "version", "phase", "facts", "integration", "pricing", "pricing_note", "pricing_fields", "call_id", "digest"),)
+FACT = (
+    *("id", "source", "version", "phase", "facts", "integration", "pricing", "pricing_note", "pricing_fields", "call_id"),
+    "facts_digest",
+)
 COST = ("id", "amount", "currency", "is_estimate", "details", "supersedes_ids", "inferred_from_id", "superseded_by_id")
 NO_FACT: Mapping[str, Any] = {}
 NO_COSTS: Sequence[Mapping[str, Any]] = ({},)

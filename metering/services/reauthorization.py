@@ -71,7 +71,7 @@ def reauthorize_transaction(
         "actor": actor,
         "request_id": request_id,
         "idempotency_key": idempotency_key,
-        "digest": facts_digest.hex(),
+        "facts_digest": facts_digest.hex(),
         "challenge_digest": hashlib.sha256(msgspec.json.encode(parsed, order="deterministic")).hexdigest(),
     }
 

@@ -138,7 +138,7 @@ def _make_posting(
         "checks_occurred_at": (checks_occurred_at and facts.get("occurred_at") is not None) or None,
         "completed_at": facts.get("completed_at"),
         "idempotency_key": facts.get("idempotency_key"),
-        "digest": transaction_digest(finished_calls.with_status(facts)).hex(),
+        "facts_digest": transaction_digest(finished_calls.with_status(facts)).hex(),
         "ending_digest": ending and ending.hex(),
         "costs": [_make_cost(cost, make_id=make_id) for cost in facts.get("costs") or ()],
     }
@@ -204,7 +204,7 @@ def _read_row(
         return Recorded(row=make_row(item, row))
     outcome = posted_or_error(
         row,
-        facts_digest=bytes.fromhex(item["digest"]),
+        facts_digest=bytes.fromhex(item["facts_digest"]),
         names=TRANSACTION_FACTS,
         errors={
             "unknown_agent": lambda _: InvalidValue(field="agent_id", reason="unknown_agent", value=str(facts["agent_id"])),

@@ -81,7 +81,7 @@ BEGIN
             done.fact_id, tenant, coalesce(item.occurred_at, done.created_at), done.created_at, item.actor, item.request_id,
             owner.id, (item.fact).source, (item.fact).version, (item.fact).phase, (item.fact).facts::json,
             (item.fact).integration::json, (item.fact).call_id, done.pricing, done.pricing_note, done.pricing_fields::json,
-            item.idempotency_key, decode(item.digest, 'hex')
+            item.idempotency_key, decode(item.facts_digest, 'hex')
         );
     END IF;
     IF (item.cost).id IS NOT NULL AND superseded.pricing IS NULL THEN

@@ -13,7 +13,7 @@ BEGIN
     FROM rules_authorizationrequest request
     WHERE request.tenant_id = tenant AND request.idempotency_key = item.idempotency_key;
     IF earlier.id IS NULL THEN
-        SELECT request.id, decode(item.digest, 'hex') INTO earlier.id, earlier.first_digest
+        SELECT request.id, decode(item.facts_digest, 'hex') INTO earlier.id, earlier.first_digest
         FROM rules_authorizationrequest request
         WHERE request.tenant_id = tenant AND request.transaction_id = item.transaction_id AND request.round = newest
             AND request.challenge_digest = decode(item.challenge_digest, 'hex')

@@ -22,7 +22,7 @@ BEGIN
         cost.id, tenant, coalesce(item.occurred_at, moment), moment, item.actor, item.request_id,
         owner.id, cost.amount, cost.currency, cost.is_estimate, true, superseded[1].id,
         coalesce(cost.inferred_from_id, (item.fact).id), cost.details::json, cost.repricing, cost.payment_id, item.idempotency_key,
-        decode(item.digest, 'hex')
+        decode(item.facts_digest, 'hex')
     );
     deltas := deltas || metering_cost_delta(
         owner.occurred_at, owner.service_id, owner.agent_id, cost.currency, cost.amount, cost.is_estimate, 1

@@ -27,7 +27,7 @@ BEGIN
         idempotency_key, facts_digest
     ) VALUES (
         move.id, tenant, status_occurred_at, moment, item.actor, item.request_id, owner.id, owner.status, move.to_status,
-        coalesce(move.round, owner.round), coalesce(move.reason, ''), item.idempotency_key, decode(item.digest, 'hex')
+        coalesce(move.round, owner.round), coalesce(move.reason, ''), item.idempotency_key, decode(item.facts_digest, 'hex')
     );
 END
 $$;

@@ -28,7 +28,7 @@ BEGIN
             fact.id, tenant, occurred_at, posted.created_at, item.actor, item.request_id, item.id, fact.source, fact.version, fact.phase,
             fact.facts::json, fact.integration::json, fact.call_id, CASE WHEN is_denied THEN 'not_asked' ELSE fact.pricing END,
             CASE WHEN is_denied THEN '' ELSE fact.pricing_note END, CASE WHEN NOT is_denied THEN fact.pricing_fields::json END,
-            decode(fact.digest, 'hex')
+            decode(fact.facts_digest, 'hex')
         );
     END IF;
     INSERT INTO metering_cost (
@@ -38,7 +38,7 @@ BEGIN
     SELECT cost.id, tenant, occurred_at, posted.created_at, item.actor, item.request_id, item.id, cost.amount, cost.currency,
         cost.is_estimate, cost.superseded_by_id IS NULL, CASE WHEN cost.superseded_by_id IS NOT NULL THEN posted.created_at END,
         cost.superseded_by_id, cost.supersedes_ids[1], cost.inferred_from_id, cost.details::json,
-        CASE WHEN cost.inferred_from_id IS NOT NULL THEN decode(fact.digest, 'hex') END
+        CASE WHEN cost.inferred_from_id IS NOT NULL THEN decode(fact.facts_digest, 'hex') END
     FROM unnest(costs) cost;
     IF posted.status IN ('denied', 'cancelled') THEN
         PERFORM metering_insert_unwritten_costs(tenant, item, posted.status, occurred_at, posted.created_at);

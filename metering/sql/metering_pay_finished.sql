@@ -17,7 +17,7 @@ BEGIN
     ended.transaction_id := owner.id;
     ended.actor := item.actor;
     ended.request_id := item.request_id;
-    ended.digest := coalesce((item.fact).digest, item.ending_digest);
+    ended.facts_digest := coalesce((item.fact).facts_digest, item.ending_digest);
     ended.occurred_at := owner.occurred_at;
     ended.move := move;
     RETURN metering_capture_or_release_payments(tenant, owner, ended, moment, true);

@@ -5,8 +5,7 @@
 --   exists         the idempotency key was used before, in the ledger or earlier in the array: `id` and `first_digest` are the first row's
 --   out_of_bounds  `occurred_at` is further from the present than the tenant's policy allows
 --   unknown_agent  the agent named by id isn't the tenant's, and no name was sent instead
---   needs_serial_decision
---                  the tenant has spending rules, or somebody is changing them, or it holds estimates: nothing was written, and
+--   needs_order    the tenant has spending rules, or somebody is changing them, or it holds estimates: nothing was written, and
 --                  metering_post_in_order takes it. So a call for several tenants never waits for a counter or a wallet of one of them.
 -- Locks: the table of transactions in the mode of every writer, before the clock is read, so that a read of the past knows of this
 -- call (kernel/ledger/past_reads.py); the tenant's rules, shared, if nobody changes them. Waits only for another call that is inserting
@@ -34,7 +33,7 @@ DECLARE
 BEGIN
     LOCK TABLE metering_transaction IN ROW EXCLUSIVE MODE;
     IF NOT pg_try_advisory_xact_lock_shared(rules_lock_number(tenant)) THEN
-        single.outcome := 'needs_serial_decision';
+        single.outcome := 'needs_order';
         RETURN QUERY SELECT (single).* FROM generate_series(1, sent);
         RETURN;
     END IF;
@@ -47,7 +46,7 @@ BEGIN
         END IF;
     END IF;
     IF EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND (policy.has_rules OR policy.holds_estimates)) THEN
-        single.outcome := 'needs_serial_decision';
+        single.outcome := 'needs_order';
         RETURN QUERY SELECT (single).* FROM generate_series(1, sent);
         RETURN;
     END IF;

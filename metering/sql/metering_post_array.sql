@@ -48,7 +48,7 @@ BEGIN
             CASE WHEN begins_as IN ('authorized', 'completed') THEN status_occurred_at END,
             CASE begins_as WHEN 'denied' THEN status_occurred_at END, CASE begins_as WHEN 'cancelled' THEN status_occurred_at END,
             CASE begins_as WHEN 'completed' THEN coalesce(completed_at, transaction_occurred_at) END,
-            idempotency_key, decode(digest, 'hex')
+            idempotency_key, decode(facts_digest, 'hex')
         FROM fresh
     ), first_steps AS (
         INSERT INTO metering_statuschange (id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, to_status, reason)
@@ -62,13 +62,13 @@ BEGIN
             (fact).facts::json, (fact).integration::json, (fact).call_id,
             CASE begins_as WHEN 'denied' THEN 'not_asked' ELSE (fact).pricing END,
             CASE begins_as WHEN 'denied' THEN '' ELSE (fact).pricing_note END,
-            CASE WHEN begins_as <> 'denied' THEN (fact).pricing_fields::json END, decode((fact).digest, 'hex')
+            CASE WHEN begins_as <> 'denied' THEN (fact).pricing_fields::json END, decode((fact).facts_digest, 'hex')
         FROM fresh WHERE (fact).id IS NOT NULL
     ), priced AS MATERIALIZED (
         -- A row for each cost, and one for a transaction without costs.
         SELECT fresh.id, fresh.transaction_occurred_at, fresh.actor, fresh.request_id, fresh.service_id, (fresh.agent).id AS agent_id,
             fresh.call_outcome,
-            fresh.begins_as, (fresh.fact).digest AS fact_digest, coalesce(cost.ordinality, 1) = 1 AS is_first, cost.id AS cost_id,
+            fresh.begins_as, (fresh.fact).facts_digest AS fact_digest, coalesce(cost.ordinality, 1) = 1 AS is_first, cost.id AS cost_id,
             cost.amount, cost.currency, cost.is_estimate, cost.details, cost.superseded_by_id, cost.supersedes_ids, cost.inferred_from_id
         FROM fresh LEFT JOIN LATERAL unnest(fresh.inserted_costs) WITH ORDINALITY AS cost ON true
     ), costs AS (

@@ -1,7 +1,7 @@
 -- Records new transactions one by one, in their order, so that each is decided on what those before it have spent: the form of
 -- metering_post for a tenant that has spending rules, or whose rules are being changed, or that holds estimates. It may wait for these.
 -- Takes: the tenant, and its postings as metering_post takes them.
--- Returns: as metering_post, but never `needs_serial_decision`.
+-- Returns: as metering_post, but never `needs_order`.
 -- Locks: the table of transactions in the mode of every writer; the tenant's rules, shared; then the counters of all postings, by id; the
 -- grants and wallets that pay, by id; then as metering_post says. The sums come last.
 -- Never: writes a part of a posting, or counts or pays one that is denied.

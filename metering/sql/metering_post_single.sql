@@ -1,13 +1,13 @@
 -- Called by metering_post and metering_post_in_order: records one new transaction in short statements, without the arrays of
 -- metering_post_array.
--- Takes: the tenant, the posting, and `is_serial`: whether metering_post_in_order calls, which decides one posting after another, and adds
--- to the sums and writes events itself.
--- Returns: the outcome `posted`; `needs_serial_decision` where metering_post_in_order must take it; or a null outcome, with nothing
+-- Takes: the tenant, the posting, and `is_in_order`: whether metering_post_in_order calls, which decides one posting after another, and
+-- adds to the sums and writes events itself.
+-- Returns: the outcome `posted`; `needs_order` where metering_post_in_order must take it; or a null outcome, with nothing
 -- written, where the posting names a service, agent or trace that doesn't exist yet, its time is out of bounds, or its key was used before.
 -- The caller then takes metering_post_array.
 -- Locks: as metering_post says; for a tenant with rules their counters (rules_decide_new) before anything is written.
 -- Never: decides anything that metering_post_array doesn't decide by the same functions, but for what the tenant's rules decide.
-CREATE OR REPLACE FUNCTION metering_post_single(tenant uuid, item metering_posting, is_serial boolean)
+CREATE OR REPLACE FUNCTION metering_post_single(tenant uuid, item metering_posting, is_in_order boolean)
 RETURNS metering_outcome
 LANGUAGE plpgsql
 AS $$
@@ -30,8 +30,8 @@ BEGIN
     INTO service, policy.authorizes_at_once, policy.backdating_limit, policy.postdating_limit, policy.has_rules, policy.holds_estimates
     FROM metering_service seen LEFT JOIN metering_policy decided ON decided.tenant_id = tenant
     WHERE seen.tenant_id = tenant AND seen.name = item.service_name;
-    IF (policy.has_rules OR policy.holds_estimates) AND NOT is_serial THEN
-        posted.outcome := 'needs_serial_decision';
+    IF (policy.has_rules OR policy.holds_estimates) AND NOT is_in_order THEN
+        posted.outcome := 'needs_order';
         RETURN posted;
     END IF;
     IF item.agent_id IS NOT NULL THEN
@@ -99,7 +99,7 @@ BEGIN
             CASE posted.status WHEN 'denied' THEN posted.status_occurred_at END,
             CASE posted.status WHEN 'cancelled' THEN posted.status_occurred_at END,
             CASE posted.status WHEN 'completed' THEN coalesce(item.completed_at, occurred_at) END,
-            item.idempotency_key, decode(item.digest, 'hex')
+            item.idempotency_key, decode(item.facts_digest, 'hex')
         )
         ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING id
     ), own_trace AS (
@@ -122,7 +122,7 @@ BEGIN
     IF policy.has_rules THEN
         PERFORM rules_record_new(tenant, posted.id, posted.status, decision, item.actor, item.request_id, posted.created_at, occurred_at);
     END IF;
-    IF NOT is_serial THEN
+    IF NOT is_in_order THEN
         is_written := metering_roll_up(tenant,
             metering_new_deltas(occurred_at, service, agent.id, posted.status, item.call_outcome, inserted_costs));
         IF has_listener THEN

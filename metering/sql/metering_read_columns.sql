@@ -29,27 +29,27 @@ BEGIN
     RETURN ARRAY(
         SELECT ROW(
             item.id, item.actor, item.request_id, item.occurred_at, item.checks_occurred_at, NULL, item.completed_at, item.idempotency_key,
-            item.digest, item.service_name, item.agent_id, item.agent_name, item.trace_reference, item.trace_external_id,
+            item.facts_digest, item.service_name, item.agent_id, item.agent_name, item.trace_reference, item.trace_external_id,
             item.new_trace_id, item.action_name, item.resource_name, item.status, item.call_outcome, item.qualifiers, item.metadata,
             item.request_facts, item.payment_data, item.customer_id, item.change_id, coalesce(item.costs, '{}'),
             CASE WHEN item.fact_id IS NOT NULL THEN ROW(
                 item.fact_id, item.fact_source, item.fact_version, item.fact_phase, item.fact_facts, item.fact_integration,
-                item.fact_pricing, item.fact_pricing_note, item.fact_pricing_fields, item.fact_call_id, item.fact_digest
+                item.fact_pricing, item.fact_pricing_note, item.fact_pricing_fields, item.fact_call_id, item.fact_facts_digest
             )::metering_new_fact END,
             item.ending_digest
         )::metering_posting
         FROM unnest(
             sent.id, sent.actor, sent.request_id, sent.occurred_at, sent.checks_occurred_at, sent.completed_at, sent.idempotency_key,
-            sent.digest, sent.service_name, sent.agent_id, sent.agent_name, sent.trace_reference, sent.trace_external_id,
+            sent.facts_digest, sent.service_name, sent.agent_id, sent.agent_name, sent.trace_reference, sent.trace_external_id,
             sent.new_trace_id, sent.action_name, sent.resource_name, sent.status, sent.call_outcome, sent.qualifiers, sent.metadata,
             sent.request_facts, sent.payment_data, sent.customer_id, sent.change_id, sent.ending_digest, sent.fact_id, sent.fact_source,
             sent.fact_version, sent.fact_phase, sent.fact_facts, sent.fact_integration, sent.fact_pricing, sent.fact_pricing_note,
-            sent.fact_pricing_fields, sent.fact_call_id, sent.fact_digest, costs
+            sent.fact_pricing_fields, sent.fact_call_id, sent.fact_facts_digest, costs
         ) AS item (
-            id, actor, request_id, occurred_at, checks_occurred_at, completed_at, idempotency_key, digest, service_name, agent_id,
+            id, actor, request_id, occurred_at, checks_occurred_at, completed_at, idempotency_key, facts_digest, service_name, agent_id,
             agent_name, trace_reference, trace_external_id, new_trace_id, action_name, resource_name, status, call_outcome, qualifiers,
             metadata, request_facts, payment_data, customer_id, change_id, ending_digest, fact_id, fact_source, fact_version, fact_phase,
-            fact_facts, fact_integration, fact_pricing, fact_pricing_note, fact_pricing_fields, fact_call_id, fact_digest, costs
+            fact_facts, fact_integration, fact_pricing, fact_pricing_note, fact_pricing_fields, fact_call_id, fact_facts_digest, costs
         )
     );
 END

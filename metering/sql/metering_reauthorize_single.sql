@@ -68,7 +68,7 @@ BEGIN
     request.payment_currency := item.currency;
     request.challenge_digest := decode(item.challenge_digest, 'hex');
     request.idempotency_key := item.idempotency_key;
-    request.facts_digest := decode(item.digest, 'hex');
+    request.facts_digest := decode(item.facts_digest, 'hex');
     done.created_at := GREATEST(clock_timestamp(), owner.updated_at);
     IF owner.requires_payment THEN
         PERFORM paying_lock_counters_and_money(tenant, ARRAY[owner.id], coalesce(policy.has_rules, false));
@@ -95,7 +95,7 @@ BEGIN
         step.actor := item.actor;
         step.request_id := item.request_id;
         -- The round's row has the digest of what its caller stated; of the step and its costs nothing was.
-        step.digest := metering_no_facts_digest();
+        step.facts_digest := metering_no_facts_digest();
         step.move.id := item.change_id;
         step.move.to_status := decision.status;
         step.move.reason := decision.reason;

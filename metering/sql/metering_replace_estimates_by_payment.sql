@@ -41,7 +41,7 @@ BEGIN
     written.idempotency_key := NULL;
     IF (item.cost).id IS NOT NULL AND (item.fact).id IS NULL THEN
         -- The digest of a cost that the caller states isn't that of this one. Zero bytes say that the caller gave nothing.
-        written.digest := metering_no_facts_digest();
+        written.facts_digest := metering_no_facts_digest();
     END IF;
     written.fact := NULL;
     written.cost := actual;

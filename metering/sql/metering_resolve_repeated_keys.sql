@@ -23,7 +23,7 @@ BEGIN
     LOOP
         resolved[repeated.ordinal].posting_outcome := 'exists';
         resolved[repeated.ordinal].first_id := items[repeated.first].id;
-        resolved[repeated.ordinal].first_digest := decode(items[repeated.first].digest, 'hex');
+        resolved[repeated.ordinal].first_digest := decode(items[repeated.first].facts_digest, 'hex');
     END LOOP;
     RETURN resolved;
 END

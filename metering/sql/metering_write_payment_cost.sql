@@ -48,7 +48,7 @@ BEGIN
     item.actor := actor;
     item.request_id := request;
     -- No caller stated this cost, so its digest covers no facts.
-    item.digest := metering_no_facts_digest();
+    item.facts_digest := metering_no_facts_digest();
     item.cost := cost;
     RETURN metering_insert_cost(tenant, item, owner, superseded, moment);
 END

@@ -25,19 +25,18 @@ CREATE TYPE metering_new_move AS (
     override text
 );
 
--- What was reported about a transaction. `call_id`: about which of its model calls. `digest`, hexadecimal: only of a report that is
+-- What was reported about a transaction. `call_id`: about which of its model calls. `facts_digest`, hexadecimal: only of a report that is
 -- recorded together with its transaction; one that is added later has that of its amendment.
 CREATE TYPE metering_new_fact AS (
     id uuid, source text, version text, phase text, facts text, integration text, pricing text, pricing_note text, pricing_fields text,
-    call_id text, digest text
+    call_id text, facts_digest text
 );
 
--- What is added to a transaction by one call: a move, a fact, a cost, or several of these. `digest` is hexadecimal. `checks_occurred_at`:
--- the tenant's policy says how far `occurred_at` may be from the present.
+-- What is added to a transaction by one call: a move, a fact, a cost, or several of these. `facts_digest` is hexadecimal.
+-- `checks_occurred_at`: the tenant's policy says how far `occurred_at` may be from the present.
 CREATE TYPE metering_amendment AS (
     transaction_id uuid, actor text, request_id text, occurred_at timestamptz, checks_occurred_at boolean, idempotency_key text,
-    digest text,
-    move metering_new_move, fact metering_new_fact, cost metering_new_cost
+    facts_digest text, move metering_new_move, fact metering_new_fact, cost metering_new_cost
 );
 
 CREATE TYPE metering_amend_outcome AS (
@@ -48,8 +47,8 @@ CREATE TYPE metering_amend_outcome AS (
 -- Another round of authorization for a transaction, with the payment it asks for: the chosen option as JSON (paying_hold_challenge reads
 -- it), its amount and currency. `change_id` is the id of the step, if its status changes; both digests are hexadecimal.
 CREATE TYPE metering_reauthorization AS (
-    id uuid, change_id uuid, transaction_id uuid, actor text, request_id text, idempotency_key text, digest text, challenge_digest text,
-    payment text, amount numeric, currency text
+    id uuid, change_id uuid, transaction_id uuid, actor text, request_id text, idempotency_key text, facts_digest text,
+    challenge_digest text, payment text, amount numeric, currency text
 );
 
 -- What metering_amend_single did: the outcome, and what it changes in the sums.
@@ -69,17 +68,17 @@ CREATE TYPE metering_supersession AS (
     outcome text, pricing text, costs metering_cost[], note text
 );
 
--- A new transaction. `digest` is hexadecimal; `new_trace_id` is used where the trace doesn't exist yet. `checks_occurred_at`:
+-- A new transaction. `facts_digest` is hexadecimal; `new_trace_id` is used where the trace doesn't exist yet. `checks_occurred_at`:
 -- the tenant's policy says how far `occurred_at` may be from the present. A posting with a `call_outcome` and no `status` is a call that is
 -- over: it begins as completed where it would be authorized. `fact` is what was reported of it. `ending_digest`: that of the facts with
 -- which a call of its own would have completed it; with a report, that has it. `decided_at`: when an imported transaction reached its first
 -- status, if not when it happened.
 CREATE TYPE metering_posting AS (
     id uuid, actor text, request_id text, occurred_at timestamptz, checks_occurred_at boolean, decided_at timestamptz,
-    completed_at timestamptz, idempotency_key text, digest text, service_name text, agent_id uuid, agent_name text, trace_reference uuid,
-    trace_external_id text, new_trace_id uuid, action_name text, resource_name text, status text, call_outcome text, qualifiers text,
-    metadata text, request_facts text, payment_data text, customer_id text, change_id uuid, costs metering_new_cost[],
-    fact metering_new_fact, ending_digest text
+    completed_at timestamptz, idempotency_key text, facts_digest text, service_name text, agent_id uuid, agent_name text,
+    trace_reference uuid, trace_external_id text, new_trace_id uuid, action_name text, resource_name text, status text,
+    call_outcome text, qualifiers text, metadata text, request_facts text, payment_data text, customer_id text, change_id uuid,
+    costs metering_new_cost[], fact metering_new_fact, ending_digest text
 );
 
 -- Many metering_posting as one array for each attribute that they have in a call of the API: read in two thirds of the time of an array of
@@ -87,12 +86,12 @@ CREATE TYPE metering_posting AS (
 -- whose each is, counted from 1, and a posting without costs has one without id. `cost_supersedes_ids`: each in PostgreSQL's form `{a,b}`.
 CREATE TYPE metering_posting_columns AS (
     id uuid[], actor text[], request_id text[], occurred_at timestamptz[], checks_occurred_at boolean[], completed_at timestamptz[],
-    idempotency_key text[], digest text[], service_name text[], agent_id uuid[], agent_name text[], trace_reference uuid[],
+    idempotency_key text[], facts_digest text[], service_name text[], agent_id uuid[], agent_name text[], trace_reference uuid[],
     trace_external_id text[], new_trace_id uuid[], action_name text[], resource_name text[], status text[], call_outcome text[],
     qualifiers text[], metadata text[], request_facts text[], payment_data text[], customer_id text[], change_id uuid[],
     ending_digest text[],
     fact_id uuid[], fact_source text[], fact_version text[], fact_phase text[], fact_facts text[], fact_integration text[],
-    fact_pricing text[], fact_pricing_note text[], fact_pricing_fields text[], fact_call_id text[], fact_digest text[],
+    fact_pricing text[], fact_pricing_note text[], fact_pricing_fields text[], fact_call_id text[], fact_facts_digest text[],
     cost_posting integer[], cost_id uuid[], cost_amount numeric[], cost_currency text[], cost_is_estimate boolean[], cost_details text[],
     cost_supersedes_ids text[], cost_inferred_from_id uuid[], cost_superseded_by_id uuid[]
 );

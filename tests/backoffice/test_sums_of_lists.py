@@ -128,7 +128,7 @@ def test_too_many_rows_have_no_sum_but_links_to_shorter_periods(tenants, monkeyp
 
 
 def test_what_takes_too_long_has_no_sum(tenants, monkeypatch):
-    monkeypatch.setattr(sums, "LIMIT_MS", 1)
+    monkeypatch.setattr(sums, "SUM_MS", 1)
 
     def slow(*arguments):
         with connection.cursor() as cursor:

@@ -106,7 +106,7 @@ def test_a_capture_of_a_payment_that_the_function_refuses_is_unpaid(floor_withou
 def test_the_integrity_check_calls_the_function(context, stricter_floor):
     services.record_transaction(**context, amount=Decimal(5), type="topup", reference_id="start")
     Wallet.objects.update(floor=Decimal(5))
-    assert [violation.check.name for violation in find_violations(tenant_id=context["tenant_id"])] == ["billing_wallet_equals_last_entry"]
+    assert [violation.check.name for violation in find_violations(tenant_id=context["tenant_id"])] == ["billing_wallet_floor"]
 
 
 def test_the_blockers_of_an_undo_call_the_function(context, stricter_floor):

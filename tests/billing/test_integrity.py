@@ -79,7 +79,7 @@ def test_a_sound_book_has_no_violations(book, tenant):
         ),
         ("UPDATE billing_wallet SET balance = balance + 0.000000000000000001 WHERE currency = 'EUR'", {"billing_wallet_equals_last_entry"}),
         ("UPDATE billing_wallet SET last_entry_number = 9 WHERE currency = 'EUR'", {"billing_wallet_equals_last_entry"}),
-        ("UPDATE billing_wallet SET floor = 0 WHERE currency = 'EUR'", {"billing_wallet_equals_last_entry"}),
+        ("UPDATE billing_wallet SET floor = 0 WHERE currency = 'EUR'", {"billing_wallet_floor"}),
         ("UPDATE billing_transaction SET currency = 'GBP' WHERE reference_id = '4'", {"billing_entry_effect", "billing_daily_total"}),
         ("UPDATE billing_transactiontype SET direction = 'credit' WHERE code = 'never seen'", {"billing_entry_effect"}),
         ("UPDATE billing_transaction SET reversed_amount = 11 WHERE reference_id = '2'", {"billing_reversal"}),

@@ -37,7 +37,9 @@ def test_a_command_says_in_a_sentence_that_there_is_no_such_tenant(command):
 
 
 def test_numbers_and_lists_read_as_people_write_them():
-    assert message_for(Insufficient(balance=Decimal("5.500000"), requested=Decimal(10))) == "The balance of 5.5 is too small for 10."
+    facts = {"balance": Decimal("5.500000"), "held": Decimal(3), "requested": Decimal(10), "floor": None}
+    sentence = "10 is more than may be taken: the balance is 5.5, 3 of it is held, and the floor is none."
+    assert message_for(Insufficient(**facts)) == sentence
     unknown = UnknownScope(scopes=["billing:raed"], known=["billing:read", "billing:write"])
     assert message_for(unknown) == "There is no scope billing:raed. There are: billing:read, billing:write."
 

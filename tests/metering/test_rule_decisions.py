@@ -46,6 +46,7 @@ def test_a_denied_create_is_recorded_and_its_executions_name_the_rule(caller, ou
     rule = create_rule(caller)
     allowed, denied = caller.create(costs=costs("9")), caller.create(costs=costs("2"))
     assert (allowed["status"], denied["status"], denied["costs"]) == ("authorized", "denied", [])
+    assert [caller.get(f"/v1/transactions/{row['id']}").json()["costs"] for row in (allowed, denied)] == [allowed["costs"], []]
     reason = "Total transaction costs including this transaction (11.00 USD) would exceed limit of 10.00 USD in 24 hours"
     assert denied["declineReason"] == reason
     page = caller.get(f"{RULES}/RL-001/executions").json()

@@ -154,7 +154,7 @@ def test_concurrent_batches_over_several_wallets_and_keys_all_post_once(context)
 
 
 def test_a_type_defined_while_it_is_first_used_keeps_one_direction(context):
-    """The first call decides; the other is cut_statements, or follows."""
+    """The call that comes first decides the direction; the other one is refused, or takes the same direction."""
     for number in range(10):
         code = f"kind {number}"
         at_once(

@@ -28,7 +28,7 @@ from kernel.tenants.staff_scope import scope_of
 # Columns that name an actor, such as "staff:2".
 PEOPLE = {"actor", "requested_by", "created_by", "decided_by", "started_by", "undone_by", "updated_by"}
 # How long the count, and the rows, of a filtered list may take before only the newest rows are looked at.
-LIMIT_MS = 350
+LIST_MS = 350
 # Columns for which a filter takes an exact value: the name in the address, and the title.
 VALUES = {
     "agent_id": ("agent", "agent"),
@@ -65,7 +65,7 @@ class LedgerChangeList(PlainChangeList):
             return
         if self._is_narrowed(request):
             try:
-                with time_limit(LIMIT_MS):
+                with time_limit(LIST_MS):
                     self._read(request)
             except TookTooLong:
                 # Rare values without an index: the newest rows are looked at, and nobody waits for the whole table.

@@ -1,7 +1,7 @@
 """Which rows of a list a search finds: those with exactly the text first, then those that begin with it, then those that have it in them.
 
 An index leads to exact values and to beginnings, over all time, and to amounts where the table has one (`has_amount_index`). Text in the
-middle of a value, and amounts elsewhere, have none: the whole table is read if that takes no longer than LIMIT_MS, else its newest rows
+middle of a value, and amounts elsewhere, have none: the whole table is read if that takes no longer than SEARCH_MS, else its newest rows
 (NEWEST), and `note_of_newest` says so.
 """
 
@@ -23,7 +23,7 @@ from kernel.ledger.base_models import TenantOwned
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import VisibleTenants, scope_of
 
-LIMIT_MS = 200
+SEARCH_MS = 200
 NEWEST = 50_000
 # With more matches than this a search filters by the condition itself instead of by the ids that it found.
 MAX_MATCHES = 1000
@@ -127,8 +127,8 @@ class _Finder:
 
     def _left_ms(self) -> int:
         if self.deadline is None:
-            return LIMIT_MS
-        return min(LIMIT_MS, max(int((self.deadline - time.monotonic()) * 1000), 20))
+            return SEARCH_MS
+        return min(SEARCH_MS, max(int((self.deadline - time.monotonic()) * 1000), 20))
 
 
 def newest_of(rows: QuerySet[Any], order: Any) -> QuerySet[Any]:

@@ -28,7 +28,7 @@ from kernel.ledger.moments import midnight
 
 # Rows that are summed after the list, and how long that may take.
 MAX_SUMMED = 1_000_000
-LIMIT_MS = 10_000
+SUM_MS = 10_000
 # Parameters of an address that choose no rows.
 PRESENTATION = {COLUMNS, "o", "p"}
 # The most months, or days, that a list with too many rows offers.
@@ -115,7 +115,7 @@ def late_foot(changelist: Any) -> dict[str, Any]:
     if not paginator.amount:
         return {"note": "There is nothing to sum."}
     try:
-        with time_limit(LIMIT_MS):
+        with time_limit(SUM_MS):
             found = _kept(changelist, request) or _counted([(rows, paginator.unit, paginator.amount)])
     except TookTooLong:
         found = None

@@ -6,7 +6,7 @@
 -- Locks: nothing beyond it; the caller has locked the payment.
 -- Never: changes the payment.
 CREATE OR REPLACE FUNCTION paying_write_call(
-    tenant uuid, payment paying_payment, kind text, taken numeric, ending timestamptz, final boolean, key text, digest text,
+    tenant uuid, payment paying_payment, kind text, taken numeric, ending timestamptz, final boolean, key text, facts_digest text,
     moment timestamptz, actor text, request text
 )
 RETURNS paying_paymentcall
@@ -21,7 +21,7 @@ BEGIN
     )
     VALUES (
         ledger_new_id(), tenant, moment, moment, actor, coalesce(request, ''), payment.id, kind, taken, payment.captured,
-        payment.hold_expires_at, ending, final, key, decode(digest, 'hex')
+        payment.hold_expires_at, ending, final, key, decode(facts_digest, 'hex')
     )
     RETURNING * INTO written;
     RETURN written;

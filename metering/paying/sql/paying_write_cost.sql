@@ -25,7 +25,7 @@ BEGIN
     item.actor := who;
     item.request_id := request;
     -- No caller stated this cost, so its digest covers no facts.
-    item.digest := metering_no_facts_digest();
+    item.facts_digest := metering_no_facts_digest();
     RETURN metering_replace_estimates_by_payment(tenant, owner, item, payment.id, payment.captured, false, moment);
 END
 $$;

@@ -50,7 +50,7 @@ def test_a_plan_posts_nothing_and_shows_its_effect(plan, tenant, tmp_path):
         {"account": "right", "unit": "pieces", "before": "0", "after": "1.5", "change": "1.5", "rows": 1, "refused": 0},
     ]
     assert [(example["line"], example["outcome"], example["why"]) for example in run.plan["examples"]] == [
-        (5, "insufficient", "left would fall to -1, its floor is 0"),
+        (5, "insufficient", "left would fall to -1, and may not fall below 0"),
         (6, "not_found", "there is no nowhere"),
         (7, "invalid", "kind: must be one of in, out, not 'up'; pieces: must be a plain decimal such as 12.50, not '1e5'"),
         (8, "conflict", "the key stands for line 2 of this file with another pieces"),
@@ -81,7 +81,7 @@ def test_refused_rows_come_back_as_a_file_that_can_be_put_right_and_fed_back(pla
     run_command("--apply", run.id, "--rejects", rejects)
     assert rejects.read_text().splitlines()[:3] == [
         "move_id,shelf,kind,pieces,occurred_at,_line,_why",
-        'm4,left,out,7,2026-01-03T00:00:00Z,5,"left would fall to -1, its floor is 0"',
+        'm4,left,out,7,2026-01-03T00:00:00Z,5,"left would fall to -1, and may not fall below 0"',
         "m5,nowhere,out,1,2026-01-03T00:00:00Z,6,there is no nowhere",
     ]
     assert [reject.line for reject in BackfillReject.objects.filter(run_id=run.id)] == [5, 6, 7, 8, 10, 11]
