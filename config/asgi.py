@@ -31,13 +31,13 @@ from kernel.ledger.posting import greenlets
 ONE_POSTING = frozenset({"/v1/billing/transactions", "/v1/transactions", "/credit-transactions"})
 # The page that takes a file (kernel/backfills/admin). The form around the file takes a little more.
 UPLOAD_PAGE = "/admin/backfills/backfillupload/new-file"
-LARGEST_FORM = 1_048_576
+MAX_FORM_BYTES = 1_048_576
 # A body that is larger (bytes), or compressed, is read in a thread: on the loop all other calls would wait for it.
-LARGEST_ON_LOOP = 65_536
+MAX_BYTES_ON_LOOP = 65_536
 # A streamed reply that says it is no longer than this (bytes), such as a static file, is sent whole.
-LARGEST_WHOLE = 1_048_576
+MAX_WHOLE_BYTES = 1_048_576
 # Longer names of headers aren't cached, so that a caller can't fill the memory with them.
-LONGEST_CACHED = 100
+MAX_CACHED_LENGTH = 100
 # Status and text of a refusal outside of the APIs.
 PLAIN = {
     "body_too_large": (413, "More than {limit:,} bytes can't be sent here.\n"),
@@ -79,7 +79,7 @@ async def _respond(scope: Scope, receive: Receive, send: Send) -> None:
     environ = _environ(scope)
     is_one_posting = scope["path"] in ONE_POSTING and scope["method"] == "POST"
     is_upload = scope["path"].rstrip("/") == UPLOAD_PAGE
-    limit = settings.BACKFILL_UPLOAD_LIMIT + LARGEST_FORM if is_upload else body_limit(is_batch_or_page=not is_one_posting)
+    limit = settings.BACKFILL_UPLOAD_LIMIT + MAX_FORM_BYTES if is_upload else body_limit(is_batch_or_page=not is_one_posting)
     length = environ.get("CONTENT_LENGTH", "")
     is_too_large = length.isdecimal() and int(length[:20]) > limit
     if is_too_large and not dialect_of(scope["path"]):
@@ -107,7 +107,7 @@ async def _respond(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _is_small(body: io.BytesIO, environ: dict[str, Any]) -> bool:
-    return body.getbuffer().nbytes <= LARGEST_ON_LOOP and "HTTP_CONTENT_ENCODING" not in environ
+    return body.getbuffer().nbytes <= MAX_BYTES_ON_LOOP and "HTTP_CONTENT_ENCODING" not in environ
 
 
 async def _send(reply: Reply, send: Send) -> None:
@@ -149,7 +149,7 @@ def _environ(scope: Scope) -> dict[str, Any]:
         "wsgi.run_once": False,
     }
     for name, value in scope["headers"]:
-        if variable := (_variable(name) if len(name) < LONGEST_CACHED else _variable.__wrapped__(name)):
+        if variable := (_variable(name) if len(name) < MAX_CACHED_LENGTH else _variable.__wrapped__(name)):
             text = value.decode("latin-1")
             environ[variable] = f"{environ[variable]},{text}" if variable in environ else text
     return environ
@@ -184,7 +184,7 @@ def _call_and_maybe_stream(environ: dict[str, Any]) -> Reply | StreamedReply:
     """The reply; one that is streamed is left unread, for a thread of config/streamed_replies.py to read and close."""
     reply = _call_django(environ)
     length = dict(reply.headers).get(b"content-length", b"")
-    if reply.response.streaming and not (length and int(length) <= LARGEST_WHOLE):
+    if reply.response.streaming and not (length and int(length) <= MAX_WHOLE_BYTES):
         # request_finished would return this thread's pooled connection; it is sent when the stream ends, and in another thread.
         close_old_connections()
         return reply

@@ -19,9 +19,9 @@ from kernel.ledger.function_versions import outdated_functions
 from metering.paying.tokens import parse_keys
 
 # numeric(38,18) holds 38 digits; a sum of many, and a product of two, need more.
-LEAST_PRECISION = 60
-LEAST_POSTGRESQL = 150000
-MOST_CONNECTIONS = 64
+MIN_PRECISION = 60
+MIN_POSTGRESQL = 150000
+MAX_CONNECTIONS = 64
 MAX_API_KEY_CACHE_SECONDS = 60
 IN_PROCESS_CACHES = ("django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.dummy.DummyCache")
 WAITS_FOR_EVER = "Statements wait for a locked account without a limit: one stuck transaction would block every worker."
@@ -77,12 +77,12 @@ def check_database_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessag
 
 def _check_connections(database: dict[str, Any]) -> list[CheckMessage]:
     pool = database.get("OPTIONS", {}).get("pool")
-    if isinstance(pool, dict) and not 1 <= pool.get("min_size", 1) <= pool.get("max_size", 1) <= MOST_CONNECTIONS:
+    if isinstance(pool, dict) and not 1 <= pool.get("min_size", 1) <= pool.get("max_size", 1) <= MAX_CONNECTIONS:
         return [
             _error(
                 4,
                 f"The connection pool's sizes make no sense: {pool}.",
-                f"Set DATABASE_POOL_SIZE between 1 and {MOST_CONNECTIONS}; 4 to 8 for each core of the database are fastest.",
+                f"Set DATABASE_POOL_SIZE between 1 and {MAX_CONNECTIONS}; 4 to 8 for each core of the database are fastest.",
             )
         ]
     if not pool and not database.get("CONN_MAX_AGE"):
@@ -100,11 +100,11 @@ def _check_connections(database: dict[str, Any]) -> list[CheckMessage]:
 def check_numbers_and_times(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """What would change amounts or instants without an error."""
     found: list[CheckMessage] = []
-    if min(decimal.DefaultContext.prec, decimal.getcontext().prec) < LEAST_PRECISION:
+    if min(decimal.DefaultContext.prec, decimal.getcontext().prec) < MIN_PRECISION:
         found.append(
             _error(
                 5,
-                f"Decimal arithmetic keeps fewer than {LEAST_PRECISION} digits: sums of numeric(38,18) would be rounded silently.",
+                f"Decimal arithmetic keeps fewer than {MIN_PRECISION} digits: sums of numeric(38,18) would be rounded silently.",
                 "config.settings sets decimal.DefaultContext.prec; something has set it back.",
             )
         )
@@ -267,7 +267,7 @@ def check_server(app_configs: Any, databases: Sequence[str] | None = None, **kwa
         return []
     server = _ask_server()
     found: list[CheckMessage] = []
-    if server["version"] < LEAST_POSTGRESQL:
+    if server["version"] < MIN_POSTGRESQL:
         found.append(_error(10, f"PostgreSQL is too old ({server['version']}).", "Use PostgreSQL 15 or later."))
     if server["encoding"] != "UTF8":
         found.append(_error(11, f"The database's encoding is {server['encoding']}.", "Create the database anew with ENCODING 'UTF8'."))

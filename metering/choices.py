@@ -117,4 +117,4 @@ class KeyPlace(TextChoices):
 # are in every sum; traces are in none, because most transactions have one of their own.
 DIMENSIONS = {"service": 1, "action": 2, "resource": 3, "model": 4, "agent": 5, "customer": 6}
 FIRST_KEY = 7
-MOST_KEYS = 8
+MAX_KEYS = 8

@@ -21,7 +21,7 @@ EXCEL_TEXT = 32_767
 # Excel knows no earlier dates; they are text.
 FIRST_EXCEL_YEAR = 1901
 # The width of columns, in characters: a moment has nineteen.
-LEAST_WIDTH, MOST_WIDTH = 20, 40
+MIN_WIDTH, MAX_WIDTH = 20, 40
 # Rows that are written together.
 CHUNK = 1000
 
@@ -129,7 +129,7 @@ def _new_sheet(book: Any, headers: Sequence[str], formats: Formats, title: str) 
     sheet = book.add_worksheet((f"{name[:1].upper()}{name[1:]}" + (f" {number}" if number > 1 else "")) if name else None)
     sheet.freeze_panes(1, 0)
     for column, header in enumerate(headers):
-        sheet.set_column(column, column, min(max(len(header) + 2, LEAST_WIDTH), MOST_WIDTH))
+        sheet.set_column(column, column, min(max(len(header) + 2, MIN_WIDTH), MAX_WIDTH))
     sheet.write_row(0, 0, headers, formats.bold)
     return sheet
 

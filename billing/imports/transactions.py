@@ -48,7 +48,7 @@ from kernel.ledger.posting import encoded, encoded_with
 from kernel.ledger.texts import invisible_edge
 from kernel.tenants.models import Tenant
 
-LONGEST_DESCRIPTION = 100_000
+MAX_DESCRIPTION_LENGTH = 100_000
 WALLET, REMAINING = "wallet ", "left of "
 # What a packed row keeps of its values, beside the encoded posting. A reversal keeps all of them, for `complete`.
 NEEDED = ("amount", "currency", "direction", "type_label")
@@ -75,7 +75,7 @@ class TransactionsAdapter(Adapter):
         Column("currency", currency, help="ISO 4217 (default: the tenant's)"),
         Column("occurred_at", moment, required=True, help="when it happened, with UTC offset; a date alone is its midnight UTC"),
         Column("agent_id", text(at_most=AGENT_LENGTH), help="which agent"),
-        Column("description", text(at_most=LONGEST_DESCRIPTION), help="for people"),
+        Column("description", text(at_most=MAX_DESCRIPTION_LENGTH), help="for people"),
         Column("metadata", json_text, help="a JSON object; its text is kept unchanged", from_json=json_from_json),
         Column(
             "reverses", key_text(at_most=REFERENCE_LENGTH), help="reference_id of the entry, of the same type, that this one takes back"

@@ -13,7 +13,7 @@ from credits.models import CreditTransaction, Grant, RecurringGrant
 from kernel.backfills.row_outcomes import as_json
 
 # How often a grant's import may be undone and brought in again while its transactions still name it by its first key.
-MOST_AGAIN = 9
+MAX_AGAIN = 9
 STANDING = ("id", "unit_type", "currency", "metric_id", "balance", "held", "status", "effective_date", "expiry_date", "last_entry_number")
 NAMED = """
 SELECT id::text, idempotency_key, coalesce(nullif(metric_id, ''), currency) FROM credits_grant
@@ -70,7 +70,7 @@ def grants_again(*, tenant_id: UUID, keys: Sequence[str]) -> list[tuple[str, str
     """Of deleted grants with these keys, which an import brought in again as <key>~2 (~3, ...): the key, the newest one's id, its unit."""
     deleted = Grant.objects.filter(tenant_id=tenant_id, idempotency_key__in=list(keys), status=GrantStatus.DELETED)
     gone = [str(key) for key in deleted.values_list("idempotency_key", flat=True)]
-    wanted = {f"{key}~{number}": key for key in gone for number in range(2, MOST_AGAIN + 1)}
+    wanted = {f"{key}~{number}": key for key in gone for number in range(2, MAX_AGAIN + 1)}
     if not wanted:
         return []
     grants = Grant.objects.filter(tenant_id=tenant_id, idempotency_key__in=list(wanted)).exclude(status=GrantStatus.DELETED)

@@ -25,7 +25,7 @@ from kernel.ledger.money import is_currency
 from kernel.ledger.outcomes import EXISTS, POSTED, REPLAYED, or_raise, posted_or_error
 
 # A new schedule issues all its due periods in one transaction, so their number is limited.
-MOST_DUE = 120
+MAX_DUE = 120
 YEARS_AHEAD = 100
 # Facts that each period's grant copies from its schedule.
 SHARED = ("customer_id", "name", "unit_type", "currency", "metric_id", "amount", "cost_of_credit", "category", "priority")
@@ -195,8 +195,8 @@ def _check(values: Mapping[str, Any], starts_on: date, today: date) -> None:
     if not is_currency(values["currency"]):
         raise InvalidValue(field="currency", reason="unknown_currency")
     due_months = (today.year - starts_on.year) * 12 + today.month - starts_on.month
-    if due_months > MOST_DUE * values.get("every_months", 1):
-        raise InvalidValue(field="starts_on", reason="too_long_ago", max=MOST_DUE)
+    if due_months > MAX_DUE * values.get("every_months", 1):
+        raise InvalidValue(field="starts_on", reason="too_long_ago", max=MAX_DUE)
     if starts_on.year > today.year + YEARS_AHEAD:
         raise InvalidValue(field="starts_on", reason="too_far_ahead", max=YEARS_AHEAD)
     if values.get("ends_on") and values["ends_on"] < starts_on:

@@ -16,11 +16,11 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, Tuple
 from kernel.api.problems import Refused
 
 # The size of a page of rows, unless a list says otherwise.
-MOST_ROWS = 100
+MAX_ROWS = 100
 DEFAULT_ROWS = 20
-LONGEST_CURSOR = 1000
+MAX_CURSOR_LENGTH = 1000
 # The same for a page of groups, whose cursors hold the beginnings of their values.
-LONGEST_GROUP_CURSOR = 4000
+MAX_GROUP_CURSOR_LENGTH = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def page_of_groups(
 ) -> Page:
     """The page behind `after` of rows that are no queryset's. `fetch` takes the place of the row before the page, or None, and how many
     rows to return; a row has its own place, a list of `size` values, under `key`. `scope` as in page_of. Raises Refused (bad_cursor)."""
-    place = _place(cursor=after, scope=scope, name="after", size=size, longest=LONGEST_GROUP_CURSOR) if after else None
+    place = _place(cursor=after, scope=scope, name="after", size=size, longest=MAX_GROUP_CURSOR_LENGTH) if after else None
     rows = fetch(place, limit + 1)
     has_next = len(rows) > limit
     del rows[limit:]
@@ -114,7 +114,7 @@ def _marked(value: Any) -> list[Any]:
     return ["v", value]
 
 
-def _place(*, cursor: str, scope: str, name: str, size: int, longest: int = LONGEST_CURSOR) -> list[Any]:
+def _place(*, cursor: str, scope: str, name: str, size: int, longest: int = MAX_CURSOR_LENGTH) -> list[Any]:
     readers: dict[str, Callable[[Any], Any]] = {"u": UUID, "t": datetime.fromisoformat, "v": lambda value: value}
     try:
         if len(cursor) > longest or not cursor.isascii():

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kernel.api.fields import Integer, Timestamp
-from kernel.api.pagination import DEFAULT_ROWS, MOST_ROWS
+from kernel.api.pagination import DEFAULT_ROWS, MAX_ROWS
 from kernel.api.problems import Refused
 
 
@@ -12,7 +12,7 @@ class PageLimit(Integer):
     """The `limit` of a list: how many rows a page has at most."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=1, max_value=MOST_ROWS, required=False, default=DEFAULT_ROWS, **kwargs)
+        super().__init__(min_value=1, max_value=MAX_ROWS, required=False, default=DEFAULT_ROWS, **kwargs)
 
 
 class Until(Timestamp):

@@ -36,8 +36,8 @@ from kernel.ledger.posting import greenlets
 from kernel.ledger.texts import invisible_edge
 from kernel.tenants.services import Caller
 
-LONGEST_KEY = 255
-LONGEST_HOST = 300
+MAX_KEY_LENGTH = 255
+MAX_HOST_LENGTH = 300
 # What Django takes where ALLOWED_HOSTS is empty.
 LOCAL_HOSTS = (".localhost", "127.0.0.1", "[::1]")
 MONEY_AS_TEXT, MINIMAL = "money=string", "return=minimal"
@@ -118,7 +118,7 @@ class LedgerViewSet(ViewSet):
         given = str(getattr(self.http, "request_id", ""))
         return given[:128] if given.isascii() and given.isprintable() else ""
 
-    def idempotency_key(self, *, at_most: int = LONGEST_KEY) -> str | None:
+    def idempotency_key(self, *, at_most: int = MAX_KEY_LENGTH) -> str | None:
         """The caller's key, if it sent one: 1 to `at_most` printable ASCII characters, no blank at either end. Raises Invalid."""
         given = {name: self.http.META[variable] for name, variable in KEY_HEADERS.items() if variable in self.http.META}
         for name, key in given.items():
@@ -236,7 +236,7 @@ class LedgerViewSet(ViewSet):
 
     def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         host = request.META.get("HTTP_HOST", "")
-        if len(host) > LONGEST_HOST or not _is_our_host(host, tuple(settings.ALLOWED_HOSTS)):
+        if len(host) > MAX_HOST_LENGTH or not _is_our_host(host, tuple(settings.ALLOWED_HOSTS)):
             raise RequestRefused("unknown_host")
         self.dialect.check_request(request)
         if request.method == "OPTIONS":

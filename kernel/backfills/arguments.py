@@ -11,9 +11,9 @@ from kernel.backfills.reading.files.unpacking import ENCODINGS
 from kernel.backfills.reading.options import ABSOLUTE, EFFECT, MAGNITUDE
 
 BATCH_SIZE = 1000
-LARGEST_BATCH = 10_000
-MOST_SKIPPED_LINES = 10_000
-MOST_JOBS = 64
+MAX_BATCH = 10_000
+MAX_SKIPPED_LINES = 10_000
+MAX_JOBS = 64
 THOUSANDS = {"comma": ",", "point": ".", "space": " ", "apostrophe": "'"}
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
 
@@ -280,8 +280,8 @@ def _two_types(written: str) -> tuple[str, ...]:
 
 
 def _count(written: str) -> int:
-    if not written.isdigit() or int(written) > MOST_SKIPPED_LINES:
-        raise ArgumentTypeError(f"must be a whole number from 0 to {MOST_SKIPPED_LINES}")
+    if not written.isdigit() or int(written) > MAX_SKIPPED_LINES:
+        raise ArgumentTypeError(f"must be a whole number from 0 to {MAX_SKIPPED_LINES}")
     return int(written)
 
 
@@ -332,14 +332,14 @@ def _unescaped(written: str) -> str:
 
 
 def _batch_size(written: str) -> int:
-    if not written.isdigit() or not 1 <= int(written) <= LARGEST_BATCH:
-        raise ArgumentTypeError(f"must be a whole number from 1 to {LARGEST_BATCH}")
+    if not written.isdigit() or not 1 <= int(written) <= MAX_BATCH:
+        raise ArgumentTypeError(f"must be a whole number from 1 to {MAX_BATCH}")
     return int(written)
 
 
 def _jobs(written: str) -> int:
-    if not written.isdigit() or not 1 <= int(written) <= MOST_JOBS:
-        raise ArgumentTypeError(f"must be a whole number from 1 to {MOST_JOBS}")
+    if not written.isdigit() or not 1 <= int(written) <= MAX_JOBS:
+        raise ArgumentTypeError(f"must be a whole number from 1 to {MAX_JOBS}")
     return int(written)
 
 

@@ -24,7 +24,7 @@ SLASHED_DAY = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})")
 LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?")
 FOUR_DIGITS = re.compile(r"\d{4}")
 EPOCH_LENGTHS = {10: "epoch-s", 13: "epoch-ms", 16: "epoch-us"}
-LARGEST_MONTH = 12
+MAX_MONTH = 12
 
 
 def hints_for(source: Source, options: ReadingOptions) -> list[str]:
@@ -133,9 +133,9 @@ def _slashed_hint(found: Sequence[re.Match[str]]) -> str:
     firsts, seconds = (max(int(match[group]) for match in found) for group in (1, 2))
     year, clock = ("%Y" if len(found[0][3]) == 4 else "%y"), _clock(found[0].string)
     days_first, months_first = f"--date-format %d/%m/{year}{clock}", f"--date-format %m/%d/{year}{clock}"
-    if firsts > LARGEST_MONTH:
+    if firsts > MAX_MONTH:
         return f"Times look like {found[0].string}, the day first: {days_first}."
-    if seconds > LARGEST_MONTH:
+    if seconds > MAX_MONTH:
         return f"Times look like {found[0].string}, the month first: {months_first}."
     return f"Times look like {found[0].string}, and no row says whether the day or the month is first: {days_first} or {months_first}."
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
-SMALLEST_BATCH = 50
+MIN_BATCH = 50
 SAMPLE_EVERY_SECONDS = 0.5
 # The batches that measure the usual speed. One more is measured and dropped: the first one runs with cold caches.
 BASELINE_BATCHES = 9
 RECENT_BATCHES = 5
 # The database counts as slow when a batch takes this many times the usual time.
 SLOWER = 2.0
-LONGEST_PAUSE_SECONDS = 5.0
+MAX_PAUSE_SECONDS = 5.0
 # While others wait, the pause is this many times the duration of the batch.
 PAUSE_FACTOR = 2.0
 
@@ -52,9 +52,9 @@ class Pacer:
     def _for_others(self, seconds: float, waiting: int) -> float:
         if waiting:
             # Smaller batches hold their locks more briefly.
-            self.size = max(min(SMALLEST_BATCH, self.batch_size), self.size // 2)
+            self.size = max(min(MIN_BATCH, self.batch_size), self.size // 2)
             self.note = f"stepping back: {waiting} waiting"
-            return min(LONGEST_PAUSE_SECONDS, PAUSE_FACTOR * seconds)
+            return min(MAX_PAUSE_SECONDS, PAUSE_FACTOR * seconds)
         self.size = min(self.batch_size, self.size + max(1, self.batch_size // 20))
         self.note = ""
         return 0.0
@@ -72,7 +72,7 @@ class Pacer:
         if now <= SLOWER * usual:
             return 0.0
         self.note = f"slowing down: commits take {now / usual:.1f} times as long as at first"
-        return min(LONGEST_PAUSE_SECONDS, now - usual)
+        return min(MAX_PAUSE_SECONDS, now - usual)
 
     def _for_rate(self, rows: int, pause: float) -> float:
         if not self.max_rate:

@@ -24,7 +24,7 @@ LOOK_EVERY_SECONDS = 0.1
 STANDARD_STREAMS = 3
 # Why a child ended, as its exit code; the text comes through a pipe.
 ENDINGS: dict[int, type[BackfillStopped]] = {3: NotAllowed, 4: DatabaseLost, 130: Interrupted}
-LONGEST_REASON = 4000
+MAX_REASON_LENGTH = 4000
 
 
 @dataclass
@@ -146,7 +146,7 @@ def _work(share: BackfillShare, make_application: Callable[[BackfillShare, Stop]
         code, reason = DatabaseLost.exit_code, f"A process that posts a share failed: {error!r}."
     finally:
         with suppress(OSError):
-            os.write(pipe, reason.encode()[:LONGEST_REASON])
+            os.write(pipe, reason.encode()[:MAX_REASON_LENGTH])
         # Skips the parent's exit handlers, and the closing of its database connection, which would end it.
         os._exit(code)
 

@@ -27,7 +27,7 @@ METADATA = "metadata"
 IDENTITIES = ("id", "facts_digest", "opening_id")
 # The members of a row's parts that name the part itself, or another part of the row.
 PART_IDS = ("id", "supersedes", "superseded_by", "inferred_from")
-LONGEST_PART_KEY = 255
+MAX_PART_KEY_LENGTH = 255
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def _part_again(column: str, part: Mapping[str, Any], ids: Mapping[UUID, UUID], 
     follows = {**part, **{name: ids[part[name]] for name in PART_IDS if part.get(name) in ids}}
     if key := part.get("idempotency_key"):
         follows["idempotency_key"] = f"{key}{again.suffix}"
-        if len(follows["idempotency_key"]) > LONGEST_PART_KEY:
-            raise RowRefused(column, f"holds a key that gets longer than {LONGEST_PART_KEY} characters with {again.suffix}")
+        if len(follows["idempotency_key"]) > MAX_PART_KEY_LENGTH:
+            raise RowRefused(column, f"holds a key that gets longer than {MAX_PART_KEY_LENGTH} characters with {again.suffix}")
     return follows
 
 

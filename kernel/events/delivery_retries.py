@@ -19,8 +19,8 @@ DELAYS = (
 )
 # Each delay is spread by so much to either side, so that a receiver that comes back doesn't get all of them at once.
 JITTER = 0.2
-LONGEST_PAUSE = timedelta(hours=24)
-SHORTEST_PAUSE = timedelta(seconds=1)
+MAX_PAUSE = timedelta(hours=24)
+MIN_PAUSE = timedelta(seconds=1)
 # Where a receiver asks for a pause and doesn't say for how long.
 PAUSE = timedelta(minutes=1)
 PAUSING_CODES = {429, 502, 503, 504}
@@ -46,14 +46,14 @@ def asked_pause(status_code: int | None, headers: Mapping[str, str], *, now: dat
         return None
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
-        pause = timedelta(seconds=min(int(text[:9]), LONGEST_PAUSE.total_seconds()))
+        pause = timedelta(seconds=min(int(text[:9]), MAX_PAUSE.total_seconds()))
     else:
         try:
             moment = parsedate_to_datetime(text)
         except ValueError:
             return PAUSE
         pause = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
-    return min(max(pause, SHORTEST_PAUSE), LONGEST_PAUSE)
+    return min(max(pause, MIN_PAUSE), MAX_PAUSE)
 
 
 def is_failing(*, failures: int, since: datetime | None, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from kernel.ledger.errors import InvalidValue, LedgerError
 
 # Ten years: the longest time that a policy may give a hold.
-LONGEST_HOLD_LIMIT_SECONDS = 315_360_000
+MAX_HOLD_SECONDS = 315_360_000
 
 
 class HoldStatus(models.TextChoices):
@@ -57,5 +57,5 @@ def check_longest_hold(seconds: int | None) -> None:
     """Whether a policy may limit holds to so many seconds; None is no limit. Raises InvalidValue."""
     if seconds is not None and seconds < 1:
         raise InvalidValue(field="longest_hold_seconds", reason="too_small", value=seconds, min=1)
-    if seconds is not None and seconds > LONGEST_HOLD_LIMIT_SECONDS:
-        raise InvalidValue(field="longest_hold_seconds", reason="too_large", value=seconds, max=LONGEST_HOLD_LIMIT_SECONDS)
+    if seconds is not None and seconds > MAX_HOLD_SECONDS:
+        raise InvalidValue(field="longest_hold_seconds", reason="too_large", value=seconds, max=MAX_HOLD_SECONDS)

@@ -35,7 +35,7 @@ from kernel.ledger.errors import Busy
 
 # As long as a posting waits for a lock. A transaction that is open for longer is stuck: the reader gets Busy (503).
 WAIT_TIMEOUT_SECONDS = 5.0
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.05
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.002, 0.05
 
 # statement_timestamp() is earlier than the read of pg_locks: a posting that takes its lock after that read also gets a later clock time.
 IN_FLIGHT = """
@@ -68,7 +68,7 @@ def wait_for_postings_before(*, tenant_id: UUID, instant: datetime) -> datetime:
         if time.monotonic() >= deadline:
             raise Busy(in_flight_since=earliest_start)
         time.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        pause = min(2 * pause, MAX_PAUSE_SECONDS)
         _, earliest_start = _postings_in_flight()
     return wanted
 

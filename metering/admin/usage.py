@@ -12,7 +12,7 @@ from kernel.base.error_messages import register_messages
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import id_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
-from metering.choices import DIMENSIONS, FIRST_KEY, MOST_KEYS, KeyPlace
+from metering.choices import DIMENSIONS, FIRST_KEY, MAX_KEYS, KeyPlace
 from metering.models import Agent, Usage, UsageKey, UsageNote, UsageProgress, UsageSum
 from metering.services import usage_keys
 
@@ -30,7 +30,7 @@ class DeclareKeyForm(SettingForm):
     title = "Declare a key"
     description = (
         f"Questions about usage can group and filter by the key. What is recorded already is counted by it within some minutes. At most "
-        f"{MOST_KEYS} keys."
+        f"{MAX_KEYS} keys."
     )
     icon = "add"
     place = forms.ChoiceField(label="In", choices=KeyPlace.choices, widget=UnfoldAdminSelectWidget())

@@ -16,7 +16,7 @@ from metering.api.dialect import dialect, spending_rule_dialect
 from metering.choices import DIMENSIONS, AgentStatus, Grain, KeyPlace, Outcome, Status, UsageClock
 from metering.rules.choices import RuleStatus
 from metering.selectors.near_duplicates import NearDuplicateQuestion
-from metering.selectors.usage import DAY, HOUR, MONTH, MOST_POINTS, STEPS, count_points, end_of, start_of, start_of_month
+from metering.selectors.usage import DAY, HOUR, MAX_POINTS, MONTH, STEPS, count_points, end_of, start_of, start_of_month
 from metering.selectors.usage_query import ALWAYS, INTERVALS, NEVER, TOKENS, UsageQuestion, get_first_usage
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "all": None}
@@ -33,11 +33,11 @@ MEASURES = (
     *("inputAudioTokens", "outputAudioTokens", "reasoningTokens"),
 )
 GROUPS = (*DIMENSIONS, NEVER, *ALWAYS)
-MOST_GROUPS = 2
-LONGEST_SPAN = timedelta(days=3660)
+MAX_GROUPS = 2
+MAX_SPAN = timedelta(days=3660)
 # Without sums every transaction of the span is read; by traces there is a group for nearly each.
-LONGEST_READ = timedelta(days=31)
-LONGEST_BY_TRACE = timedelta(days=7)
+MAX_READ_SPAN = timedelta(days=31)
+MAX_SPAN_BY_TRACE = timedelta(days=7)
 KEY_FILTERS = tuple(f"filter[{place}." for place in KeyPlace.values)
 
 
@@ -176,10 +176,10 @@ def chart_range(query: dict[str, Any], *, span: dict[str, Any], first_day: datet
     grain = Grain(query["interval"]) if query["interval"] in Grain.values else None
     if grain is None and query["interval"] is None:
         grain = Grain.HOUR if until - since <= 2 * DAY else Grain.DAY
-    if grain is None or (query["interval"] is None and count_points(since, until, grain=grain) > MOST_POINTS):
+    if grain is None or (query["interval"] is None and count_points(since, until, grain=grain) > MAX_POINTS):
         return {"since": start_of_month(since), "until": end_of(until, DAY), "grain": MONTH}
-    if count_points(since, until, grain=grain) > MOST_POINTS:
-        raise Invalid([FieldProblem(("interval",), "too_many_points", {"max": MOST_POINTS}, query["interval"])], place="query")
+    if count_points(since, until, grain=grain) > MAX_POINTS:
+        raise Invalid([FieldProblem(("interval",), "too_many_points", {"max": MAX_POINTS}, query["interval"])], place="query")
     return {"since": start_of(since, STEPS[grain]), "until": end_of(until, STEPS[grain]), "grain": grain}
 
 
@@ -301,8 +301,8 @@ def near_duplicate_question(query: dict[str, Any], *, tenant_id: UUID, now: date
     since = max(moments)
     if since >= until:
         raise Invalid([FieldProblem(("filter[to_date]",), "too_early", {}, query["until"])], place="query")
-    if min(until, now) - since > LONGEST_READ:
-        raise Invalid([FieldProblem(("filter[from_date]",), "span_too_long", {"max": LONGEST_READ.days}, query["since"])], place="query")
+    if min(until, now) - since > MAX_READ_SPAN:
+        raise Invalid([FieldProblem(("filter[from_date]",), "span_too_long", {"max": MAX_READ_SPAN.days}, query["since"])], place="query")
     filters = {name: query[name] for name in ("service", "agent", "customer") if query[name] is not None}
     return NearDuplicateQuestion(tenant_id=tenant_id, since=since, until=until, within=timedelta(seconds=query["within"]), filters=filters)
 
@@ -319,8 +319,8 @@ def question_of(
     (`qualifiers.env`). Raises Invalid."""
     group_by, absent = query.get("group_by") or (), query["absent"] or ()
     problems = _unknown_dimensions("group_by", group_by, keys=keys) + _unknown_dimensions("filter[absent]", absent, keys=keys)
-    if len(group_by) > MOST_GROUPS:
-        problems.append(FieldProblem(("group_by",), "too_many_names", {"max": MOST_GROUPS}, ",".join(group_by)))
+    if len(group_by) > MAX_GROUPS:
+        problems.append(FieldProblem(("group_by",), "too_many_names", {"max": MAX_GROUPS}, ",".join(group_by)))
     filters: dict[str, str | None] = {name: str(query[name]) for name in GROUPS if query[name] is not None}
     named = {name: value for name, value in parameters.items() if name.startswith(KEY_FILTERS)}
     known = {f"filter[{key}]": key for key in keys}
@@ -375,13 +375,13 @@ def _first_moment(given: Any, zone: ZoneInfo, *, days_later: int = 0) -> datetim
 def _check_size(question: UsageQuestion, query: dict[str, Any]) -> None:
     length = question.until - question.since
     problem = None
-    if length > LONGEST_SPAN:
-        problem = FieldProblem(("filter[from_date]",), "span_too_long", {"max": LONGEST_SPAN.days}, query["since"])
-    elif NEVER in question.group_by and NEVER not in question.filters and length > LONGEST_BY_TRACE:
-        problem = FieldProblem(("filter[from_date]",), "traces_too_long", {"max": LONGEST_BY_TRACE.days}, query["since"])
-    elif not question.has_sums and NEVER not in question.filters and "group_by" in query and length > LONGEST_READ:
-        problem = FieldProblem(("filter[from_date]",), "read_too_long", {"max": LONGEST_READ.days}, query["since"])
-    elif (question.interval == "hour" and length > MOST_POINTS * HOUR) or (question.interval and len(question.starts()) > MOST_POINTS):
-        problem = FieldProblem(("interval",), "too_many_points", {"max": MOST_POINTS}, question.interval)
+    if length > MAX_SPAN:
+        problem = FieldProblem(("filter[from_date]",), "span_too_long", {"max": MAX_SPAN.days}, query["since"])
+    elif NEVER in question.group_by and NEVER not in question.filters and length > MAX_SPAN_BY_TRACE:
+        problem = FieldProblem(("filter[from_date]",), "traces_too_long", {"max": MAX_SPAN_BY_TRACE.days}, query["since"])
+    elif not question.has_sums and NEVER not in question.filters and "group_by" in query and length > MAX_READ_SPAN:
+        problem = FieldProblem(("filter[from_date]",), "read_too_long", {"max": MAX_READ_SPAN.days}, query["since"])
+    elif (question.interval == "hour" and length > MAX_POINTS * HOUR) or (question.interval and len(question.starts()) > MAX_POINTS):
+        problem = FieldProblem(("interval",), "too_many_points", {"max": MAX_POINTS}, question.interval)
     if problem is not None:
         raise Invalid([problem], place="query")

@@ -10,8 +10,8 @@ from kernel.backfills.reading.columns import Invalid, json_from_json, one_of, te
 from metering.choices import BEGINS_ROUND, MOVES, FactPhase, Pricing, Status
 from metering.imports.parts import NULL, STAMPS, Part, array_readers, optional_values
 
-LONGEST_REASON = 100_000
-MOST_ROUNDS = 32_767
+MAX_REASON_LENGTH = 100_000
+MAX_ROUNDS = 32_767
 # The columns that only a file with a later life has.
 LIFE = frozenset({"status_changes", "reported_facts", "decline_reason"})
 
@@ -46,13 +46,13 @@ def _read_step(step: Step) -> dict[str, Any]:
         "from": None if step.from_status is None else status(step.from_status),
         "to": status(step.to_status),
         "round": _read_round(step.round),
-        "reason": text(at_most=LONGEST_REASON)(step.reason),
+        "reason": text(at_most=MAX_REASON_LENGTH)(step.reason),
     }
 
 
 def _read_round(number: int) -> int:
-    if not 1 <= number <= MOST_ROUNDS:
-        raise Invalid(f"round must be between 1 and {MOST_ROUNDS}")
+    if not 1 <= number <= MAX_ROUNDS:
+        raise Invalid(f"round must be between 1 and {MAX_ROUNDS}")
     return number
 
 

@@ -32,7 +32,7 @@ from metering.imports import lookups
 from metering.imports.costs import active_sums, costs_from_json, costs_from_text, costs_of
 from metering.imports.lifecycle import (
     LIFE,
-    LONGEST_REASON,
+    MAX_REASON_LENGTH,
     check_life,
     reports_from_json,
     reports_from_text,
@@ -85,7 +85,7 @@ class TransactionsAdapter(Adapter):
         Column("fiat_asset_symbol", currency, help="its currency, ISO 4217 (default: the tenant's)"),
         Column("is_estimate", flag, help="true or false (default: false)", from_json=flag_from_json),
         Column("cost_details", json_text, help="how it came about, a JSON object", from_json=json_from_json),
-        Column("decline_reason", text(at_most=LONGEST_REASON), help="of a denied one: why"),
+        Column("decline_reason", text(at_most=MAX_REASON_LENGTH), help="of a denied one: why"),
         Column("status_changes", steps_from_text, help="from an export: the steps of its status, JSON", from_json=steps_from_json),
         Column("reported_facts", reports_from_text, help="from an export: what integrations reported, JSON", from_json=reports_from_json),
     )

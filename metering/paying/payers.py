@@ -16,7 +16,7 @@ from metering.paying.choices import LEDGER
 
 SCHEMES = ("exact", "upto")
 # Nobody is asked to wait longer for a payment to be presented, whatever the challenge says.
-LONGEST_PRESENTATION = 300
+MAX_PRESENTATION_LENGTH = 300
 # For how long money is held for a payment that is presented, unless the challenge's `extra.holdSeconds` says otherwise.
 USUAL_HOLD = 900
 
@@ -88,7 +88,7 @@ class LedgerPayer:
         hold = option.extra.get("holdSeconds", USUAL_HOLD)
         if type(hold) is not int or hold <= 0:
             raise NotPayable("has an extra.holdSeconds that is no whole number above 0")
-        return Quote(amount=decimal_of(option.digits), currency=option.asset, hold_seconds=max(hold, LONGEST_PRESENTATION))
+        return Quote(amount=decimal_of(option.digits), currency=option.asset, hold_seconds=max(hold, MAX_PRESENTATION_LENGTH))
 
     def missing_for(self, tenant_id: UUID) -> str | None:
         return None
@@ -119,7 +119,7 @@ class EvmPayer:
             raise NotPayable("has an extra.assetTransferMethod other than eip3009")
         if not evm.ADDRESS.match(option.pay_to):
             raise NotPayable("has a payTo that is no address")
-        seconds = option.timeout or LONGEST_PRESENTATION
+        seconds = option.timeout or MAX_PRESENTATION_LENGTH
         if seconds > self.longest_seconds:
             raise NotPayable(f"has a maxTimeoutSeconds above {self.longest_seconds}: what is signed can't be taken back")
         facts = {"chainId": token.chain_id, "contract": token.contract, "name": token.name, "version": token.version}

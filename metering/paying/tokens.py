@@ -29,7 +29,7 @@ ACCOUNTS = uuid5(NAMESPACE_URL, "urn:countinghouse:payment-account")
 UNCHECKED = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False}
 REQUIRED = ("iss", "aud", "sub", "jti", "iat", "exp", "holdExp", "amount", "asset", "transferId", "identity")
 # The longest token that is parsed: its header names the key, so it is read before any signature is checked.
-MOST_CHARACTERS = 8192
+MAX_CHARACTERS = 8192
 
 
 class NoTokenKey(Exception):
@@ -171,7 +171,7 @@ def _seconds(moment: datetime) -> int:
 
 def read_token(token: Any) -> dict[str, Any]:
     """The claims of a token that was signed here; its times are not looked at. Raises BadToken."""
-    if not isinstance(token, str) or len(token) > MOST_CHARACTERS:
+    if not isinstance(token, str) or len(token) > MAX_CHARACTERS:
         raise BadToken
     try:
         key = token_keys().get(str(jwt.get_unverified_header(token).get("kid")))

@@ -35,7 +35,7 @@ COUNTERS: dict[Name, str] = {
     **{(whole, "audio_tokens"): "output_audio_tokens" for whole in ("completion_tokens_details", "output_tokens_details")},
 }
 TOTALS = frozenset({"total_tokens", "totalTokens"})
-LARGEST = int(AMOUNT_LIMIT) - 1
+MAX_QUANTITY = int(AMOUNT_LIMIT) - 1
 
 
 class PlainUsage(msgspec.Struct, frozen=True):
@@ -85,7 +85,7 @@ def plain_usage(reported: Any, *, facts: str) -> PlainUsage | None:
             names.append(name)
             quantities.append(value)
     for quantity in quantities:
-        if type(quantity) is not int or not 0 <= quantity <= LARGEST:
+        if type(quantity) is not int or not 0 <= quantity <= MAX_QUANTITY:
             return None
     if not is_silent and _may_tell_more(reported, facts):
         return None

@@ -13,7 +13,7 @@ from metering.usage_reading.unclear_counters import unclear_counters
 CACHE_HITS = ("cache_hit", "response.cache_hit")
 # How much a search of Perplexity reads decides the fee for the request; the public prices know the fee of the largest alone.
 SEARCH_SIZE = "search_context_size"
-LARGEST_SEARCH = "high"
+MAX_SEARCH_SIZE = "high"
 
 
 def beyond_public_price(reading: UsageReading, rates: Any, *, reported: Any, found: tuple[Any, Any]) -> list[str]:
@@ -55,7 +55,7 @@ def _smaller_search(provider: Any, model_price: Any, *, reported: Any) -> list[s
         return []
     sizes = {path: look_up(reported, path) for path in (f"usage.{SEARCH_SIZE}", f"response.usage.{SEARCH_SIZE}")}
     stated = {path: size for path, size in sizes.items() if size is not None}
-    return [path for path, size in stated.items() if size != LARGEST_SEARCH] if stated else [SEARCH_SIZE]
+    return [path for path, size in stated.items() if size != MAX_SEARCH_SIZE] if stated else [SEARCH_SIZE]
 
 
 def _cache_hits(reported: Any) -> list[str]:

@@ -19,7 +19,7 @@ STEPS = {Grain.HOUR: HOUR, Grain.DAY: DAY}
 MONTH = "month"
 COUNTS = ("transactions", "succeeded", "failed", "denied", "cancelled")
 # A chart has no more points than this.
-MOST_POINTS = 1_500
+MAX_POINTS = 1_500
 
 
 def start_of(moment: datetime, step: timedelta) -> datetime:

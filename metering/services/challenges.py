@@ -10,13 +10,13 @@ from uuid import UUID
 import msgspec
 
 from kernel.ledger.errors import LedgerError
-from metering.paying.payers import LONGEST_PRESENTATION, NotPayable, Option, Quote, missing_for, quote_option
+from metering.paying.payers import MAX_PRESENTATION_LENGTH, NotPayable, Option, Quote, missing_for, quote_option
 from metering.paying.selectors import list_refusals
 
 NAMES = {"scheme": "scheme", "network": "network", "asset": "asset", "pay_to": "payTo"}
 # What of an address is no blank or control character stays; the rest is percent-encoded.
 URL_CHARACTERS = "!#$%&'()*+,-./:;=?@[]_~"
-LONGEST_NAME = 255
+MAX_NAME_LENGTH = 255
 
 
 class NoPayableOption(LedgerError):
@@ -102,7 +102,7 @@ def _chosen(index: int, entry: Any, text: str, challenge: Mapping[str, Any], ext
         option=option,
         payer=payer,
         quote=quoted,
-        presentation_seconds=quoted.presentation_seconds or min(timeout or LONGEST_PRESENTATION, LONGEST_PRESENTATION),
+        presentation_seconds=quoted.presentation_seconds or min(timeout or MAX_PRESENTATION_LENGTH, MAX_PRESENTATION_LENGTH),
         resource=address,
         resource_info=None if address is None else _compact({"url": address, **_ascii_members(info)}),
         extensions=extensions,
@@ -115,8 +115,8 @@ def _text(entry: Mapping[str, Any], name: str) -> str:
         raise NotPayable(f"has no {name}")
     if not value.isascii():
         raise NotPayable(f"has a {name} that is not ASCII")
-    if len(value) > LONGEST_NAME:
-        raise NotPayable(f"has a {name} of more than {LONGEST_NAME} characters")
+    if len(value) > MAX_NAME_LENGTH:
+        raise NotPayable(f"has a {name} of more than {MAX_NAME_LENGTH} characters")
     return value
 
 

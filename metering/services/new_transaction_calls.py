@@ -65,7 +65,7 @@ def post_new_transactions(
     """
     shared: dict[str, Any] = {"columns_if_refused": columns_if_refused, "columns_always": columns_always}
     made = [item for item in items if not isinstance(item, msgspec.Raw)]
-    if len(made) == len(items) >= posting_columns.FEWEST:
+    if len(made) == len(items) >= posting_columns.MIN_POSTINGS:
         shared["body"] = posting_columns.encoded_columns(made)
     return _call_posting_function(
         lambda function: posting.post(function, items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS, **shared),

@@ -9,7 +9,7 @@ from typing import Any
 from kernel.ledger import posting
 
 # With fewer the time to prepare for so many arrays outweighs what they save.
-FEWEST = 100
+MIN_POSTINGS = 100
 NAMES = (
     *("id", "actor", "request_id", "occurred_at", "checks_occurred_at", "completed_at", "idempotency_key", "facts_digest", "service_name"),
     *("agent_id", "agent_name", "trace_reference", "trace_external_id", "new_trace_id", "action_name", "resource_name", "status"),

@@ -29,8 +29,8 @@ UNIT = re.compile(
 )
 # `KEY in none`: no part of another quantity, whatever the names say.
 NO_PART = "none"
-MOST_UNITS, MOST_TIERS = 100, 100
-LARGEST_MARKUP = Decimal(1000)
+MAX_UNITS, MAX_TIERS = 100, 100
+MAX_MARKUP = Decimal(1000)
 
 
 def parse_unit(text: str) -> dict[str, Any]:
@@ -116,14 +116,14 @@ def _check_form(units: Sequence[Mapping[str, Any]], *, markup: Decimal | None, c
     """A price is made of units and of what each call costs, or of a markup on the public price, which is in USD. Raises InvalidValue."""
     if markup is None and not units and not is_flat:
         raise InvalidValue(field="units", reason="prices_nothing")
-    if len(units) > MOST_UNITS:
-        raise InvalidValue(field="units", reason="too_long", max=MOST_UNITS)
+    if len(units) > MAX_UNITS:
+        raise InvalidValue(field="units", reason="too_long", max=MAX_UNITS)
     if markup is None:
         return
     if units:
         raise InvalidValue(field="units", reason="units_with_markup")
-    if not -1 <= markup <= LARGEST_MARKUP:
-        raise InvalidValue(field="markup", reason="too_small" if markup < -1 else "too_large", min=-1, max=LARGEST_MARKUP)
+    if not -1 <= markup <= MAX_MARKUP:
+        raise InvalidValue(field="markup", reason="too_small" if markup < -1 else "too_large", min=-1, max=MAX_MARKUP)
     if currency != "USD":
         raise InvalidValue(field="currency", reason="unknown_choice", value=currency, choices=["USD"])
 
@@ -136,8 +136,8 @@ def _tier_text(unit: Mapping[str, Any]) -> str | None:
     if not tiers:
         return None
     bounds = [tier["up_to"] for tier in tiers]
-    if len(tiers) > MOST_TIERS:
-        raise InvalidValue(field="tiers", reason="too_long", max=MOST_TIERS)
+    if len(tiers) > MAX_TIERS:
+        raise InvalidValue(field="tiers", reason="too_long", max=MAX_TIERS)
     if bounds[-1] is not None or None in bounds[:-1] or any(low >= high for low, high in pairwise([Decimal(0), *bounds[:-1]])):
         raise InvalidValue(field="tiers", reason="tier_bounds")
     return json.dumps(

@@ -37,7 +37,7 @@ from metering.usage_reading.read_usage import read_usage
 PER_PAGE = 10_000
 # How long a question about usage counts before it is answered that there is too much.
 COUNT_TIMEOUT_SECONDS = 10.0
-LONGEST_VALUE = 255
+MAX_VALUE_LENGTH = 255
 # Earlier than anything was recorded.
 FIRST_MOMENT = datetime(1900, 1, 1, tzinfo=UTC)
 # The columns of tokens, and genai-prices' names of the counters.
@@ -199,5 +199,5 @@ def value_of(document: Any, name: str) -> str | None:
 
 
 def storable(text: str) -> str:
-    """A text as the database can hold it, cut to LONGEST_VALUE characters."""
-    return text[:LONGEST_VALUE].encode(errors="replace").decode().replace("\0", "�")
+    """A text as the database can hold it, cut to MAX_VALUE_LENGTH characters."""
+    return text[:MAX_VALUE_LENGTH].encode(errors="replace").decode().replace("\0", "�")

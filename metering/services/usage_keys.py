@@ -11,13 +11,13 @@ from kernel.base.setting_author import setting_author
 from kernel.ledger import queries
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.identifiers import new_id
-from metering.choices import FIRST_KEY, MOST_KEYS
+from metering.choices import FIRST_KEY, MAX_KEYS
 from metering.errors import KeyExists, TooManyKeys
 from metering.models import Usage, UsageKey, UsageSum
 from metering.selectors.usage_keys import get_usage_key, query_usage_keys
 from metering.services.usage_counting import PER_PAGE, count_transactions, count_usage
 
-__all__ = ["MOST_KEYS", "backfill_keys", "declare_key", "withdraw_key"]
+__all__ = ["MAX_KEYS", "backfill_keys", "declare_key", "withdraw_key"]
 # So many rows of a withdrawn key's sums are deleted in one database transaction.
 DELETED_PER_PAGE = 5000
 
@@ -32,8 +32,8 @@ def declare_key(*, tenant_id: UUID, actor: str, request_id: str, place: str, nam
         existing = declared.filter(place=place, name=name).first()
         if existing is not None:
             raise KeyExists(id=existing.id)
-        if declared.count() >= MOST_KEYS:
-            raise TooManyKeys(max=MOST_KEYS)
+        if declared.count() >= MAX_KEYS:
+            raise TooManyKeys(max=MAX_KEYS)
         last: Any = UsageKey.objects.filter(tenant_id=tenant_id).aggregate(last=Max("number"))["last"]
         key = UsageKey(id=new_id(), tenant_id=tenant_id, place=place, name=name, number=(last or FIRST_KEY - 1) + 1, actor=actor)
         key.save(force_insert=True)

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from tests.mutation.changes import read_changes
-from tests.mutation.results import LEAST_SCORE, NOTICED, Result, likely_tests, read_results, score
+from tests.mutation.results import MIN_SCORE, NOTICED, Result, likely_tests, read_results, score
 
 CHANGES = read_changes()
 
@@ -21,7 +21,7 @@ def test_there_are_enough_changes_and_no_name_twice():
 def test_nearly_all_recorded_changes_were_noticed_and_each_other_one_is_explained():
     found = score(CHANGES, read_results())
     assert len(found.noticed) + len(found.survived) >= 120
-    assert found.share >= LEAST_SCORE
+    assert found.share >= MIN_SCORE
     assert [change.name for change in found.unexplained()] == []
     assert [change.name for change in found.noticed if change.survives or change.unnoticed] == [], "noticed, so the explanation is wrong"
 

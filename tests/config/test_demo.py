@@ -31,7 +31,7 @@ def test_a_web_server_that_ends_ends_the_demo(tmp_path, printed):
 
 
 def test_a_worker_that_ends_is_started_again_and_not_for_ever(tmp_path, printed, monkeypatch):
-    monkeypatch.setattr(server, "MOST_RESTARTS", 2)
+    monkeypatch.setattr(server, "MAX_RESTARTS", 2)
     web, worker = program(tmp_path, "web", "import time; time.sleep(60)"), program(tmp_path, "worker", "print('started', flush=True)")
     try:
         with pytest.raises(DemoError, match=r"the worker ended again and again; the last lines of var/demo.worker.log say why"):

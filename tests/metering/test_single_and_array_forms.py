@@ -111,11 +111,11 @@ class Book:
 
 @pytest.mark.django_db
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(arrays=arrays, authorizes_at_once=st.booleans(), fewest_in_columns=st.sampled_from([2, posting_columns.FEWEST]))
+@given(arrays=arrays, authorizes_at_once=st.booleans(), fewest_in_columns=st.sampled_from([2, posting_columns.MIN_POSTINGS]))
 def test_an_array_makes_the_book_that_its_postings_make_one_by_one(arrays, authorizes_at_once, fewest_in_columns):
     many, alone = (Book(authorizes_at_once=authorizes_at_once) for _ in range(2))
     for steps in arrays:
-        with mock.patch.object(posting_columns, "FEWEST", fewest_in_columns):
+        with mock.patch.object(posting_columns, "MIN_POSTINGS", fewest_in_columns):
             together = many.post(steps)
         singly = [alone.post([step])[0] for step in steps]
         assert [many.comparable(outcome) for outcome in together] == [alone.comparable(outcome) for outcome in singly]

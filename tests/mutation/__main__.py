@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import psycopg
 
 from tests.mutation.changes import Change, read_changes
-from tests.mutation.results import LEAST_SCORE, NOTICED, SURVIVED, Result, likely_tests, read_results, record, score
+from tests.mutation.results import MIN_SCORE, NOTICED, SURVIVED, Result, likely_tests, read_results, record, score
 from tests.mutation.session import Checkout, Database, SessionEnded, TestSession, start_server
 
 SECONDS_FOR_A_CHANGE = 300
@@ -147,7 +147,7 @@ class Workshop:
 
 
 def report() -> int:
-    """Prints the score of everything that has been run. Returns the exit code: 1 below LEAST_SCORE."""
+    """Prints the score of everything that has been run. Returns the exit code: 1 below MIN_SCORE."""
     results = read_results()
     found = score(read_changes(), results)
     for change in found.survived:
@@ -160,7 +160,7 @@ def report() -> int:
         f"{len(found.noticed)} of {counted} changes noticed ({found.share:.0%}); {len(found.harmless)} change nothing; "
         f"{len(found.unknown)} not known."
     )
-    return int(found.share < LEAST_SCORE)
+    return int(found.share < MIN_SCORE)
 
 
 def say(text: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.mutation.changes import Change
 
 FILE = Path(__file__).resolve().parent / "results.json"
-LEAST_SCORE = 0.9
+MIN_SCORE = 0.9
 NOTICED = "noticed"
 SURVIVED = "survived"
 

@@ -15,7 +15,7 @@ from billing.models import Transaction, Wallet
 from billing.services import record_transaction
 from kernel.backfills import pacing, run_work
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.pacing import BASELINE_BATCHES, PAUSE_FACTOR, RECENT_BATCHES, SMALLEST_BATCH, Pacer
+from kernel.backfills.pacing import BASELINE_BATCHES, MIN_BATCH, PAUSE_FACTOR, RECENT_BATCHES, Pacer
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -124,18 +124,18 @@ def test_while_a_session_waits_for_its_locks_batches_shrink_and_pauses_grow_unti
     def come_and_go(batches):
         if len(batches) == 3:
             rival.thread.start()
-        elif batches[-1].size == SMALLEST_BATCH:
+        elif batches[-1].size == MIN_BATCH:
             rival.stop()
 
     batches = apply(10_000, batch_size=400, after=come_and_go)
     met = [batch for batch in batches if batch.waiting]
     assert [batch.size for batch in batches[:3]] == [400] * 3
-    assert met[-1].size == SMALLEST_BATCH
+    assert met[-1].size == MIN_BATCH
     for batch in met:
         assert batch.note == "stepping back: 1 waiting"
         assert batch.rest >= PAUSE_FACTOR * batch.seconds
     left_alone = batches[batches.index(met[-1]) + 1 :]
-    assert left_alone[0].rows == SMALLEST_BATCH
+    assert left_alone[0].rows == MIN_BATCH
     sizes = [batch.size for batch in left_alone]
     assert sizes == sorted(sizes)
     assert sizes[-1] == max(batch.rows for batch in left_alone) == 400

@@ -59,7 +59,7 @@ def test_one_tenants_postings_share_a_call_and_a_limit_holds(settings):
 def test_a_batch_that_is_sent_as_columns_is_decided_as_one_of_objects(holds_estimates, monkeypatch):
     found = []
     for fewest in (1, 1000):
-        monkeypatch.setattr(posting_columns, "FEWEST", fewest)
+        monkeypatch.setattr(posting_columns, "MIN_POSTINGS", fewest)
         book = RuleBook().fund(4)
         book.add_rule(limit(5))
         set_policy(**book.who, holds_estimates=holds_estimates)

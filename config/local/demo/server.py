@@ -25,7 +25,7 @@ READY_SECONDS = 60
 STOP_SECONDS = 10
 WATCH_SECONDS = 1
 # A worker loses its connection, and ends, each time PostgreSQL restarts.
-MOST_RESTARTS = 20
+MAX_RESTARTS = 20
 PID_FILE = "demo.pid"
 
 
@@ -109,7 +109,7 @@ def watch(web: Program, worker: Program, *, var: Path, database: Server | None, 
             postgres.start(database.cluster)
         if web.has_ended():
             raise DemoError("the server ended by itself; the last lines of var/demo.log say why.")
-        if worker.has_ended() and restarts == MOST_RESTARTS:
+        if worker.has_ended() and restarts == MAX_RESTARTS:
             raise DemoError("the worker ended again and again; the last lines of var/demo.worker.log say why.")
         if worker.has_ended():
             restarts += 1

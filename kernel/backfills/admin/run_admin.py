@@ -21,7 +21,7 @@ from kernel.ledger.errors import LedgerError
 
 COLOURS = {RunState.FINISHED: "good", RunState.INTERRUPTED: "bad", RunState.RUNNING: "wait", RunState.PAUSED: "wait"}
 # How many rejects a run's page shows; the list of rejects has all of them.
-MOST_REJECTS = 50
+MAX_REJECTS = 50
 
 
 register_origin("run", "backfills.backfillrun", "Backfill run")
@@ -91,7 +91,7 @@ class BackfillRunAdmin(LedgerAdmin):
         return label(run.get_state_display(), COLOURS.get(RunState(run.state), ""))
 
     def panels(self, request: HttpRequest, row: BackfillRun) -> list[Panel]:
-        refused = BackfillReject.objects.filter(tenant_id=row.tenant_id, run_id=row.id).order_by("part", "line")[:MOST_REJECTS]
+        refused = BackfillReject.objects.filter(tenant_id=row.tenant_id, run_id=row.id).order_by("part", "line")[:MAX_REJECTS]
         rows = [(place_of(row, reject), coded(reject.code), reject.column or "-", reject.why) for reject in refused]
         return [Panel("Rejected rows", ("Line", "Refused as", "Column", "Why"), rows, empty="No row was rejected.")]
 

@@ -25,8 +25,8 @@ from kernel.backfills.selectors import list_undone_runs
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
 
-MOST_LINES = 500
-LONGEST_VALUE = 2000
+MAX_LINES = 500
+MAX_VALUE_LENGTH = 2000
 UNDONE_RUNS_LISTED = 20
 METADATA = "metadata"
 # What becomes of the columns of the file that no field takes.
@@ -100,12 +100,12 @@ def _select(label: str, choices: Iterable[tuple[str, str]], help: str = "") -> f
 
 def _text(label: str, help: str = "", **attributes: str) -> forms.CharField:
     widget = UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", **attributes})
-    return forms.CharField(label=label, required=False, max_length=LONGEST_VALUE, help_text=help, widget=widget, strip=False)
+    return forms.CharField(label=label, required=False, max_length=MAX_VALUE_LENGTH, help_text=help, widget=widget, strip=False)
 
 
 def _lines(label: str, help: str = "") -> forms.CharField:
     widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
-    return forms.CharField(label=label, required=False, max_length=LONGEST_VALUE * 10, help_text=help, widget=widget, strip=False)
+    return forms.CharField(label=label, required=False, max_length=MAX_VALUE_LENGTH * 10, help_text=help, widget=widget, strip=False)
 
 
 def _switch(label: str) -> forms.BooleanField:
@@ -330,7 +330,7 @@ def _pair(argument: str) -> tuple[str, str]:
 
 def _split(written: str | None) -> list[str]:
     lines = [line.rstrip("\r") for line in (written or "").split("\n")]
-    return [line for line in lines if line.strip()][:MOST_LINES]
+    return [line for line in lines if line.strip()][:MAX_LINES]
 
 
 def _option(line: str) -> str:

@@ -29,7 +29,7 @@ ACCOUNTS_KEPT = 200
 UNKNOWN_TYPES_KEPT = 200
 LONG_RECORDS_KEPT = 10
 # Units whose moves are added up each for itself; those of further ones are added up as one unit.
-MOST_UNITS = 1000
+MAX_UNITS = 1000
 OTHER_UNITS = "other units"
 # A file's number and a line in it, as one number.
 LINES = 1 << 40
@@ -204,7 +204,7 @@ class Planner:
         if row.posting is None or outcome.code in {ALREADY_THERE, CONFLICT, TAKEN_BACK}:
             return
         for unit, amount in self.adapter.sizes(row.posting):
-            known = unit if unit in self.moves or len(self.moves) < MOST_UNITS else OTHER_UNITS
+            known = unit if unit in self.moves or len(self.moves) < MAX_UNITS else OTHER_UNITS
             sides = self.moves.setdefault(known, [Decimal(0), Decimal(0)])
             sides[amount < 0] += abs(amount)
 

@@ -11,7 +11,7 @@ from kernel.backfills.reading.rows import Row, RowReader
 from kernel.backfills.reading.sources import Reading, Source
 
 ROWS_SHOWN = 10
-LONGEST_TEXT = 60
+MAX_TEXT_LENGTH = 60
 
 
 def first_rows(source: Source, reader: RowReader) -> list[dict[str, Any]]:
@@ -55,4 +55,4 @@ def _written(value: Any) -> str:
 def _cut(text: str) -> str:
     # What isn't UTF-8 has no place in the run's row.
     storable = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\x00", "\ufffd")
-    return storable if len(storable) <= LONGEST_TEXT else f"{storable[: LONGEST_TEXT - 3]}..."
+    return storable if len(storable) <= MAX_TEXT_LENGTH else f"{storable[: MAX_TEXT_LENGTH - 3]}..."

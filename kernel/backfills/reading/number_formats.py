@@ -16,7 +16,7 @@ from kernel.ledger.money import PLACES
 # Exact for every product of an accepted number and an accepted scale.
 EXACT = Context(prec=200)
 # A number of more digits than that is refused before it is written out: 1e999999999 would take a gigabyte.
-LARGEST_EXPONENT = 40
+MAX_EXPONENT = 40
 SMALLEST = Decimal(10) ** -PLACES
 
 
@@ -73,7 +73,7 @@ class NumberFormat:
         if scale == 1 and not self.is_rounded and number.lstrip("-").replace(".", "").isdigit():
             return number
         value = Decimal(number)
-        if abs(value.adjusted()) > LARGEST_EXPONENT:
+        if abs(value.adjusted()) > MAX_EXPONENT:
             raise Invalid(f"has too many digits: {quoted(written)}")
         scaled = EXACT.multiply(value, scale)
         return f"{scaled.quantize(SMALLEST, ROUND_HALF_EVEN, EXACT) if self.is_rounded else scaled:f}"

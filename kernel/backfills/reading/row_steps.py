@@ -23,7 +23,7 @@ MINUS = frozenset({"-", "d", "dr", "debit", "dbit", "s", "soll", "out", "outboun
 PLUS = frozenset({"+", "c", "cr", "credit", "crdt", "h", "haben", "in", "inbound", "incoming", "inflow", "deposit"})
 # A number that JSON writes as it stands in the file. Others, such as 007, are texts.
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d{1,18})?", re.ASCII)
-LONGEST_KEY = 200
+MAX_KEY_LENGTH = 200
 
 
 class JsonScalar(TypedText):
@@ -195,7 +195,7 @@ class KeyFrom:
         if not any(text for text, part in zip(texts, self.parts, strict=True) if not part.startswith("=")):
             raise RowRefused(self.column.name, f"has nothing to be made of: {', '.join(self.parts)} are empty")
         key = "/".join(text.replace("%", "%25").replace("/", "%2F") for text in texts)
-        if len(key) > LONGEST_KEY:
+        if len(key) > MAX_KEY_LENGTH:
             key = f"{key[:100]}~{hashlib.sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()}"
         try:
             values[self.column.name] = self.column.read(key)

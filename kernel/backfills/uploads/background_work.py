@@ -42,11 +42,11 @@ from kernel.ledger.errors import Busy, LedgerUnavailable, OutcomeUnknown
 log = structlog.get_logger(__name__)
 
 # How many processes of a deployment work on uploads at the same time.
-MOST_AT_ONCE = 2
+MAX_AT_ONCE = 2
 # After so many tries that began at the same place the work is given up.
-MOST_TRIES = 5
+MAX_TRIES = 5
 # A compressed file of the allowed size may hold very many rows. More are brought in with the command.
-MOST_ROWS = 5_000_000
+MAX_ROWS = 5_000_000
 LOOK_EVERY_SECONDS = 1.0
 # What may be over the next time.
 PASSING = (DatabaseLost, ReaderLost, Busy, LedgerUnavailable, OutcomeUnknown, DatabaseError)
@@ -98,9 +98,9 @@ def work_on_uploads() -> int:
 
 @contextmanager
 def _free_slot() -> Iterator[bool]:
-    """Takes one of the MOST_AT_ONCE slots; gives whether one was free."""
+    """Takes one of the MAX_AT_ONCE slots; gives whether one was free."""
     with ExitStack() as held:
-        yield any(held.enter_context(locks.try_lock(f"backfill uploads/{number}")) for number in range(MOST_AT_ONCE))
+        yield any(held.enter_context(locks.try_lock(f"backfill uploads/{number}")) for number in range(MAX_AT_ONCE))
 
 
 def _take(upload: BackfillUpload, stop: Stop) -> bool:
@@ -110,8 +110,8 @@ def _take(upload: BackfillUpload, stop: Stop) -> bool:
         if not is_free or upload.state not in WORKING:
             return False
         services.begin_try(upload=upload, done=_rows_done(upload))
-        if upload.tries > MOST_TRIES:
-            _give_up(upload, f"It was tried {MOST_TRIES} times and got no further. {upload.problem or 'Its process was ended each time.'}")
+        if upload.tries > MAX_TRIES:
+            _give_up(upload, f"It was tried {MAX_TRIES} times and got no further. {upload.problem or 'Its process was ended each time.'}")
             return True
         return _work(upload, UploadStop(upload, process=stop))
 
@@ -163,7 +163,7 @@ def _plan(upload: BackfillUpload, stop: UploadStop) -> None:
         started_by=upload.actor,
         make_progress=lambda label, total, unit, done: PlanProgress(upload, total=total),
         stop=stop,
-        most_rows=MOST_ROWS,
+        most_rows=MAX_ROWS,
     ).make()
     services.end_work(upload=upload, state=UploadState.PLANNED, run=run)
 

@@ -10,9 +10,9 @@ from kernel.backfills.reading.columns import escaped
 from kernel.backfills.reading.first_rows import ROWS_SHOWN
 from kernel.backfills.reading.sources import Reading, Source
 
-MOST_COLUMNS = 500
-LONGEST_COLUMN = 200
-LONGEST_TEXT = 60
+MAX_COLUMNS = 500
+MAX_COLUMN_LENGTH = 200
+MAX_TEXT_LENGTH = 60
 
 
 def preview_file(source: Source) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def preview_file(source: Source) -> dict[str, Any]:
     rows = [_texts(header, record.fields) for record in records if record.fields]
     columns = list(dict.fromkeys(name for row in rows for name in row)) if source.has_objects else header
     return {
-        "columns": [name[:LONGEST_COLUMN] for name in columns[:MOST_COLUMNS] if name],
+        "columns": [name[:MAX_COLUMN_LENGTH] for name in columns[:MAX_COLUMNS] if name],
         "profiles": [{"name": one.name, "title": one.title, "command": one.command} for one in recognised(source)],
         "first_rows": rows,
     }
@@ -30,7 +30,7 @@ def preview_file(source: Source) -> dict[str, Any]:
 
 def _texts(header: list[str], fields: Any) -> dict[str, str]:
     pairs = _members(fields) if isinstance(fields, Mapping) else zip(header, fields, strict=False)
-    return {name[:LONGEST_COLUMN]: _cut(text) for name, text in islice(pairs, MOST_COLUMNS)}
+    return {name[:MAX_COLUMN_LENGTH]: _cut(text) for name, text in islice(pairs, MAX_COLUMNS)}
 
 
 def _members(fields: Mapping[str, Any]) -> Any:
@@ -57,4 +57,4 @@ def _text(value: Any) -> str:
 
 def _cut(text: str) -> str:
     storable = escaped(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
-    return storable if len(storable) <= LONGEST_TEXT else f"{storable[: LONGEST_TEXT - 3]}..."
+    return storable if len(storable) <= MAX_TEXT_LENGTH else f"{storable[: MAX_TEXT_LENGTH - 3]}..."

@@ -16,14 +16,14 @@ from kernel.backfills.errors import NotWritable
 from kernel.ledger.identifiers import new_id
 
 UPLOADS = "uploads"
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 # What a name of a file keeps; its end says the format.
 _OTHERS = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def safe_name(name: str) -> str:
     """The file's name with harmless characters only, and not too long; its end stays, because it says the format."""
-    plain = _OTHERS.sub("_", name).lstrip(".")[-LONGEST_NAME:].lstrip(".")
+    plain = _OTHERS.sub("_", name).lstrip(".")[-MAX_NAME_LENGTH:].lstrip(".")
     return plain or "file"
 
 

@@ -8,7 +8,7 @@ from django import forms
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from kernel.ledger.admin.search_terms import read_amounts
-from kernel.ledger.holds import LONGEST_HOLD_LIMIT_SECONDS
+from kernel.ledger.holds import MAX_HOLD_SECONDS
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_currency, is_plain_decimal, trimmed_digits
 
 
@@ -104,7 +104,7 @@ def longest_hold_field() -> forms.IntegerField:
         label="Longest hold (seconds)",
         required=False,
         min_value=1,
-        max_value=LONGEST_HOLD_LIMIT_SECONDS,
+        max_value=MAX_HOLD_SECONDS,
         widget=UnfoldAdminTextInputWidget(),
         help_text="How long a hold may last, with its extensions. Empty: as long as its caller says.",
     )

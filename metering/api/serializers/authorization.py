@@ -15,7 +15,7 @@ from metering.api.serializers.replies import TransactionReply
 from metering.rules.choices import Measurement, RequestStatus, RuleType
 
 ABSENT: dict[str, Any] = {"required": False, "allow_null": True}
-MOST_OPTIONS = 20
+MAX_OPTIONS = 20
 
 
 class Group(Field):
@@ -168,14 +168,14 @@ class ChallengeBody(MeteringBody):
     ignores_unknown = True
 
     x402_version = Integer(min_value=1, max_value=2, wire_name="x402Version")
-    accepts = ListOf(JsonObject(), min_items=1, max_items=MOST_OPTIONS)
+    accepts = ListOf(JsonObject(), min_items=1, max_items=MAX_OPTIONS)
 
 
 class Challenge(JsonObject):
     """A payment challenge of the x402 protocol, version 1 or 2, as the resource sent it."""
 
     def schema(self) -> dict[str, Any]:
-        options = {"type": "array", "minItems": 1, "maxItems": MOST_OPTIONS, "items": {"type": "object"}}
+        options = {"type": "array", "minItems": 1, "maxItems": MAX_OPTIONS, "items": {"type": "object"}}
         return envelope(x402Version={"type": "integer", "enum": [1, 2]}, accepts=options)
 
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from kernel.api.batches import ItemOutcome, post_batch, with_keys
 from kernel.api.schema import operation
-from kernel.api.views import LONGEST_KEY
+from kernel.api.views import MAX_KEY_LENGTH
 from metering.api.dialect import dialect
 from metering.api.filters import BatchQuery
 from metering.api.serializers.replies import AdditionReply, BatchReply, TransactionReply
@@ -17,7 +17,7 @@ from metering.api.views.base import MeteringViewSet
 from metering.services import costs, facts, lifecycle, transactions
 
 # An item without a key of its own takes the batch's with `:` and its index, up to :999.
-LONGEST_BATCH_KEY = LONGEST_KEY - 4
+MAX_BATCH_KEY_LENGTH = MAX_KEY_LENGTH - 4
 # What a short reply has of an item beside the transaction's id.
 IDS = {"fact_id": "factId", "cost_id": "costId"}
 
@@ -76,7 +76,7 @@ class BatchViewSet(MeteringViewSet):
         """
         is_short = self.query(BatchQuery)["reply"] == "ids"
         is_full = not (self.prefers_minimal() or is_short)
-        items = with_keys(self.read_list(body), self.idempotency_key(at_most=LONGEST_BATCH_KEY))
+        items = with_keys(self.read_list(body), self.idempotency_key(at_most=MAX_BATCH_KEY_LENGTH))
 
         def post(readable: list[dict[str, Any]]) -> Iterable[Any]:
             return service(**self.audit_context(), **{argument: readable}, with_rows=is_full)

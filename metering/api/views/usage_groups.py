@@ -134,7 +134,7 @@ class UsageKeyViewSet(MeteringViewSet):
     def list(self, request: HttpRequest) -> HttpResponse:
         """The members of `qualifiers` and `metadata` that usage can be grouped and filtered by."""
         rows = usage_keys.query_usage_keys(tenant_id=self.caller.tenant_id)
-        return self.page(UsageKeyReply, rows, limit=declaring.MOST_KEYS, written=lambda found: map(usage_keys.to_row, found))
+        return self.page(UsageKeyReply, rows, limit=declaring.MAX_KEYS, written=lambda found: map(usage_keys.to_row, found))
 
     @operation(summary="Declare a key", body=UsageKeyRequest, reply=UsageKeyReply, status=201, refuses=("key_exists", "too_many_keys"))
     def create(self, request: HttpRequest) -> HttpResponse:

@@ -16,14 +16,14 @@ from metering.paying.errors import PayToTaken
 from metering.paying.models import Collection, Payee
 
 REVENUE = "revenue"
-LONGEST = 255
+MAX_LENGTH = 255
 PAGE = 500
 
 
 @translate_db_errors
 def set_payee(*, tenant_id: UUID, actor: str, request_id: str, pay_to: str) -> Payee:
     """Let a tenant collect what is paid to this name. Repeating the call changes nothing. Raises InvalidValue, PayToTaken."""
-    if not pay_to or len(pay_to) > LONGEST or not pay_to.isascii() or not pay_to.isprintable() or pay_to != pay_to.strip():
+    if not pay_to or len(pay_to) > MAX_LENGTH or not pay_to.isascii() or not pay_to.isprintable() or pay_to != pay_to.strip():
         raise InvalidValue(field="pay_to", reason="text_syntax", value=pay_to)
     with transaction.atomic(), setting_author(actor=actor, request_id=request_id):
         # One at a time, so that no two tenants get one name.

@@ -16,8 +16,8 @@ from metering.paying.errors import PayerUnavailable
 from metering.paying.models import PayerSetting
 from metering.paying.payers import missing_for, payer_names
 
-LONGEST = 255
-MOST_NAMES = 1000
+MAX_LENGTH = 255
+MAX_NAMES = 1000
 
 
 @translate_db_errors
@@ -69,9 +69,9 @@ def _check_limits(*, payer: str, max_amount: Decimal | None, max_currency: str, 
     if max_amount is not None and max_amount <= 0:
         raise InvalidValue(field="max_amount", reason="not_positive", value=max_amount)
     for field, names in (("networks", networks), ("pay_to", pay_to)):
-        if len(names) > MOST_NAMES or any(not _is_name(name) for name in names):
+        if len(names) > MAX_NAMES or any(not _is_name(name) for name in names):
             raise InvalidValue(field=field, reason="text_syntax")
 
 
 def _is_name(name: str) -> bool:
-    return 0 < len(name) <= LONGEST and name.isascii() and name.isprintable() and name == name.strip()
+    return 0 < len(name) <= MAX_LENGTH and name.isascii() and name.isprintable() and name == name.strip()

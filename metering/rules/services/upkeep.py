@@ -10,7 +10,7 @@ from metering.rules.models import RuleMeasure
 from metering.rules.services.counting import CLEANED_PER_PAGE, DROPPED_PER_PAGE, SEEDED_PER_PAGE
 
 # So many pages of one measure or tenant are looked at in one run; the next run goes on.
-MOST_PAGES = 1000
+MAX_PAGES = 1000
 
 
 @translate_db_errors
@@ -23,7 +23,7 @@ def seed_measures(*, tenant_id: UUID | None = None, per_page: int = SEEDED_PER_P
 
 
 def _seed(tenant_id: UUID, measure_id: UUID, per_page: int) -> bool:
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         [row] = queries.fetch_rows("SELECT rules_seed_more(%s, %s, %s) AS is_done", [tenant_id, measure_id, per_page])
         if row.is_done:
             return True
@@ -42,7 +42,7 @@ def clean_counters(*, actor: str, tenant_id: UUID | None = None, per_page: int =
 
 def _clean(tenant_id: UUID, actor: str, per_page: int) -> int:
     pages, behind = 0, None
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         [row] = queries.fetch_rows("SELECT rules_clean_counters(%s, %s, %s) AS last", [tenant_id, behind, per_page])
         pages, behind = pages + 1, row.last
         if behind is None:
@@ -53,7 +53,7 @@ def _clean(tenant_id: UUID, actor: str, per_page: int) -> int:
 def _drop(tenant_id: UUID, actor: str) -> int:
     retired = RuleMeasure.objects.filter(tenant_id=tenant_id, retire_at__isnull=False)
     pages, deleted = 0, DROPPED_PER_PAGE
-    while deleted >= DROPPED_PER_PAGE and pages < MOST_PAGES and retired.filter(Q(groups__gt=0) | Q(is_counting=True)).exists():
+    while deleted >= DROPPED_PER_PAGE and pages < MAX_PAGES and retired.filter(Q(groups__gt=0) | Q(is_counting=True)).exists():
         [row] = queries.fetch_rows("SELECT rules_drop_measures(%s, %s, %s) AS deleted", [tenant_id, actor, DROPPED_PER_PAGE])
         pages, deleted = pages + 1, row.deleted
     return pages

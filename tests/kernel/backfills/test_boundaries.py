@@ -7,10 +7,10 @@ from django.core.management import CommandError
 
 from kernel.backfills import applying, locks, reports, services, undoing
 from kernel.backfills.adapters import Blocker, UndoStep
-from kernel.backfills.arguments import LARGEST_BATCH
+from kernel.backfills.arguments import MAX_BATCH
 from kernel.backfills.errors import BadSource, RunMoved
 from kernel.backfills.models import BackfillReject, BackfillRun
-from kernel.backfills.pacing import LONGEST_PAUSE_SECONDS, SMALLEST_BATCH, Pacer
+from kernel.backfills.pacing import MAX_PAUSE_SECONDS, MIN_BATCH, Pacer
 from kernel.backfills.planning import planner
 from kernel.backfills.reading.files import lines
 from kernel.backfills.reading.sources import Reading, Source
@@ -227,18 +227,18 @@ def test_a_record_is_long_beyond_a_number_of_lines(plan, tmp_path, lines, is_lon
     assert bool(plan(path).plan["long_records"]) == is_long
 
 
-@pytest.mark.parametrize(("size", "is_valid"), [(0, False), (1, True), (LARGEST_BATCH, True), (LARGEST_BATCH + 1, False)])
+@pytest.mark.parametrize(("size", "is_valid"), [(0, False), (1, True), (MAX_BATCH, True), (MAX_BATCH + 1, False)])
 def test_batches_have_a_smallest_and_a_largest_size(plan, run_command, tmp_path, size, is_valid):
     run = plan(write_csv(tmp_path / "moves.csv", rows(1)))
     if is_valid:
         assert run_command("--apply", run.id, "--batch-size", size)[1] == 0
     else:
-        with pytest.raises(CommandError, match=f"from 1 to {LARGEST_BATCH}"):
+        with pytest.raises(CommandError, match=f"from 1 to {MAX_BATCH}"):
             run_command("--apply", run.id, "--batch-size", size)
 
 
 def test_a_line_may_be_as_long_as_the_limit_and_no_longer(tmp_path, monkeypatch):
-    monkeypatch.setattr(lines, "LONGEST_LINE", 12)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 12)
     path = tmp_path / "file.csv"
     path.write_text("a,b\n" + "x" * 9 + ",1\n")
     with Reading(Source(paths=(path,), format="csv")) as reading:
@@ -274,14 +274,14 @@ def test_a_pacer_never_makes_batches_larger_than_asked_for_or_smaller_than_the_s
     for waiting in (1, 1, 1, 0, 0):
         large.after_batch(rows=large.size, seconds=0.1, waiting=waiting)
         sizes.append(large.size)
-    assert sizes == [60, SMALLEST_BATCH, SMALLEST_BATCH, SMALLEST_BATCH + 6, SMALLEST_BATCH + 12]
+    assert sizes == [60, MIN_BATCH, MIN_BATCH, MIN_BATCH + 6, MIN_BATCH + 12]
     for _ in range(20):
         large.after_batch(rows=large.size, seconds=0.1, waiting=0)
     assert large.size == 120
 
 
 def test_a_pause_has_a_limit():
-    assert Pacer(batch_size=10).after_batch(rows=10, seconds=60, waiting=1) == LONGEST_PAUSE_SECONDS
+    assert Pacer(batch_size=10).after_batch(rows=10, seconds=60, waiting=1) == MAX_PAUSE_SECONDS
     slow = Pacer(batch_size=10)
     # The first batch finds cold caches, so it doesn't count.
     for seconds in (9, *[0.1] * 9):
@@ -289,4 +289,4 @@ def test_a_pause_has_a_limit():
     # The pause is the median of the last five batches less the usual time, once that median is more than twice the usual time.
     pauses = [slow.after_batch(rows=10, seconds=seconds, waiting=0) for seconds in (0.1, 0.1, 0.5, 0.5, 0.5)]
     assert pauses == [0, 0, 0, pytest.approx(0.2), pytest.approx(0.4)]
-    assert [slow.after_batch(rows=10, seconds=60, waiting=0) for _ in range(3)][-1] == LONGEST_PAUSE_SECONDS
+    assert [slow.after_batch(rows=10, seconds=60, waiting=0) for _ in range(3)][-1] == MAX_PAUSE_SECONDS

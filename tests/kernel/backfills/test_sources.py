@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.backfills.errors import BadSource, NotAllowed
-from kernel.backfills.reading.files.records import LONGEST_LINE
+from kernel.backfills.reading.files.records import MAX_LINE_BYTES
 from kernel.backfills.reading.sources import Reading, Source, find_source, spool
 
 cells = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
@@ -98,7 +98,7 @@ def test_a_mark_at_the_beginning_is_no_part_of_the_first_column(tmp_path):
     [
         (b"", "is empty"),
         (b"a,a\n1,2\n", "names 'a' more than once"),
-        (b"a,b\n" + b"x" * (LONGEST_LINE + 1), "longer than"),
+        (b"a,b\n" + b"x" * (MAX_LINE_BYTES + 1), "longer than"),
         (gzip.compress(b"a,b\n" + b"1,2\n" * 100, mtime=0)[:-12], "damaged or cut off"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from kernel.backfills.errors import BadSource
-from kernel.backfills.reading.files.records import LONGEST_LINE, Layout, Record, read_object
+from kernel.backfills.reading.files.records import MAX_LINE_BYTES, Layout, Record, read_object
 from kernel.backfills.reading.files.unpacking import as_utf8, open_packed, unpacked
 
 CHUNK = 256 * 1024
@@ -84,8 +84,8 @@ class Scanner:
     def _need_more(self, *, keep_from: int) -> int:
         """Read on; returns by how much places in the buffer moved. Raises BadSource where the text ends or the value is too long."""
         moved = self._pass_to(keep_from, is_dropped=True)
-        if len(self.buffer) > LONGEST_LINE:
-            raise BadSource(f"{self.path}: the value at line {self.line} is longer than {LONGEST_LINE} bytes.")
+        if len(self.buffer) > MAX_LINE_BYTES:
+            raise BadSource(f"{self.path}: the value at line {self.line} is longer than {MAX_LINE_BYTES} bytes.")
         if not self._fill():
             raise BadSource(f"{self.path} is no whole JSON: it ends within the value at line {self.line}.")
         return moved

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kernel.backfills.errors import BadSource
-from kernel.backfills.reading.files.records import CSV, LONGEST_LINE, Layout, Record, read_object
+from kernel.backfills.reading.files.records import CSV, MAX_LINE_BYTES, Layout, Record, read_object
 from kernel.backfills.reading.files.unpacking import as_utf8, open_packed, skip_bytes, unpacked
 
 
@@ -64,9 +64,9 @@ class LinesFile:
     def _lines(self, kept: list[bytes]) -> Iterator[str]:
         """Lines as text. Bytes that aren't UTF-8 become lone surrogates, which every column refuses."""
         readline = self.file.readline
-        while line := readline(LONGEST_LINE + 1):
-            if len(line) > LONGEST_LINE:
-                raise BadSource(f"{self.path}: line {self.line + 1} is longer than {LONGEST_LINE} bytes.")
+        while line := readline(MAX_LINE_BYTES + 1):
+            if len(line) > MAX_LINE_BYTES:
+                raise BadSource(f"{self.path}: line {self.line + 1} is longer than {MAX_LINE_BYTES} bytes.")
             self.line += 1
             self.offset += len(line)
             kept.append(line)

@@ -16,7 +16,7 @@ SUFFIXES = {".csv": CSV, ".tsv": CSV, ".jsonl": JSON_LINES, ".ndjson": JSON_LINE
 # Formats whose records are objects; the records of the others are lists of texts below a header.
 OBJECTS = (JSON_LINES, JSON)
 # Bytes. Bounds the memory for one line, or one object of a JSON array; a longer one is refused.
-LONGEST_LINE = 4 * 1024 * 1024
+MAX_LINE_BYTES = 4 * 1024 * 1024
 _decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAME_ENDS = re.compile(rb'"\s*:').findall
 

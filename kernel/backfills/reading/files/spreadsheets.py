@@ -12,7 +12,7 @@ from kernel.backfills.reading.files.parquet import plain_decimal
 from kernel.backfills.reading.files.records import Layout, Record, TypedText, csv_line
 
 # Bytes, unpacked. A reader holds all texts of a workbook at once, so their size is bounded.
-LARGEST_TEXTS = 256 * 1024 * 1024
+MAX_TEXTS_BYTES = 256 * 1024 * 1024
 TEXTS = "xl/sharedStrings.xml"
 ROWS_TAG = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}sheetData"
 # What openpyxl, and the XML and zip readers below it, raise for damaged files; it has no base class of its own.
@@ -108,8 +108,8 @@ def _check_size(path: Path) -> None:
         raise BadSource(f"{path} is no XLSX file, or is cut off: {error}.") from error
     except OSError as error:
         raise BadSource(f"{path}: {error.strerror}.") from error
-    if size > LARGEST_TEXTS:
-        raise BadSource(f"{path}: its texts take {size:,} bytes, more than {LARGEST_TEXTS:,}. Save the sheet as CSV.")
+    if size > MAX_TEXTS_BYTES:
+        raise BadSource(f"{path}: its texts take {size:,} bytes, more than {MAX_TEXTS_BYTES:,}. Save the sheet as CSV.")
 
 
 def _opened(openpyxl: Any, path: Path) -> Any:

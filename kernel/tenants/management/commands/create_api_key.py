@@ -13,7 +13,7 @@ from kernel.tenants.scopes import all_scopes
 
 DEFAULT_DAYS = 90
 # A hundred years. A key for longer is one without an end, and too many days are no date of the calendar.
-LONGEST_DAYS = 36500
+MAX_DAYS = 36500
 
 
 class Command(DomainCommand):
@@ -33,8 +33,8 @@ class Command(DomainCommand):
         expiry.add_argument("--never-expires", action="store_true", help="the key is valid until it is revoked")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not 1 <= options["days"] <= LONGEST_DAYS:
-            raise CommandError(f"--days must be from 1 to {LONGEST_DAYS}; a key without an end needs --never-expires.")
+        if not 1 <= options["days"] <= MAX_DAYS:
+            raise CommandError(f"--days must be from 1 to {MAX_DAYS}; a key without an end needs --never-expires.")
         tenant = selectors.get_tenant(tenant=options["tenant"])
         issued = services.create_api_key(
             tenant=tenant,
