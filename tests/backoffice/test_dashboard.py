@@ -78,7 +78,7 @@ def figures(response):
     def plain(cell):
         return " ".join(re.sub("<[^>]*>", "", str(part)) for part in cell)
 
-    return {name: [plain(cell) for cell in cells] for name, cells in response.context["figures"]}
+    return {name: [plain(cell) for _, cell in cells] for name, cells in response.context["figures"]}
 
 
 def test_empty_books_say_what_to_do(look):

@@ -128,7 +128,7 @@ def test_a_fault_says_what_is_there_and_what_should_be(book, tenant):
     corrupt("UPDATE billing_wallet SET balance = 5 WHERE currency = 'EUR'")
     violation = next(find_violations())
     assert (violation.facts["tenant_id"], violation.facts["balance"], violation.facts["balance_after"]) == (tenant.id, 5, -3)
-    assert violation.check.rule.startswith("A wallet has the balance, number and currency of its newest entry")
+    assert violation.check.rule == "A wallet has the balance, number and time of its newest entry."
 
 
 def test_another_tenants_faults_are_not_this_ones(book, outsider, tenant):
