@@ -25,12 +25,12 @@ from billing.selectors.statements import BYTE_ORDER_MARK
 from credits.choices import GrantStatus, TransactionType, UnitType
 from credits.models import CreditTransaction
 from credits.selectors.clock import TODAY
+from kernel.base.local_time import local_time
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import effect, link, money, row_link
 from kernel.ledger.exports.formula_escaping import escape_formula
 from kernel.ledger.moments import FIRST_DAY, LAST_DAY, is_in_range
 from kernel.ledger.money import MoneyField, trimmed_digits
-from kernel.tenants.admin import local_time
 from kernel.tenants.models import Tenant
 
 MAX_STATEMENT = 1000

@@ -33,6 +33,7 @@ from credits.models import Grant, Hold, RecurringGrant
 from credits.selectors.balances import HELD_OF_GRANT
 from credits.selectors.clock import NOW, TODAY
 from credits.selectors.grants import status_today
+from kernel.base.local_time import local_time
 from kernel.corrections.choices import REQUEST_PAGE, REQUEST_PERMISSION
 from kernel.corrections.kinds import list_kinds
 from kernel.corrections.models import CorrectionEntry, CorrectionRequest
@@ -42,7 +43,6 @@ from kernel.ledger.admin.formatting import action_link, actor_names, label, link
 from kernel.ledger.admin.text_conditions import has_words
 from kernel.ledger.clocks import CLOCK_TITLES, Clock
 from kernel.ledger.holds import HoldStatus, set_live_held
-from kernel.tenants.admin import local_time
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import VisibleTenants, scope_of
 from metering.models import Transaction as MeteredTransaction
@@ -220,11 +220,11 @@ def customer_page(request: HttpRequest) -> HttpResponse:
 
 
 # Balances follow each other in book time: it comes first, and is the default. The figures of the dashboard have world time.
-CLOCKS = tuple((each, CLOCK_TITLES[each]) for each in (Clock.RECORDED, Clock.OCCURRED))
+CLOCKS = tuple((each, CLOCK_TITLES[each]) for each in (Clock.BOOK, Clock.WORLD))
 
 
 def chosen_clock(request: HttpRequest) -> Clock:
-    return Clock.OCCURRED if request.GET.get("clock") == Clock.OCCURRED else Clock.RECORDED
+    return Clock.WORLD if request.GET.get("clock") == Clock.WORLD else Clock.BOOK
 
 
 def find_customer(request: HttpRequest) -> tuple[Tenant, str]:

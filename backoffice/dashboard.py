@@ -63,7 +63,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     scope = scope_of(request.user)
     today = timezone.now().astimezone(UTC).date()
     # Figures say how business went, so by default they are by the time it happened; a customer's page explains balances, and has book time.
-    clock = Clock.RECORDED if request.GET.get("clock") == Clock.RECORDED else Clock.OCCURRED
+    clock = Clock.BOOK if request.GET.get("clock") == Clock.BOOK else Clock.WORLD
     key = f"dashboard:{today}:{clock}:{'all' if scope.tenant_ids is None else sorted(map(str, scope.tenant_ids))}"
     figures = cache.get(key)
     if figures is None:
@@ -96,8 +96,8 @@ def _figures(scope: VisibleTenants, today: date, clock: Clock) -> dict[str, Any]
     since = today - timedelta(days=day_sums.DAYS - 1)
     tenants = query_tenant_ids(scope)
     sums, unsummed = day_sums.by_day(since=since, today=today, tenant_ids=scope.tenant_ids)
-    costs = _costs(tenants, since=since) if clock == Clock.OCCURRED else _recorded_costs(tenants, since=since)
-    if clock == Clock.OCCURRED:
+    costs = _costs(tenants, since=since) if clock == Clock.WORLD else _recorded_costs(tenants, since=since)
+    if clock == Clock.WORLD:
         billed, adjusted = _billed(tenants, since=since), _adjusted(tenants, since=since)
     else:
         billed, adjusted = (_of_measure(sums, measure) for measure in (Measure.BILLED, Measure.WALLET_ADJUSTED))
@@ -236,7 +236,7 @@ def _rules(tenants: Any, today: date) -> dict[str, Any] | None:
             "bar": used_bar(tightest["used"], tightest["limit_value"]),
         }
     denied = days.aggregate(total=Sum("denied"))["total"] or 0
-    rows = figure_url("metering.transaction", "denied", clock=Clock.OCCURRED, since=today, until=today)
+    rows = figure_url("metering.transaction", "denied", clock=Clock.WORLD, since=today, until=today)
     return {"denied": link(rows, denied), "tightest": tightest}
 
 
@@ -272,10 +272,10 @@ def _charts(
     consumed = [row | {"day": row[day_sums.DAY_OF[clock]]} for row in map(dict, sums) if row["measure"] == Measure.CONSUMED]
     totals = [row for row in consumed if not row["customer_id"]]
     customers = [row for row in consumed if row["customer_id"]]
-    happened = _costs(tenants, since=since) if clock == Clock.RECORDED else costs
+    happened = _costs(tenants, since=since) if clock == Clock.BOOK else costs
     agents = _agents(tenants, since=since)
     measured = {"unit": "unit", "amount": "amount"}
-    chosen, world, book = (CLOCK_TITLES[each].lower() for each in (clock, Clock.OCCURRED, Clock.RECORDED))
+    chosen, world, book = (CLOCK_TITLES[each].lower() for each in (clock, Clock.WORLD, Clock.BOOK))
     cost, consumer = {"unit": "currency", "amount": "amount", "clock": world}, {**measured, "clock": book}
     return [
         ("billing", _by_day("Billed by day", billed, days, unit="currency", amount="total", clock=chosen, figure=(*BILLED, clock))),
@@ -304,7 +304,7 @@ def _linked(bars: dict[str, Any], rows: Iterable[Mapping[str, Any]], kind: str, 
     for bar in bars["bars"]:
         identifier, *others = owners[bar["label"]]
         of = {f"{kind}_name": bar["label"]} if others else {f"{kind}_id": identifier}
-        bar["rows"] = figure_url(*COST, unit=bars["unit"], clock=Clock.OCCURRED, since=since, **of)
+        bar["rows"] = figure_url(*COST, unit=bars["unit"], clock=Clock.WORLD, since=since, **of)
         if not others:
             bar["url"] = page_of(f"metering.{kind}", identifier)
     return bars
@@ -317,7 +317,7 @@ def _customers_linked(bars: dict[str, Any], customers: Iterable[Mapping[str, Any
         owners.setdefault(row["customer_id"], set()).add(row["tenant_id"])
     for bar in bars["bars"]:
         tenant_id, *others = owners[bar["label"]]
-        bar["rows"] = figure_url(*CONSUMED, unit=bars["unit"], clock=Clock.RECORDED, since=since, customer_id=bar["label"])
+        bar["rows"] = figure_url(*CONSUMED, unit=bars["unit"], clock=Clock.BOOK, since=since, customer_id=bar["label"])
         if not others:
             bar["url"] = customer_url(tenant_id, bar["label"])
     return bars

@@ -36,7 +36,7 @@ DAYS = 30
 MAX_CUSTOMERS = 50
 # A row's created_at is set before its transaction commits. A day is summed only this long after its end, when no such row is missing.
 COMMIT_DELAY = timedelta(minutes=10)
-DAY_OF = {Clock.RECORDED: "day", Clock.OCCURRED: "occurred_on"}
+DAY_OF = {Clock.BOOK: "day", Clock.WORLD: "occurred_on"}
 # What tells one sum from another.
 KEY = ("tenant_id", "day", "occurred_on", "unit", "measure", "customer_id")
 
@@ -177,7 +177,7 @@ def by_day(*, since: date, today: date, tenant_ids: Iterable[Any] | None) -> tup
     return rows, (today - since).days + 1 - len(closed) - len(live)
 
 
-def total(rows: Iterable[Mapping[str, Any]], *, measure: str, since: date, clock: str = Clock.RECORDED) -> dict[str, Decimal]:
+def total(rows: Iterable[Mapping[str, Any]], *, measure: str, since: date, clock: str = Clock.BOOK) -> dict[str, Decimal]:
     """The sum of a measure from a day on, by unit."""
     sums: dict[str, Decimal] = {}
     for row in rows:

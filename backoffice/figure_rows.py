@@ -20,9 +20,9 @@ from kernel.ledger.clocks import Clock
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.choices import Grain, Status
 
-OWN_TIMES = {Clock.RECORDED.value: "created_at", Clock.OCCURRED.value: "occurred_at"}
+OWN_TIMES = {Clock.BOOK.value: "created_at", Clock.WORLD.value: "occurred_at"}
 # A cost counts at the time of its transaction.
-COST_TIMES = {Clock.RECORDED.value: "transaction__created_at", Clock.OCCURRED.value: "transaction__occurred_at"}
+COST_TIMES = {Clock.BOOK.value: "transaction__created_at", Clock.WORLD.value: "transaction__occurred_at"}
 COST_OF = {
     "tenant_id": "tenant_id",
     "agent_id": "transaction__agent_id",
@@ -151,7 +151,7 @@ def entries_of_total(row: Any, user: Any, scope: VisibleTenants) -> Panel | None
     """The entries that a daily total of billing adds up."""
     if not user.has_perm("billing.view_transaction"):
         return None
-    keys = {"unit": row.currency, "clock": Clock.OCCURRED, "since": row.day, "until": row.day, "tenant_id": row.tenant_id, "type": row.type}
+    keys = {"unit": row.currency, "clock": Clock.WORLD, "since": row.day, "until": row.day, "tenant_id": row.tenant_id, "type": row.type}
     lines = [
         (title, link(figure_url("billing.transaction", name, **keys), money(getattr(row, name), row.currency)))
         for title, name in (("Credits", "credits"), ("Debits", "debits"))
@@ -165,7 +165,7 @@ def costs_of_rollup(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
         return None
     day = row.starts_at.astimezone(UTC).date()
     keys: Mapping[str, Any] = {
-        "clock": Clock.OCCURRED,
+        "clock": Clock.WORLD,
         "since": day,
         "until": day,
         "tenant_id": row.tenant_id,
@@ -186,7 +186,7 @@ def rows_of_day_sum(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     label, name = FIGURE_OF.get(row.measure, ("credits.credittransaction", row.measure))
     if not user.has_perm(label.replace(".", ".view_")):
         return None
-    keys: dict[str, Any] = {"unit": row.unit, "clock": Clock.RECORDED, "since": row.day, "until": row.day, "tenant_id": row.tenant_id}
+    keys: dict[str, Any] = {"unit": row.unit, "clock": Clock.BOOK, "since": row.day, "until": row.day, "tenant_id": row.tenant_id}
     # The sum of one customer is of all that was booked on the day, whenever it happened.
     keys |= {"customer_id": row.customer_id} if row.customer_id else {"happened_on": row.occurred_on}
     amount = link(figure_url(label, name, **keys), money(row.amount, row.unit))

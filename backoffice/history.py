@@ -12,11 +12,11 @@ from django.utils.text import capfirst
 
 from backoffice.models import Change
 from kernel.base.field_labels import label_of
+from kernel.base.local_time import local_time
 from kernel.ledger.admin.formatting import actor_names, duration, id_link, joined, register_former_names, shortened
 from kernel.ledger.admin.links import Panel, register_panel
 from kernel.ledger.identifiers import code_in_words
 from kernel.ledger.money import PLACES, in_words, trimmed_digits
-from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import VisibleTenants
 
 # Changes shown on a row's page; the list of changes has all of them.

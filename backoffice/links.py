@@ -6,10 +6,10 @@ from billing.models import Transaction as BillingTransaction
 from billing.selectors import set_type_labels
 from credits.choices import TransactionType
 from credits.models import CreditTransaction
+from kernel.base.local_time import local_time
 from kernel.events.admin.panels import sent_about, sent_panel
 from kernel.ledger.admin.formatting import effect, row_link
 from kernel.ledger.admin.links import Panel, register_panel
-from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.models import Agent
 from metering.models import Transaction as MeteredTransaction

@@ -24,11 +24,11 @@ from billing.choices import Flag
 from billing.models import Transaction, type_label
 from billing.selectors import set_type_labels
 from kernel.base.field_labels import label_of
+from kernel.base.local_time import local_time
 from kernel.corrections.admin.summary import register_comparison
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_names, actor_of, effect, label, money, page_of, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
-from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import VisibleTenants, scope_of
 
 # What is compared of an entry and the one that it resembles.

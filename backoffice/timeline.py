@@ -23,6 +23,7 @@ from billing.selectors import set_type_labels
 from credits.admin import unit_of
 from credits.choices import TransactionType
 from credits.models import CreditTransaction
+from kernel.base.local_time import local_time
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import actor_names, effect, joined, link, money, row_link
 from kernel.ledger.admin.searching import NEWEST, newest_of
@@ -30,7 +31,6 @@ from kernel.ledger.admin.text_conditions import has_json_text
 from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.ledger.clocks import Clock
 from kernel.ledger.identifiers import with_short_ids
-from kernel.tenants.admin import local_time
 from metering.models import Agent, Cost
 from metering.models import Transaction as MeteredTransaction
 
@@ -38,7 +38,7 @@ from metering.models import Transaction as MeteredTransaction
 SHOWN, GROUPED, KNOWN = 50, 5_000, 1_000
 # How long the search for entries that name the customer may take, in milliseconds.
 NAMED_MS = 150
-TIMES = {Clock.RECORDED: "created_at", Clock.OCCURRED: "occurred_at"}
+TIMES = {Clock.BOOK: "created_at", Clock.WORLD: "occurred_at"}
 TITLES = {"all": "All", "money": "Money", "usage": "Usage", "credits": "Credits"}
 RIGHTS = {"money": "billing.view_transaction", "usage": "metering.view_transaction", "credits": "credits.view_credittransaction"}
 LISTS = {"money": "billing_transaction", "usage": "metering_transaction", "credits": "credits_credittransaction"}
@@ -117,7 +117,7 @@ def timeline(request: HttpRequest, clock: Clock, *, tenant_id: UUID, customer_id
 def _panel(items: list[Item], clock: Clock, *, note: str) -> Panel:
     names = actor_names(item.actor for item in items if item.actor)
     lines = [(*item.cells, names.get(item.actor, "")) for item in items]
-    headers = ("Booked" if clock == Clock.RECORDED else "Happened", "Ledger", "What", "Of", "Amount", "By")
+    headers = ("Booked" if clock == Clock.BOOK else "Happened", "Ledger", "What", "Of", "Amount", "By")
     return Panel("What happened, newest first", headers, lines, empty="Nothing has happened yet.", note=note)
 
 

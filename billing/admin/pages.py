@@ -23,6 +23,7 @@ from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, REASON_LENGTH, TYPE_LE
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet, WalletHold, WalletHoldEntry, type_label
 from billing.selectors.holds import HELD_NOW, OPEN
 from kernel.base.error_messages import register_messages
+from kernel.base.local_time import local_time
 from kernel.corrections.admin.correction_actions import CorrectionActions, how_to_undo
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import BalanceField, WholeNumberField, longest_hold_field
@@ -33,7 +34,6 @@ from kernel.ledger.admin.settings import SettingForm, setting_action, switch_fie
 from kernel.ledger.admin.sums import KeptSums
 from kernel.ledger.holds import set_live_held
 from kernel.ledger.money import in_words, trimmed_digits
-from kernel.tenants.admin import local_time
 
 # Entries of the wallet shown before and after the page's entry, and entries shown on the wallet's page.
 AROUND, NEWEST = 5, 50

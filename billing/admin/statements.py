@@ -28,7 +28,7 @@ def statement_page(request: HttpRequest, wallet: Wallet) -> HttpResponseBase:
     since = _month(request.GET.get("month", ""))
     if since is None:
         raise Http404
-    clock = Clock.OCCURRED if request.GET.get("clock") == Clock.OCCURRED else Clock.RECORDED
+    clock = Clock.WORLD if request.GET.get("clock") == Clock.WORLD else Clock.BOOK
     until = _next_month(since)
     statement = get_statement(tenant_id=wallet.tenant_id, currency=wallet.currency, since=since, until=until, clock=clock)
     if request.GET.get("format") == "csv":
@@ -73,7 +73,7 @@ def _statement_links(since: datetime, *, clock: str, page: int, pages: int) -> d
     # Also every tenth, or every hundredth, of many pages: no page is more than a few steps away.
     step = 1 if pages <= FEW_PAGES else 10 if pages <= 10 * FEW_PAGES else 100
     numbers = sorted({1, pages, *range(step, pages + 1, step), *range(max(page - 3, 1), min(page + 3, pages) + 1)})
-    clocks = ((Clock.RECORDED, "when it was booked"), (Clock.OCCURRED, "when it happened"))
+    clocks = ((Clock.BOOK, "when it was booked"), (Clock.WORLD, "when it happened"))
     return {
         "Month": [(f"{month:%b %Y}", address(month=f"{month:%Y-%m}"), month == since) for month in months],
         "Time": [(title, address(clock=str(each)), each == clock) for each, title in clocks],

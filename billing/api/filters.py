@@ -53,7 +53,7 @@ class WalletQuery(Query):
     clock = Choice(
         Clock.values,
         required=False,
-        default=str(Clock.RECORDED),
+        default=str(Clock.BOOK),
         wire_name="basis",
         description="Whether `as_of` means when entries were booked (book) or when they happened (world).",
     )
@@ -79,7 +79,7 @@ class StatementQuery(Query):
     clock = Choice(
         Clock.values,
         required=False,
-        default=str(Clock.RECORDED),
+        default=str(Clock.BOOK),
         wire_name="basis",
         description="Whether an entry belongs to the period in which it was booked (book) or happened (world).",
     )

@@ -109,7 +109,7 @@ class WalletViewSet(BillingViewSet):
     def balance(self, request: HttpRequest) -> HttpResponse:
         """What the tenant has, now or at a past moment, in every currency."""
         query = self.query(WalletQuery)
-        final_until = self.wait_for_past(query["as_of"] and (query["as_of"] if query["clock"] == Clock.RECORDED else END_OF_MOMENTS))
+        final_until = self.wait_for_past(query["as_of"] and (query["as_of"] if query["clock"] == Clock.BOOK else END_OF_MOMENTS))
         tenant_id = self.caller.tenant_id
         if final_until is None:
             wallets = selectors.list_wallets(tenant_id=tenant_id)

@@ -35,7 +35,7 @@ from kernel.tenants.models import Tenant
 
 # Entries fetched and written at a time.
 CHUNK = 2000
-TIMES = {Clock.RECORDED.value: "created_at", Clock.OCCURRED.value: "occurred_at"}
+TIMES = {Clock.BOOK.value: "created_at", Clock.WORLD.value: "occurred_at"}
 COLUMNS = (
     "entry_number",
     "created_at",
@@ -107,7 +107,7 @@ class Statement:
 
 
 def get_statement(
-    *, tenant_id: UUID, currency: str, since: datetime | None = None, until: datetime | None = None, clock: str = Clock.RECORDED
+    *, tenant_id: UUID, currency: str, since: datetime | None = None, until: datetime | None = None, clock: str = Clock.BOOK
 ) -> Statement:
     """The statement of the tenant's wallet in a currency; of a wallet that was never used, one of zeros.
 
@@ -206,7 +206,7 @@ def _opening_balance(*, tenant_id: UUID, wallet: Any, since: datetime, clock: st
     """What the wallet held just before `since`; zero for a wallet that doesn't exist."""
     if not wallet.last_entry_number:
         return Decimal(0)
-    if clock == Clock.RECORDED:
+    if clock == Clock.BOOK:
         rows = queries.fetch_rows(BOOK_OPENING, (tenant_id, wallet.id, since))
     else:
         day = since.astimezone(UTC).date()

@@ -39,7 +39,7 @@ def list_wallets_at(*, tenant_id: UUID, moment: datetime, clock: str, final_unti
     booked: what had happened by a moment may be numbers 1, 2 and 7. The floor is today's. Holds have no second time, so they are read by
     book time.
     """
-    if clock == Clock.RECORDED:
+    if clock == Clock.BOOK:
         rows = queries.fetch_rows(BOOK_BALANCES, (min(moment, final_until), moment, min(moment, final_until), tenant_id))
     else:
         day = moment.astimezone(UTC).date()

@@ -16,6 +16,7 @@ from credits.selectors.clock import NOW
 from credits.selectors.effects import EFFECT
 from credits.selectors.grants import status_today
 from kernel.base.error_messages import register_messages
+from kernel.base.local_time import local_time
 from kernel.corrections.admin.correction_actions import CorrectionActions, how_to_undo
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.figures import FigureFilter
@@ -24,7 +25,6 @@ from kernel.ledger.admin.holds import HoldAdmin
 from kernel.ledger.admin.settings import setting_action
 from kernel.ledger.holds import set_live_held
 from kernel.ledger.money import MoneyField, in_words
-from kernel.tenants.admin import local_time
 
 # Entries shown on a grant's page; the list has all of them.
 NEWEST = 50

@@ -54,7 +54,7 @@ class PastQuery(CreditsQuery):
     clock = Choice(
         Clock.values,
         required=False,
-        default=Clock.RECORDED,
+        default=Clock.BOOK,
         description="book: what was booked by then; world: what had happened by then, whenever it was booked.",
     )
 

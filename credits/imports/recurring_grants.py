@@ -68,7 +68,7 @@ class SchedulesAdapter(Adapter):
         begins = datetime.combine(values["starts_on"], time(), tzinfo=UTC)
         values.setdefault("occurred_at", begins)
         try:
-            line = services.schedule_line(values)
+            line = services.recurring_grant_line(values)
         except InvalidValue as invalid:
             raise RowRefused(invalid.facts["field"], invalid.facts["reason"].replace("_", " ")) from invalid
         return Posting(
@@ -90,7 +90,7 @@ class SchedulesAdapter(Adapter):
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         audit: dict[str, Any] = {"tenant_id": tenant.id, "actor": actor_of(run), "request_id": run.request_id}
         return post_new(
-            self, tenant, postings, lambda fresh: services.create_imported_schedules(**audit, lines=[one.body for one in fresh])
+            self, tenant, postings, lambda fresh: services.create_imported_recurring_grants(**audit, lines=[one.body for one in fresh])
         )
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
@@ -98,4 +98,6 @@ class SchedulesAdapter(Adapter):
             yield Blocker(what=f"schedule {schedule} ({name})", why=f"has {grants} grants")
 
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
-        return UndoStep(reversed=services.cancel_run_schedules(tenant_id=tenant.id, actor=actor, of=run.request_id, at_most=at_most))
+        return UndoStep(
+            reversed=services.cancel_recurring_grants_of_run(tenant_id=tenant.id, actor=actor, of=run.request_id, at_most=at_most)
+        )

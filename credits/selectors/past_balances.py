@@ -1,4 +1,4 @@
-"""Balances at any past instant: by what was booked by then (Clock.RECORDED), or by what had happened by then (Clock.OCCURRED).
+"""Balances at any past instant: by what was booked by then (Clock.BOOK), or by what had happened by then (Clock.WORLD).
 
 They don't wait for postings in flight: who calls them for an answer that must not change waits first (past_reads.wait_for_postings_before).
 """
@@ -38,7 +38,7 @@ TOTALS = f"""
 """  # noqa: S608 - the query above
 
 
-def grant_balance_at(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = None, clock: str = Clock.RECORDED) -> dict[str, Any]:
+def grant_balance_at(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = None, clock: str = Clock.BOOK) -> dict[str, Any]:
     """A grant with its balance at an instant. Raises NotFound, also where the grant did not exist yet."""
     rows = queries.fetch_rows(f"{BALANCES} AND account.id = %s", [*_parameters(tenant_id, at, clock), grant_id])
     if not rows:
@@ -47,9 +47,7 @@ def grant_balance_at(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = N
     return grant
 
 
-def customer_balance_at(
-    *, tenant_id: UUID, customer_id: str, at: datetime | None = None, clock: str = Clock.RECORDED
-) -> list[dict[str, Any]]:
+def customer_balance_at(*, tenant_id: UUID, customer_id: str, at: datetime | None = None, clock: str = Clock.BOOK) -> list[dict[str, Any]]:
     """One balance for each currency and metric that the customer could draw on at an instant, with its grants."""
     rows = queries.fetch_rows(f"{BALANCES} AND account.customer_id = %s", [*_parameters(tenant_id, at, clock), customer_id])
     grants = [with_unit(row._asdict()) for row in rows if row.usable > 0]
@@ -57,7 +55,7 @@ def customer_balance_at(
     return [balance_of(unit, [grant for grant in grants if (grant["type"], grant["unit"]) == unit], counted="usable") for unit in units]
 
 
-def tenant_balance_at(*, tenant_id: UUID, at: datetime | None = None, clock: str = Clock.RECORDED) -> list[dict[str, Any]]:
+def tenant_balance_at(*, tenant_id: UUID, at: datetime | None = None, clock: str = Clock.BOOK) -> list[dict[str, Any]]:
     """What a tenant owed its customers at an instant: for each currency and metric how many grants, their balance and the usable part."""
     return [{**row._asdict(), "type": TYPES[row.unit_type]} for row in queries.fetch_rows(TOTALS, _parameters(tenant_id, at, clock))]
 

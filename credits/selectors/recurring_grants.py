@@ -51,7 +51,7 @@ def get_schedule(*, tenant_id: UUID, schedule_id: UUID) -> dict[str, Any]:
     return row
 
 
-def due_schedules(*, tenant_id: UUID | None = None) -> list[dict[str, Any]]:
+def due_recurring_grants(*, tenant_id: UUID | None = None) -> list[dict[str, Any]]:
     """Active schedules with a period that has begun and has no grant yet; of every tenant unless one is named."""
     schedules = RecurringGrant.objects.filter(status=ScheduleStatus.ACTIVE, next_on__lte=TODAY)
     if tenant_id is not None:

@@ -110,8 +110,8 @@ def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, sched
     return issued
 
 
-def schedule_line(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """One item of `create_imported_schedules`. Raises InvalidValue.
+def recurring_grant_line(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """One item of `create_imported_recurring_grants`. Raises InvalidValue.
 
     `facts`: the arguments of create_recurring_grant; optionally `id` and `facts_digest` (hexadecimal), which are kept; `status`; and
     `next_period`, the first period without a grant. Grants of earlier periods are imported as grants.
@@ -136,14 +136,14 @@ def schedule_line(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @translate_db_errors
-def create_imported_schedules(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Create schedules from items of `schedule_line`, without issuing grants; returns a ScheduleOutcome or LedgerError for each."""
+def create_imported_recurring_grants(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Create schedules from items of `recurring_grant_line`, without issuing grants; returns a ScheduleOutcome or LedgerError for each."""
     audit: dict[str, Any] = {"actor": actor, "request_id": request_id}
     return [_create_imported_schedule(tenant_id, audit, line) for line in lines]
 
 
 @translate_db_errors
-def cancel_run_schedules(*, tenant_id: UUID, actor: str, of: str, at_most: int) -> int:
+def cancel_recurring_grants_of_run(*, tenant_id: UUID, actor: str, of: str, at_most: int) -> int:
     """Cancel up to `at_most` active schedules that the import run with request id `of` created; returns how many."""
     imported = RecurringGrant.objects.filter(
         tenant_id=tenant_id, request_id=of, request_id__startswith="run:", status=ScheduleStatus.ACTIVE
@@ -155,7 +155,7 @@ def cancel_run_schedules(*, tenant_id: UUID, actor: str, of: str, at_most: int) 
 
 def issue_due_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[list[Any]]:
     """Issue the due grants of every active schedule, each schedule in its own transaction; yields the rows issued for each."""
-    for schedule in selectors.due_schedules(tenant_id=tenant_id):
+    for schedule in selectors.due_recurring_grants(tenant_id=tenant_id):
         yield issue_recurring_grant(tenant_id=schedule["tenant_id"], actor=actor, request_id=request_id, schedule_id=schedule["id"])
 
 
@@ -166,7 +166,7 @@ def period_start(schedule: RecurringGrant, period: int) -> date:
     return date(year, month, min(schedule.starts_on.day, monthrange(year, month)[1]))
 
 
-def schedule_as_made(row: Mapping[str, Any]) -> dict[str, Any]:
+def recurring_grant_as_made(row: Mapping[str, Any]) -> dict[str, Any]:
     """A schedule's row as it was when it was created, after the periods were issued that were due on that day."""
     schedule = RecurringGrant(**{name: row[name] for name in ("starts_on", "ends_on", "every_months")}, next_on=row["starts_on"])
     created_on = row["created_at"].astimezone(UTC).date()

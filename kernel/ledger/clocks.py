@@ -9,13 +9,14 @@ from django.db.models import TextChoices
 class Clock(TextChoices):
     """By which time a past moment is meant. The values are what billing's `basis` and credits' `clock` say.
 
-    RECORDED: `created_at`, when the ledger recorded the row; what a caller could have read at that moment. OCCURRED: `occurred_at`, when it
-    happened according to the caller; a back-dated posting changes what OCCURRED answers for the past, never what RECORDED answers.
+    BOOK: `created_at`, when the ledger recorded the row; pages say "booked". It is what a caller could have read at that moment. WORLD:
+    `occurred_at`, when it happened according to the caller; pages say "happened". A back-dated posting changes what WORLD answers for the
+    past, never what BOOK answers.
     """
 
-    RECORDED = "book", "Book time"
-    OCCURRED = "world", "World time"
+    BOOK = "book", "Book time"
+    WORLD = "world", "World time"
 
 
 # What pages for people call them.
-CLOCK_TITLES = {Clock.OCCURRED: "By the time it happened", Clock.RECORDED: "By the time it was booked"}
+CLOCK_TITLES = {Clock.WORLD: "By the time it happened", Clock.BOOK: "By the time it was booked"}

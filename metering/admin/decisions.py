@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.http import HttpRequest
 
+from kernel.base.local_time import local_time
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
-from kernel.tenants.admin import local_time
 from metering.models import Transaction
 from metering.rules.choices import RequestStatus
 from metering.rules.models import AuthorizationRequest

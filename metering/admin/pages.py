@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from kernel.base.local_time import local_time
 from kernel.corrections.admin.correction_actions import CorrectionActions
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import PlainDecimalField
@@ -20,7 +21,6 @@ from kernel.ledger.admin.formatting import actor_names, id_link, joined, json_bl
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.admin.sums import KeptSums
 from kernel.ledger.money import trimmed_digits
-from kernel.tenants.admin import local_time
 from metering.admin.cost_columns import COST_COLUMNS
 from metering.admin.decisions import rounds_of
 from metering.admin.filters import EstimateFilter, StaleFilter

@@ -10,13 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from kernel.base.local_time import local_time
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.charts import chart
 from kernel.ledger.admin.figures import figure_url
 from kernel.ledger.admin.formatting import joined, label, link, money, row_link
 from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.ledger.clocks import Clock
-from kernel.tenants.admin import local_time
 from metering.choices import Grain
 from metering.models import Cost, Rollup, Transaction
 
@@ -77,9 +77,7 @@ class SpendAdmin(LedgerAdmin):
                 sums[unit] = sums.get(unit, Decimal(0)) + day[column]
         model, name = ("metering.cost", column) if column in {"actual", "estimated"} else ("metering.transaction", COUNTED[column])
         return [
-            link(
-                figure_url(model, name, unit=unit, clock=Clock.OCCURRED, since=first, **keys), money(total, unit) if unit else _count(total)
-            )
+            link(figure_url(model, name, unit=unit, clock=Clock.WORLD, since=first, **keys), money(total, unit) if unit else _count(total))
             for unit, total in sorted(sums.items())
             if total
         ]
@@ -119,7 +117,7 @@ def _by_day(rows: Sequence[Mapping[str, Any]], since: date, keys: Mapping[str, A
     )
     for bar, day in zip(made["bars"], days, strict=True):
         bar["url"] = (
-            figure_url("metering.cost", "cost", unit=unit, clock=Clock.OCCURRED, since=day, until=day, **keys) if sums.get(day) else ""
+            figure_url("metering.cost", "cost", unit=unit, clock=Clock.WORLD, since=day, until=day, **keys) if sums.get(day) else ""
         )
     return made
 

@@ -13,12 +13,12 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from kernel.base.error_messages import register_messages
+from kernel.base.local_time import local_time
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import CurrencyField, PlainDecimalField
 from kernel.ledger.admin.formatting import actor_names, id_link, money, register_origin
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.money import in_words, trimmed_digits
-from kernel.tenants.admin import local_time
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
 from metering.models import Cost

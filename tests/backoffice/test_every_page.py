@@ -13,10 +13,10 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from billing.services import record_transaction
+from kernel.base.local_time import local_time
 from kernel.ledger.admin.base import PEOPLE
 from kernel.ledger.admin.settings import SettingForm
 from kernel.ledger.base_models import LedgerRow
-from kernel.tenants.admin import local_time
 from kernel.tenants.models import ApiKey, StaffProfile
 from tests.backoffice.full_book import fill_every_table
 from tests.factories import IssuedKeyFactory, TenantFactory

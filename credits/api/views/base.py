@@ -17,7 +17,7 @@ class CreditsViewSet(LedgerViewSet):
         """The arguments `at` and `clock` of a selector, once no posting in flight can change the answer."""
         at, clock = query["at"], query["clock"]
         if at is not None:
-            final_until = self.wait_for_past(at if clock == Clock.RECORDED else END_OF_MOMENTS)
+            final_until = self.wait_for_past(at if clock == Clock.BOOK else END_OF_MOMENTS)
             at = min(at, final_until)
         return {"at": at, "clock": clock}
 

@@ -29,7 +29,7 @@ class ScheduleViewSet(CreditsViewSet):
             **self.audit_context(), unit_type=unit_type, idempotency_key=self.idempotency_key(), **body
         )
         row = selectors.get_schedule(tenant_id=self.caller.tenant_id, schedule_id=schedule_id)
-        first = services.schedule_as_made(row) if replayed else row
+        first = services.recurring_grant_as_made(row) if replayed else row
         return self.reply(ScheduleReply, without_blanks(first), status=201, replayed=replayed)
 
     @operation(summary="List recurring credit grants", query=ScheduleQuery, reply=ScheduleReply, paged=True)

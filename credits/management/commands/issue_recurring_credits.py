@@ -19,7 +19,7 @@ class Command(DomainCommand):
 
     def handle(self, *args: Any, **options: Any) -> str:
         tenant_id = chosen_tenant_id(options)
-        due = len(selectors.due_schedules(tenant_id=tenant_id))
+        due = len(selectors.due_recurring_grants(tenant_id=tenant_id))
         run = str(new_id())
         batches = services.issue_due_grants(actor=f"command:issue_recurring_credits:{run}", request_id=run, tenant_id=tenant_id)
         issued = sum(len(rows) for rows in tqdm(batches, total=due, unit="schedule", disable=None if options["verbosity"] else True))

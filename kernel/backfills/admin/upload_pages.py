@@ -19,11 +19,11 @@ from kernel.backfills.profiles import Profile, find_profile, shipped_profiles
 from kernel.backfills.reading.columns import quoted
 from kernel.backfills.reading.sources import find_source
 from kernel.backfills.uploads.stored_files import path_of
+from kernel.base.local_time import local_time
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.form_ids import new_form_id
 from kernel.ledger.admin.formatting import actor_names, actor_of, id_link, joined, label, money
 from kernel.ledger.outcomes import POSTED
-from kernel.tenants.admin import local_time
 
 REQUEST = "backfills.request_backfillupload"
 DECIDE = "backfills.decide_backfillupload"

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from kernel.base.local_time import local_time
 from kernel.corrections.admin.request_views import start_request
 from kernel.corrections.choices import REQUEST_PAGE, REQUEST_PERMISSION, STATE_COLOURS, State
 from kernel.corrections.kinds import Kind, list_kinds
@@ -18,7 +19,6 @@ from kernel.corrections.selectors import list_requests_for
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_names, label, link, row_link
 from kernel.ledger.money import trimmed_digits
-from kernel.tenants.admin import local_time
 
 
 def how_to_undo(kind: str, row_id: Any, *, amount: Decimal, unit: str) -> SafeString:

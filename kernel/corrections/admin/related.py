@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from kernel.base.local_time import local_time
 from kernel.corrections.admin.moved_amounts import moved_links
 from kernel.corrections.choices import STATE_COLOURS, State
 from kernel.corrections.kinds import get_kind
@@ -11,7 +12,6 @@ from kernel.corrections.models import CorrectionRequest
 from kernel.corrections.selectors import RECENT, list_related_requests
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import actor_names, label, row_link
-from kernel.tenants.admin import local_time
 
 # Other requests that a page lists.
 MAX_RELATED = 10

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from kernel.base.error_messages import message_for, register_messages
+from kernel.base.local_time import local_time
 from kernel.corrections import services
 from kernel.corrections.admin import summary
 from kernel.corrections.admin.forms import EvidenceForm
@@ -41,7 +42,6 @@ from kernel.ledger.admin.formatting import (
     shortened,
 )
 from kernel.ledger.errors import LedgerError
-from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import scope_of
 
 DECIDE = "corrections.decide_correctionrequest"

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from kernel.base.local_time import local_time
 from kernel.corrections.admin.moved_amounts import MAX_OF_DAY, account_link, moved_links, sums_of_day
 from kernel.corrections.admin.related import kind_title
 from kernel.corrections.choices import STATE_COLOURS, State
@@ -20,7 +21,6 @@ from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.figures import figure_url, has_figure
 from kernel.ledger.admin.formatting import id_link, label, link, model_name, money, row_link
 from kernel.ledger.admin.links import PanelSource
-from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import scope_of
 
 # Rows whose facts the page shows, and accounts that its sentence names.

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 
 from kernel.base.error_messages import message_for
 from kernel.base.errors import DomainError
+from kernel.base.local_time import local_time
 from kernel.events.admin.labels import account_in_words, delivery_state, event_link, object_in_words
 from kernel.events.admin.panels import answer_of
 from kernel.events.choices import DeliveryState, EndpointStatus
@@ -25,7 +26,6 @@ from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_of, coded, id_link, json_block, label, page_of, row_link
 from kernel.ledger.admin.settings import SettingForm, form_id_of, setting_action
 from kernel.ledger.identifiers import code_in_words
-from kernel.tenants.admin import local_time
 
 # Deliveries that one action of the list replays.
 MAX_SELECTED = 100

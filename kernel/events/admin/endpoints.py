@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 
+from kernel.base.local_time import local_time
 from kernel.events import registry
 from kernel.events.admin import forms
 from kernel.events.admin.labels import health
@@ -25,7 +26,6 @@ from kernel.events.services.endpoints import reveal_secret
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_names, page_of
 from kernel.ledger.admin.settings import SettingForm, setting_action
-from kernel.tenants.admin import local_time
 
 MAX_READINGS = 10
 GROUP_TITLES = {"own": "webhooks and keys"}

@@ -15,6 +15,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from kernel.base.local_time import local_time
 from kernel.events import registry
 from kernel.events.admin.errors import URL_SENTENCES
 from kernel.events.choices import URL_LENGTH, Ordering, Payload
@@ -28,7 +29,6 @@ from kernel.ledger.admin.fields import WholeNumberField
 from kernel.ledger.admin.formatting import page_of
 from kernel.ledger.admin.settings import DATETIME_LOCAL, MomentField, SettingForm, form_id_of, switch_field, text_field
 from kernel.ledger.errors import InvalidValue
-from kernel.tenants.admin import local_time
 
 HEADERS_HELP = "One on each line, as Name: value; at most 10. Values are never shown again; a name alone keeps its value."
 

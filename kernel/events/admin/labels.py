@@ -6,11 +6,11 @@ from uuid import UUID
 
 from django.utils.html import format_html
 
+from kernel.base.local_time import local_time
 from kernel.events.choices import DeliveryState, EndpointStatus
 from kernel.events.models import Delivery, Endpoint, Event
 from kernel.ledger.admin.formatting import coded, id_link, label, link, shortened
 from kernel.ledger.identifiers import with_short_ids
-from kernel.tenants.admin import local_time
 
 STATE_COLOURS = {
     DeliveryState.DELIVERED: "good",

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from kernel.base.local_time import local_time
 from kernel.events.admin.labels import delivery_state
 from kernel.events.models import Delivery
 from kernel.events.selectors.deliveries import events_about, list_deliveries
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import coded, id_link, joined, label, row_link
-from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import VisibleTenants
 
 MAX_ROWS = 20

@@ -8,10 +8,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from kernel.base.local_time import local_time
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import actor_names, id_link, json_block, money, page_of, row_link
 from kernel.ledger.admin.links import register_panel
-from kernel.tenants.admin import local_time
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.models import Agent
 from metering.rules.choices import FieldType, Measurement, Operator, RuleStatus
