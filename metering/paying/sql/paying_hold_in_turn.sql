@@ -36,7 +36,7 @@ BEGIN
                 placed.reason := format(
                     'Insufficient funds: %s needed, %s in credits and %s in the wallet available',
                     rules_amount_text(payment.amount, payment.currency), rules_amount_text(available, payment.currency),
-                    rules_amount_text(done.available, payment.currency)
+                    rules_amount_text(done.spendable, payment.currency)
                 );
                 RETURN placed;
             END IF;

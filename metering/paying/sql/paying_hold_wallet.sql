@@ -5,7 +5,7 @@
 -- Locks: as billing_place_hold: the wallet.
 -- Never: leaves a wallet behind that was opened for a refused hold.
 CREATE OR REPLACE FUNCTION paying_hold_wallet(
-    tenant uuid, payment paying_payment, part numeric, until timestamptz, OUT is_held boolean, OUT hold_id uuid, OUT available numeric
+    tenant uuid, payment paying_payment, part numeric, until timestamptz, OUT is_held boolean, OUT hold_id uuid, OUT spendable numeric
 )
 LANGUAGE plpgsql
 AS $$
@@ -17,7 +17,7 @@ DECLARE
 BEGIN
     IF paying_new_wallet_refuses(tenant, payment.currency, part, overdraft) THEN
         is_held := false;
-        available := greatest(billing_above_floor(
+        spendable := greatest(billing_above_floor(
             0, 0, (SELECT policy.default_floor FROM billing_policy policy WHERE policy.tenant_id = tenant)
         ), 0);
         RETURN;
@@ -32,6 +32,6 @@ BEGIN
     END IF;
     is_held := done.outcome = 'posted';
     hold_id := done.id;
-    available := greatest(billing_above_floor(done.balance, done.held, done.floor), 0);
+    spendable := greatest(billing_above_floor(done.balance, done.held, done.floor), 0);
 END
 $$;
