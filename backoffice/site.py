@@ -48,7 +48,9 @@ class OfficeSite(UnfoldAdminSite):
         return response
 
     def get_urls(self) -> list[Any]:
-        from backoffice import customer_statements, customers, saved_views, views  # noqa: PLC0415
+        from backoffice import saved_views, views  # noqa: PLC0415
+        from backoffice.customers import pages as customers  # noqa: PLC0415
+        from backoffice.customers import statements as customer_statements  # noqa: PLC0415
 
         page = self.admin_view
         return [
@@ -71,7 +73,7 @@ class OfficeSite(UnfoldAdminSite):
 
         Unfold keeps results for five minutes: long enough to show titles of a tenant that the user may no longer see.
         """
-        from backoffice.search import Group, Hit, search  # noqa: PLC0415
+        from backoffice.search.palette import Group, Hit, search  # noqa: PLC0415
 
         term = request.GET.get("s", "").strip()[:MAX_SEARCH]
         if not term:

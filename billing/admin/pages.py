@@ -225,7 +225,7 @@ class TransactionAdmin(WithTypes, CorrectionActions):
         "occurred_at",
     )
     list_select_related = ("tenant",)
-    # The back office puts a filter of its own in the place of FlagFilter (backoffice/near_duplicate_admin.py).
+    # The back office puts a filter of its own in the place of FlagFilter (backoffice/admin/near_duplicates.py).
     list_filter: tuple[Any, ...] = (FlagFilter, "direction", ReversalFilter, FigureFilter)
     search_fields, search_parts = ("id", "reference_id", "agent_id"), ("reference_id", "description", "metadata")
     search_states: ClassVar[Mapping[str, Q]] = dict.fromkeys(

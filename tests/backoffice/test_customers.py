@@ -98,7 +98,7 @@ def test_a_customer_is_found_named_and_read_over_the_three_ledgers(django_assert
 
 
 def test_the_timeline_groups_usage_says_its_costs_and_goes_on_with_older_pages_of_each_ledger(monkeypatch):
-    monkeypatch.setattr("backoffice.timeline.SHOWN", 2)
+    monkeypatch.setattr("backoffice.customers.timeline.SHOWN", 2)
     tenant = TenantFactory(name="Acme")
     context = {"tenant_id": tenant.id, **WHO}
     its = {"customer_id": "cust 1", "currency": "USD"}
@@ -132,7 +132,7 @@ def test_the_timeline_groups_usage_says_its_costs_and_goes_on_with_older_pages_o
     assert len(pages(show="credits")) == 3
     assert len(pages(show="money")) == 1
     # Of a page that is full of calls, the oldest hour may go on: it is continued on the next one.
-    monkeypatch.setattr("backoffice.timeline.GROUPED", 2)
+    monkeypatch.setattr("backoffice.customers.timeline.GROUPED", 2)
     assert [row for row in pages() if row.startswith("Usage")] == [
         "Usage the newest 2 calls of one hour 1.25 USD",
         "Usage 1 call of one hour 0.25 USD",
@@ -152,7 +152,7 @@ def test_a_customer_without_a_name_is_found_by_words_in_the_middle_of_its_id(mon
     assert "Customers" in text_of(reader.get("/admin/search/", {"s": typed, "extended": "1"})).split(" Billing")[0]
     if " " in typed:
         assert len(listed.context["customers"]) == 1
-    monkeypatch.setattr("backoffice.search_names.time_limit", _no_time)
+    monkeypatch.setattr("backoffice.search.names.time_limit", _no_time)
     assert "There was no time" in text_of(reader.get("/admin/customers/", {"tenant": tenant.id, "q": "zürich"}))
 
 
@@ -163,7 +163,7 @@ def _no_time(milliseconds):
 
 
 def test_the_list_goes_on_after_a_page_and_shows_no_tenant_that_the_reader_does_not_see(monkeypatch):
-    monkeypatch.setattr("backoffice.customers.LISTED", 2)
+    monkeypatch.setattr("backoffice.customers.pages.LISTED", 2)
     tenant, foreign = TenantFactory(name="Acme"), TenantFactory(name="Foreign")
     for owner, customer_id in [(tenant, "a"), (tenant, "b"), (tenant, "b"), (tenant, "c"), (foreign, "d")]:
         facts = {"name": "g", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(1)}

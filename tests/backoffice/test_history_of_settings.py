@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from backoffice.admin import STAFF_TABLES
+from backoffice.admin.own_tables import STAFF_TABLES
 from backoffice.history import RECORDED
 from backoffice.models import Change
 from billing import services as billing

@@ -1,4 +1,4 @@
-"""What staff call customers: the form, and the list of names. A customer's own page is in backoffice/customers.py."""
+"""What staff call customers: the form, and the list of names. A customer's own page is in backoffice/customers/pages.py."""
 
 from typing import Any
 from urllib.parse import urlencode

@@ -18,9 +18,9 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from backoffice.customer_links import customer_url
-from backoffice.customers import CLOCKS, chosen_clock, find_customer
+from backoffice.customers.pages import CLOCKS, chosen_clock, find_customer
+from backoffice.customers.timeline import TIMES
 from backoffice.models import Customer
-from backoffice.timeline import TIMES
 from billing.selectors.statements import BYTE_ORDER_MARK
 from credits.choices import GrantStatus, TransactionType, UnitType
 from credits.models import CreditTransaction

@@ -18,7 +18,7 @@ from django.utils.text import capfirst
 
 from backoffice.customer_links import customer_url
 from backoffice.models import Customer
-from backoffice.search_names import with_grants, with_part
+from backoffice.search.names import with_grants, with_part
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.search_terms import SearchTerms, exchanged_digits, folded, read_amounts, read_terms
 from kernel.ledger.admin.searching import find_rows, note_of_newest

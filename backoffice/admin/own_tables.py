@@ -12,19 +12,6 @@ from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils.text import capfirst
 
-# These register admin classes and panels.
-from backoffice import (  # noqa: F401
-    customer_admin,
-    customer_links,
-    event_objects,
-    figure_rows,
-    history,
-    links,
-    near_duplicate_admin,
-    search_names,
-    tenant_admin,
-    user_admin,
-)
 from backoffice.app_titles import list_title
 from backoffice.history import OPERATIONS, RECORDED, difference_of, model_of, operation_of
 from backoffice.models import Change, ClosedDay, DaySum, Export, IntegrityRun, SavedView, SignIn

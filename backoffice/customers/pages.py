@@ -22,10 +22,10 @@ from django.views.decorators.http import require_safe
 
 from backoffice.correction_kinds import MAX_ID, name_of_new
 from backoffice.customer_links import customer_url
+from backoffice.customers.timeline import timeline
 from backoffice.figure_rows import SOON
 from backoffice.models import Customer, id_of_customer
-from backoffice.search_names import with_grants, with_part
-from backoffice.timeline import timeline
+from backoffice.search.names import with_grants, with_part
 from credits import selectors as credits
 from credits.admin import unit_of
 from credits.choices import GrantStatus, ScheduleStatus, UnitType
@@ -189,7 +189,7 @@ def new_grant(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def customer_page(request: HttpRequest) -> HttpResponse:
-    """`tenant` and `id`: the customer; `clock`, `show` and `before_…`: see backoffice.timeline."""
+    """`tenant` and `id`: the customer; `clock`, `show` and `before_…`: see backoffice.customers.timeline."""
     tenant, customer_id = find_customer(request)
     its: dict[str, Any] = {"tenant_id": tenant.pk, "customer_id": customer_id}
     known = Customer.objects.filter(**its).first()

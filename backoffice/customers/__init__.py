@@ -1,0 +1,1 @@
+"""Customers: their list, and their pages with timeline and statements."""
