@@ -17,7 +17,7 @@ from backoffice.history import OPERATIONS, RECORDED, difference_of, model_of, op
 from backoffice.models import Change, ClosedDay, DaySum, Export, IntegrityRun, SavedView, SignIn
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import id_link, label, link
-from kernel.tenants.read_only_admin import ReadOnly
+from kernel.tenants.admin.read_only import ReadOnly
 from kernel.tenants.staff_scope import scope_of
 
 FORMATS = {"xlsx": "Excel workbook", "csv": "CSV"}

@@ -17,7 +17,7 @@ from kernel.ledger.admin.fields import CurrencyField
 from kernel.ledger.admin.formatting import page_of
 from kernel.ledger.admin.settings import DATETIME_LOCAL, MomentField, SettingForm, form_id_of, setting_action, switch_field, text_field
 from kernel.tenants import services
-from kernel.tenants.admin import ApiKeyAdmin, StaffProfileAdmin, StaffTenantAdmin, TenantAdmin
+from kernel.tenants.admin.pages import ApiKeyAdmin, StaffProfileAdmin, StaffTenantAdmin, TenantAdmin
 from kernel.tenants.errors import KeyExists
 from kernel.tenants.models import ApiKey, StaffProfile, StaffTenant, Tenant
 from kernel.tenants.scopes import all_scopes

@@ -23,8 +23,8 @@ from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.search_terms import SearchTerms, exchanged_digits, folded, read_amounts, read_terms
 from kernel.ledger.admin.searching import find_rows, note_of_newest
 from kernel.ledger.admin.text_conditions import has, has_words
+from kernel.tenants.admin.read_only import ReadOnly
 from kernel.tenants.models import Tenant
-from kernel.tenants.read_only_admin import ReadOnly
 from kernel.tenants.staff_scope import scope_of
 
 # Rows of a group; its list has the rest.

@@ -11,8 +11,8 @@ from django.utils.safestring import mark_safe
 from backoffice import site as office_site
 from kernel.ledger.admin.base import TitledRow
 from kernel.tenants import services
+from kernel.tenants.admin.read_only import ReadOnly
 from kernel.tenants.models import ApiKey, Tenant
-from kernel.tenants.read_only_admin import ReadOnly
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 OURS = ("tenants", "backfills", "corrections", "backoffice", "billing", "metering", "credits")

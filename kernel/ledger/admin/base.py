@@ -36,7 +36,7 @@ from kernel.ledger.base_models import LedgerRow
 from kernel.ledger.identifiers import with_short_ids
 from kernel.ledger.json_field import DocumentField
 from kernel.ledger.money import PLACES, MoneyField, in_words
-from kernel.tenants.read_only_admin import ReadOnly
+from kernel.tenants.admin.read_only import ReadOnly
 from kernel.tenants.staff_scope import scope_of
 
 # Fields that a row's page folds, with those that are empty.

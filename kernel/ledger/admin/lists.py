@@ -21,8 +21,8 @@ from kernel.ledger.admin.sums import KeptSums, SummingPaginator
 from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.ledger.base_models import LedgerRow, TenantOwned
 from kernel.ledger.json_field import DocumentField
+from kernel.tenants.admin.read_only import PlainChangeList
 from kernel.tenants.models import Tenant
-from kernel.tenants.read_only_admin import PlainChangeList
 from kernel.tenants.staff_scope import scope_of
 
 # Columns that name an actor, such as "staff:2".

@@ -5,8 +5,8 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from kernel.tenants.admin.read_only import ReadOnly
 from kernel.tenants.models import ApiKey, StaffProfile, StaffTenant, Tenant
-from kernel.tenants.read_only_admin import ReadOnly
 
 
 @admin.register(Tenant)
