@@ -1,5 +1,6 @@
 """A tenant's billing settings: its policy, and the floors and alerts of its wallets. The history of settings records who changed them."""
 
+import json
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,12 +14,15 @@ from billing.selectors.floors import floor_allows
 from billing.services.holds import end_overdue_holds
 from billing.services.postings import check_amount
 from kernel.base.setting_author import setting_author
+from kernel.ledger import queries
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.holds import check_longest_hold
+from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import is_currency
 
 UNCHANGED: Any = object()
+OPEN_WALLET = "SELECT opened FROM billing_lock_wallets(%s, ARRAY[jsonb_populate_record(NULL::billing_posting, %s::jsonb)])"
 
 
 @translate_db_errors
@@ -66,8 +70,8 @@ def _check_near_duplicate_seconds(seconds: int) -> None:
 
 
 def _lock_wallet(tenant_id: UUID, currency: str) -> Wallet:
-    """The wallet, which is opened if it doesn't exist, locked against postings."""
-    Wallet.objects.get_or_create(tenant_id=tenant_id, currency=currency)
+    """The wallet, locked against postings. If it doesn't exist it is opened as by a posting, with the policy's default_floor."""
+    queries.fetch_rows(OPEN_WALLET, [tenant_id, json.dumps({"id": str(new_id()), "currency": currency})])
     return Wallet.objects.select_for_update(no_key=True).get(tenant_id=tenant_id, currency=currency)
 
 

@@ -34,6 +34,7 @@ ROLL_OVER = """
 SELECT credits_roll_over(account.tenant_id, account, ledger_now(), %s, %s)
 FROM credits_grant account WHERE account.tenant_id = %s AND account.id = %s
 """
+UPDATE_ALERTS = "SELECT credits_update_alerts(%s, %s, ARRAY[%s]::uuid[])"
 
 
 class ScheduleOutcome(NamedTuple):
@@ -274,6 +275,8 @@ def _issue(audit: Mapping[str, Any], schedule: RecurringGrant) -> Any:
         # The expiry rolls over to the new grant. If a job expired the old grant before, the second statement rolls over.
         posting.post("credits_post", [make_closing(audit, grant_id=before, kind=TransactionKind.EXPIRY)], tenant_id=schedule.tenant_id)
         queries.fetch_rows(ROLL_OVER, [audit["actor"], audit["request_id"], schedule.tenant_id, before])
+        # No posting function saw what rolled over now: the alerts are compared with the balance after it.
+        queries.fetch_rows(UPDATE_ALERTS, [schedule.tenant_id, audit["request_id"], before])
     return grant
 
 

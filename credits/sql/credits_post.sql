@@ -1,4 +1,5 @@
--- Posts transactions on named grants. Only this function and credits_open_grants write credits_transaction.
+-- Posts transactions on named grants. credits_transaction is written by this function, credits_open_grants, and credits_roll_over where the
+-- next period of a recurring grant is issued.
 -- Takes: a tenant, an array of credits_posting.
 -- Returns: one credits_outcome for each posting, in order. `outcome` is posted, exists (the key was used before: `first_digest` is the
 -- first call's), nothing_left, closed_before, not_due, or an outcome of credits_refusal or credits_closing_refusal. Each posting is decided

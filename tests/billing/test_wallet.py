@@ -155,6 +155,14 @@ def test_a_floor_may_not_begin_above_the_balance(context, record):
     assert services.set_floor(**context, currency="USD", floor=Decimal(5)).floor == 5
 
 
+def test_an_alert_opens_a_wallet_with_the_policys_floor(context, send):
+    services.set_policy(**context, default_floor=Decimal(-10))
+    wallet = services.set_alert(**context, currency="USD", alert_below=Decimal(20))
+    assert (wallet.floor, wallet.alert_below) == (-10, 20)
+    assert send("POST", "/v1/billing/transactions", {"amount": 11, "type": "usage", "reference_id": "1"}).status_code == 402
+    assert services.set_floor(**context, currency="EUR", floor=None).floor is None
+
+
 def test_a_new_wallet_begins_with_the_policys_floor(context, send):
     services.set_policy(**context, default_floor=Decimal(-10))
     body = {"amount": 11, "type": "usage", "reference_id": "1"}

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.core.management import call_command
 
 from credits import selectors, services
 from credits.api.serializers.grants import GrantReply
@@ -105,6 +106,23 @@ def test_a_balance_gets_low_once_for_each_crossing_over_all_grants_of_the_unit(c
         ("credits.balance.recovered", "19", "customer:customer-1"),
         ("credits.balance.low", "4", "customer:customer-1"),
     ]
+
+
+@pytest.mark.parametrize("expiry_first", [True, False])
+def test_what_rolls_over_brings_a_balance_back_whichever_job_comes_first(context, tenant, listen, written, expiry_first):
+    listen("credits.balance.*")
+    unit = {"unit_type": "CURRENCY", "currency": "USD"}
+    with time_machine.travel(datetime(2026, 1, 15, 12, tzinfo=UTC), tick=False) as clock:
+        services.create_recurring_grant(
+            **context, **unit, customer_id=CUSTOMER, name="Allowance", amount=Decimal(10), rollover_cap=Decimal(10)
+        )
+        settings = {"tenant_id": tenant.id, "actor": "command:test"}
+        services.set_balance_alert(**settings, customer_id=CUSTOMER, currency="USD", alert_below=Decimal(15))
+        clock.move_to(datetime(2026, 2, 15, 12, tzinfo=UTC))
+        if expiry_first:
+            call_command("expire_credits", verbosity=0)
+        call_command("issue_recurring_credits", verbosity=0)
+    assert [(event.type, object_of(event)["balance"]) for event in written()] == [("credits.balance.recovered", "20")]
 
 
 def test_grants_that_expire_soon_are_announced_once(context, tenant, listen, written):
