@@ -27,7 +27,7 @@ from kernel.tenants.admin.read_only import ReadOnly
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
 
-# Rows of a group; its list has the rest.
+# Rows shown of each group of results; the group's list page shows all of them.
 SHOWN = 5
 SEARCH_SECONDS = 0.3
 # The advice to search for a shorter part is given for texts of so many characters or more.

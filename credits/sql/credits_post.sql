@@ -4,18 +4,23 @@
 -- Returns: one credits_outcome for each posting, in order. `outcome` is posted, exists (the key was used before: `first_digest` is the
 -- first call's), nothing_left, closed_before, not_due, or an outcome of credits_refusal or credits_closing_refusal. Each posting is decided
 -- for itself: one that is refused leaves nothing behind and doesn't touch the others.
--- Steps:
---   credits_lock_posting_grants      locks the grants of all postings; not for one posting that can't roll over: it locks its own grant.
---   credits_post_single      posts one: locks the grant, decides, updates the grant.
---     credits_write_entry    inserts the transaction.
---     credits_follow_up      posts what follows from it: credit given back to a closed grant is debited again at once.
---       credits_roll_over    credits the next period's grant with what expired of a recurring grant.
---   credits_post_plain_array posts more than six at once: decides all of them, then credits_write_entries writes them with two
---                            statements. Where one of them can't be posted so, it writes nothing, and all are posted one by one.
--- Locks, in this order: grants by id, in an array before the first is decided, and where one of them may roll over, the next period's
--- grants together with them; under each grant's lock, its overdue hold lines (credits_release_overdue); last, where another call is
--- inserting the same key, its entry in the unique index of idempotency keys; where somebody listens to events, the alerts of the
--- customers' balances (credits_update_alerts).
+-- Steps; what stands further in is called by what stands above it:
+--   1. credits_lock_posting_grants  locks the grants of all postings; not for one posting that can't roll over: it locks its own grant.
+--   2. credits_post_plain_array     posts more than six at once: decides all of them, then credits_write_entries writes them with two
+--                                   statements. Where one of them can't be posted so, it writes nothing.
+--   3. credits_post_single          posts one; for each posting that step 2 hasn't posted. Locks the grant,
+--        credits_release_overdue      ends its overdue hold lines,
+--        credits_refusal              decides; of a closing credits_closing_refusal does,
+--        credits_write_entry          inserts the transaction,
+--        credits_write_events         writes its events, where somebody listens,
+--        credits_follow_up            posts what follows from it: credit given back to a closed grant is debited again at once,
+--          credits_roll_over            and what expired of a recurring grant is credited to the next period's grant.
+--   4. credits_update_alerts        compares the customers' balances with their alerts, where somebody listens.
+-- Locks, in this order:
+--   1. grants by id, in an array before the first is decided; where one of them may roll over, the next period's grants with them;
+--   2. under each grant's lock, its overdue hold lines;
+--   3. where another call is inserting the same key, its entry in the unique index of idempotency keys;
+--   4. the alerts of the customers' balances, by id.
 -- The settings hold for every function called from here; why these, docs/performance.md says ("Plans that are kept").
 CREATE OR REPLACE FUNCTION credits_post(tenant uuid, postings jsonb)
 RETURNS SETOF credits_outcome

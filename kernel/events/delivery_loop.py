@@ -36,10 +36,10 @@ log = structlog.get_logger("countinghouse.events")
 POLL_SECONDS = 0.2
 # How long results are gathered once the first is there, unless nothing more is under way.
 GATHER_SECONDS = 0.02
-# While results come in, new events are looked for so often.
+# Seconds between two searches for new events while results come in.
 FAN_OUT_SECONDS = 0.05
 RECORDED_TOGETHER = 200
-# Where the installation has no endpoint at all.
+# Seconds between two searches where the installation has no endpoint at all.
 IDLE_SECONDS = 2.0
 # After an error of the database; what is under way is recorded once it is back.
 ERROR_SECONDS = 1.0

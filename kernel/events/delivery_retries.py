@@ -1,4 +1,7 @@
-"""When a failed delivery is tried again: values only, no database, no clock. services/delivery_results.py applies it."""
+"""When a failed delivery is tried again, and when an endpoint that keeps failing is disabled.
+
+Values only, no database, no clock: services/delivery_results.py applies it.
+"""
 
 import random
 from collections.abc import Mapping

@@ -72,7 +72,7 @@ WHERE (
     AND (%(tenant)s::uuid IS NULL OR step.tenant_id = %(tenant)s::uuid)
 ORDER BY step.tenant_id, step.transaction_id, step.id
 """
-# When a transaction reached each of its statuses, against the step that led there. A transaction that was recorded as completed may say
+# Finds transactions whose dates of their statuses differ from the status changes that led there. A transaction that was recorded as completed may say
 # itself when that was.
 DATES = """
 SELECT owner.tenant_id, owner.id, step.to_status, step.occurred_at,

@@ -1,4 +1,4 @@
-"""Which of a tenant's prices applies to a transaction: those valid at its time, the most specific first.
+"""Which of a tenant's own prices applies to a transaction: those valid at its time, the most specific first.
 
 `metering/selectors/prices.py` reads the prices; `costs_of_facts.py` works out the cost by the first that fits.
 """

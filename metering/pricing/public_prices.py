@@ -1,4 +1,5 @@
-"""What a usage costs by a public price, as genai-prices computes it, without computing again how the price is put together.
+"""What a usage costs by a public price, as genai-prices computes it, without computing again how the price is put together. Which model's
+price it is: public_models.py.
 
 genai-prices finds out for each usage which counters are parts of which others. That depends on the names of the counters alone, so it is
 remembered here for each price and set of names, and a thousand calls of a batch need it once. tests/metering/test_usage_bodies.py holds

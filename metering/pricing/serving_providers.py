@@ -20,8 +20,8 @@ MAKERS = frozenset({"openai", "anthropic", "google", "x-ai"})
 # OpenAI runs none of the models that it gave away, and the maker of GLM has other prices in China than elsewhere.
 OPEN_MODELS = "gpt-oss"
 TWO_MAKERS = frozenset({"zhipuai", "zai"})
-# Makers whose prices other clouds ask for the same models: Azure those of OpenAI and Anthropic, Google those of Anthropic. For the models
-# that others gave away or licensed to it, as DeepSeek's or xAI's, Azure has prices of its own, where genai-prices has those of the makers.
+# Makers whose models cost the same on other clouds as at the maker: on Azure those of OpenAI and Anthropic, on Google those of Anthropic.
+# For models that others gave away or licensed to it, as DeepSeek's or xAI's, Azure has prices of its own, and genai-prices the makers'.
 LISTED_ALIKE = frozenset({"openai", "anthropic"})
 # On Google's regional endpoints models of Anthropic's cost more than on the global one, from version 4.5 on.
 REGIONAL_HOST = re.compile(r"[a-z]+-[a-z]+[0-9]+-aiplatform\.")

@@ -1,4 +1,5 @@
-"""Records what came of attempts: the attempts themselves, the state of their deliveries, and what they say about their endpoints."""
+"""Records what came of attempts: the attempts themselves, the state of their deliveries, and of their endpoints, of which those
+that keep failing are disabled (delivery_retries.is_failing)."""
 
 import json
 from collections.abc import Sequence

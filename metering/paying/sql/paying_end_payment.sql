@@ -23,7 +23,8 @@ BEGIN
     closed.status := CASE WHEN closed.captured > 0 THEN 'captured' WHEN closed.unpaid > 0 THEN 'failed' ELSE ending END;
     closed.closed_at := coalesce(payment.closed_at, moment);
     closed.updated_at := greatest(moment, payment.updated_at);
-    closed.is_unconfirmed := payment.is_unconfirmed OR payment.payer <> 'ledger' AND ending = 'expired';
+    -- Of a payment on another network that expired nobody knows whether it was settled there.
+    closed.is_unconfirmed := payment.is_unconfirmed OR (payment.payer <> 'ledger' AND ending = 'expired');
     UPDATE paying_payment kept
     SET status = closed.status, captured = closed.captured, unpaid = closed.unpaid, closed_at = closed.closed_at,
         updated_at = closed.updated_at, is_unconfirmed = kept.is_unconfirmed OR closed.is_unconfirmed

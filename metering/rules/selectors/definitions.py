@@ -44,7 +44,7 @@ RULE = (
     "actor",
 )
 OF_RULE = ("id", "rule_id", "tenant_id", "created_at", "updated_at")
-# What a caller states of a parameter and of a condition.
+# The columns of a parameter, and of a condition, that the caller sets.
 PARAMETER = (
     "parameter_name",
     "limit_value",

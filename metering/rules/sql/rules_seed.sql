@@ -1,7 +1,8 @@
 -- Counts what was let through before a measure began, or leaves it to the job (rules_seed_more) if that is too much for one call.
 -- Takes: the tenant, the measure, and how many transactions may be counted at once.
 -- Returns: nothing.
--- Locks: the measure's counters. The caller holds the tenant's rules alone. Never: counts a transaction twice.
+-- Locks: the measure's counters. The caller holds the tenant's rules alone (the exclusive advisory lock of rules_lock_number).
+-- Never: counts a transaction twice.
 CREATE OR REPLACE FUNCTION rules_seed(tenant uuid, begun uuid, most_rows integer)
 RETURNS void
 LANGUAGE plpgsql
