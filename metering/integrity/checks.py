@@ -72,8 +72,8 @@ WHERE (
     AND (%(tenant)s::uuid IS NULL OR step.tenant_id = %(tenant)s::uuid)
 ORDER BY step.tenant_id, step.transaction_id, step.id
 """
-# Finds transactions whose dates of their statuses differ from the status changes that led there. A transaction that was recorded as completed
-# may say itself when that was.
+# Finds transactions whose dates of their statuses differ from the status changes that led there. One that was recorded as completed may say
+# itself when that was.
 DATES = """
 SELECT owner.tenant_id, owner.id, step.to_status, step.occurred_at,
     CASE step.to_status WHEN 'preparing' THEN owner.preparing_at WHEN 'authorized' THEN owner.authorized_at
