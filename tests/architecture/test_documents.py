@@ -102,3 +102,11 @@ def test_every_setting_has_one_row_in_the_table_of_settings():
     # The three that every Django project has stand in the row of ENVIRONMENT.
     assert sorted(set(read) - {"SECRET_KEY", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"} - set(rows)) == []
     assert sorted(name for name in rows if rows.count(name) > 1 or name not in read) == []
+
+
+@pytest.mark.parametrize("document", PAGES, ids=lambda document: document.name)
+def test_prose_is_wrapped(document):
+    """At 140 characters, so that a change shows what it changes. Rows of tables and code are as long as they are."""
+    outside_code = "".join(document.read_text().split("```")[::2])
+    prose = [line for line in outside_code.splitlines() if not line.lstrip().startswith(("|", "#", "<", "!["))]
+    assert [line for line in prose if len(line) > 140] == []
