@@ -22,7 +22,7 @@ from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import is_currency
 
 UNCHANGED: Any = object()
-OPEN_WALLET = "SELECT opened FROM billing_lock_wallets(%s, ARRAY[jsonb_populate_record(NULL::billing_posting, %s::jsonb)])"
+LOCK_WALLET = "SELECT opened FROM billing_lock_wallets(%s, ARRAY[jsonb_populate_record(NULL::billing_posting, %s::jsonb)])"
 
 
 @translate_db_errors
@@ -71,8 +71,8 @@ def _check_near_duplicate_seconds(seconds: int) -> None:
 
 def _lock_wallet(tenant_id: UUID, currency: str) -> Wallet:
     """The wallet, locked against postings. If it doesn't exist it is opened as by a posting, with the policy's default_floor."""
-    queries.fetch_rows(OPEN_WALLET, [tenant_id, json.dumps({"id": str(new_id()), "currency": currency})])
-    return Wallet.objects.select_for_update(no_key=True).get(tenant_id=tenant_id, currency=currency)
+    queries.fetch_rows(LOCK_WALLET, [tenant_id, json.dumps({"id": str(new_id()), "currency": currency})])
+    return Wallet.objects.get(tenant_id=tenant_id, currency=currency)
 
 
 @translate_db_errors
