@@ -18,7 +18,8 @@ import msgspec
 
 SIZE = 8
 ABSENT = bytes(SIZE)
-CACHED_TEXT_LENGTH = 64
+# Longest text whose hash is remembered. Shorter than an id (36): an id is seldom hashed twice, and would push out names that are.
+CACHED_TEXT_LENGTH = 35
 encode = msgspec.json.Encoder(order="deterministic").encode
 
 

@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("metering", version=1, digest="e1e64241620758b3"),
+        InstallFunctions("metering", version=1, digest="c10b83878afe7279"),
         TenantKey("Policy"),
         TenantKey("Service"),
         TenantKey("Agent"),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ NOT_ASKED = {"pricing": Pricing.NOT_ASKED.value, "pricing_note": ""}
 REQUEST, PARTIAL = FactPhase.REQUEST.value, FactPhase.PARTIAL.value
 PARTLY_READ = Pricing.PARTLY_READ
 PRICING_TEXTS = {pricing: pricing.value for pricing in Pricing}
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +135,27 @@ def price_report(report: Row, *, terms: Row, book: Sequence[Row]) -> tuple[Row, 
         # What a request expects isn't yet what it used.
         return report | NOT_ASKED, None
     priced = price_facts(terms=terms, facts=report["facts"], book=valid_prices(book, at=terms["occurred_at"]))
-    fields = pricing_fields(priced)
-    if priced.reported is not None:
-        fields["reported"] = {"path": priced.reported[0], "amount": f"{priced.reported[1]:f}"}
     fact = report | {
         "facts": str(report["facts"]),
         "pricing": PRICING_TEXTS[priced.pricing],
         "pricing_note": priced.note,
-        "pricing_fields": msgspec.json.encode(fields).decode() if any(fields.values()) else None,
+        "pricing_fields": _pricing_fields_text(priced),
     }
     return fact, _make_cost(priced, is_estimate=report["phase"] == PARTIAL)
+
+
+def _pricing_fields_text(priced: Priced) -> str | None:
+    """As pricing_fields, encoded; None where there are none."""
+    if priced.reported is None:
+        return _read_fields_text(tuple(priced.read), tuple(priced.ignored))
+    reported = {"path": priced.reported[0], "amount": f"{priced.reported[1]:f}"}
+    return _encode({"read": priced.read, "ignored": priced.ignored, "reported": reported}).decode()
+
+
+@lru_cache(maxsize=256)
+def _read_fields_text(read: tuple[str, ...], ignored: tuple[str, ...]) -> str | None:
+    """Remembered, because nearly all reports of a batch have counters of the same names."""
+    return _encode({"read": read, "ignored": ignored}).decode() if read or ignored else None
 
 
 def pricing_fields(priced: Priced) -> Row:

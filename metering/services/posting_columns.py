@@ -3,7 +3,7 @@
 PostgreSQL reads a thousand in two thirds of the time that a JSON array of as many objects takes, each with the same names.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from kernel.ledger import posting
@@ -19,6 +19,15 @@ FACT = (
     *("id", "source", "version", "phase", "facts", "integration", "pricing", "pricing_note", "pricing_fields", "call_id"),
     "facts_digest",
 )
+# Sent once where all postings have one value: PostgreSQL reads an array of it, value by value, in as much time as any other.
+SHARED = frozenset(
+    (
+        *("actor", "request_id", "occurred_at", "checks_occurred_at", "service_name", "agent_id", "agent_name", "action_name"),
+        *("resource_name", "status", "call_outcome", "qualifiers", "metadata", "customer_id"),
+    )
+)
+SHARED_OF_FACT = frozenset({"source", "version", "phase", "integration", "pricing", "pricing_note", "pricing_fields"})
+SHARED_OF_COST = frozenset({"currency", "is_estimate"})
 COST = ("id", "amount", "currency", "is_estimate", "details", "supersedes_ids", "inferred_from_id", "superseded_by_id")
 NO_FACT: Mapping[str, Any] = {}
 NO_COSTS: Sequence[Mapping[str, Any]] = ({},)
@@ -26,13 +35,32 @@ NO_COSTS: Sequence[Mapping[str, Any]] = ({},)
 
 def encoded_columns(items: Sequence[Mapping[str, Any]]) -> str:
     """The postings as they are sent; an attribute that none of them has is left out."""
-    columns: dict[str, Sequence[Any]] = {name: [item.get(name) for item in items] for name in NAMES}
     facts = [item.get("fact", NO_FACT) for item in items]
-    columns |= {f"fact_{name}": [fact.get(name) for fact in facts] for name in FACT}
     costs = [(place, _sent(cost)) for place, item in enumerate(items, start=1) for cost in item["costs"] or NO_COSTS]
+    columns, shared = _columns(items, NAMES, shared_names=SHARED)
+    fact_columns, shared_fact = _columns(facts, FACT, shared_names=SHARED_OF_FACT, prefix="fact_")
+    cost_columns, shared_cost = _columns([cost for _, cost in costs], COST, shared_names=SHARED_OF_COST, prefix="cost_")
+    columns |= fact_columns | cost_columns
     columns["cost_posting"] = [place for place, _ in costs]
-    columns |= {f"cost_{name}": [cost.get(name) for _, cost in costs] for name in COST}
-    return posting.encoded({name: values for name, values in columns.items() if values.count(None) < len(values)}).decode()
+    columns["shared"] = {**shared, "fact": shared_fact, "costs": [shared_cost]}
+    return posting.encoded(columns).decode()
+
+
+def _columns(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str], *, shared_names: Set[str], prefix: str = ""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values of each attribute; and the one value of each of `shared_names` of which all rows have the same."""
+    columns: dict[str, Any] = {}
+    shared: dict[str, Any] = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        first = values[0]
+        is_shared = (first is None or name in shared_names) and values.count(first) == len(values)
+        if not is_shared:
+            columns[prefix + name] = values
+        elif first is not None:
+            shared[name] = first
+    return columns, shared
 
 
 def _sent(cost: Mapping[str, Any]) -> Mapping[str, Any]:

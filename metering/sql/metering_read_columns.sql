@@ -1,11 +1,17 @@
 -- Reads postings that are sent as one array for each attribute.
--- Takes: a JSON object, as metering_posting_columns. Returns: the postings, in their order. Locks nothing. Never: reads a table.
+-- Takes: a JSON object, as metering_posting_columns. An attribute that has one value in all postings may be sent once instead, in the
+-- member `shared`: a metering_posting with a fact and a cost. Which attributes: those that are read with coalesce below
+-- (metering/services/posting_columns.py).
+-- Returns: the postings, in their order. Locks nothing. Never: reads a table.
 CREATE OR REPLACE FUNCTION metering_read_columns(postings jsonb)
 RETURNS metering_posting[]
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 DECLARE
     sent CONSTANT metering_posting_columns := jsonb_populate_record(NULL::metering_posting_columns, postings);
+    shared CONSTANT metering_posting := jsonb_populate_record(NULL::metering_posting, postings -> 'shared');
+    shared_fact CONSTANT metering_new_fact := shared.fact;
+    shared_cost CONSTANT metering_new_cost := shared.costs[1];
     -- By their postings: each has at least one row in the arrays of costs.
     costs metering_costs_of_posting[];
 BEGIN
@@ -13,8 +19,8 @@ BEGIN
     FROM (
         -- In the order of metering_new_cost's attributes.
         SELECT cost.posting, array_agg(ROW(
-            cost.id, cost.amount, cost.currency, cost.is_estimate, cost.details, cost.supersedes_ids::uuid[], NULL, cost.inferred_from_id,
-            NULL, cost.superseded_by_id, NULL
+            cost.id, cost.amount, coalesce(cost.currency, shared_cost.currency), coalesce(cost.is_estimate, shared_cost.is_estimate),
+            cost.details, cost.supersedes_ids::uuid[], NULL, cost.inferred_from_id, NULL, cost.superseded_by_id, NULL
         )::metering_new_cost ORDER BY cost.ordinality) FILTER (WHERE cost.id IS NOT NULL) AS costs
         FROM unnest(
             sent.cost_posting, sent.cost_id, sent.cost_amount, sent.cost_currency, sent.cost_is_estimate, sent.cost_details,
@@ -28,13 +34,20 @@ BEGIN
     -- In the order of metering_posting's attributes, and those of the fact in that of metering_new_fact's.
     RETURN ARRAY(
         SELECT ROW(
-            item.id, item.actor, item.request_id, item.occurred_at, item.checks_occurred_at, NULL, item.completed_at, item.idempotency_key,
-            item.facts_digest, item.service_name, item.agent_id, item.agent_name, item.trace_reference, item.trace_external_id,
-            item.new_trace_id, item.action_name, item.resource_name, item.status, item.call_outcome, item.qualifiers, item.metadata,
-            item.request_facts, item.payment_data, item.customer_id, item.change_id, coalesce(item.costs, '{}'),
+            item.id, coalesce(item.actor, shared.actor), coalesce(item.request_id, shared.request_id),
+            coalesce(item.occurred_at, shared.occurred_at), coalesce(item.checks_occurred_at, shared.checks_occurred_at), NULL,
+            item.completed_at, item.idempotency_key, item.facts_digest, coalesce(item.service_name, shared.service_name),
+            coalesce(item.agent_id, shared.agent_id), coalesce(item.agent_name, shared.agent_name), item.trace_reference,
+            item.trace_external_id, item.new_trace_id, coalesce(item.action_name, shared.action_name),
+            coalesce(item.resource_name, shared.resource_name), coalesce(item.status, shared.status),
+            coalesce(item.call_outcome, shared.call_outcome), coalesce(item.qualifiers, shared.qualifiers),
+            coalesce(item.metadata, shared.metadata), item.request_facts, item.payment_data,
+            coalesce(item.customer_id, shared.customer_id), item.change_id, coalesce(item.costs, '{}'),
             CASE WHEN item.fact_id IS NOT NULL THEN ROW(
-                item.fact_id, item.fact_source, item.fact_version, item.fact_phase, item.fact_facts, item.fact_integration,
-                item.fact_pricing, item.fact_pricing_note, item.fact_pricing_fields, item.fact_call_id, item.fact_facts_digest
+                item.fact_id, coalesce(item.fact_source, shared_fact.source), coalesce(item.fact_version, shared_fact.version),
+                coalesce(item.fact_phase, shared_fact.phase), item.fact_facts, coalesce(item.fact_integration, shared_fact.integration),
+                coalesce(item.fact_pricing, shared_fact.pricing), coalesce(item.fact_pricing_note, shared_fact.pricing_note),
+                coalesce(item.fact_pricing_fields, shared_fact.pricing_fields), item.fact_call_id, item.fact_facts_digest
             )::metering_new_fact END,
             item.ending_digest
         )::metering_posting

@@ -12,17 +12,20 @@ AS $$
 DECLARE
     resolved metering_resolution[];
     policy metering_policy;
+    present timestamptz;
 BEGIN
     SELECT seen.authorizes_at_once, seen.backdating_limit, seen.postdating_limit
     INTO policy.authorizes_at_once, policy.backdating_limit, policy.postdating_limit
     FROM metering_policy seen WHERE seen.tenant_id = tenant;
+    -- Read once: with a volatile function as an argument the planner can't write metering_is_out_of_bounds into the query.
+    present := clock_timestamp();
     -- The values stand in the order of metering_resolution's attributes, and those of agents in that of metering_found_agent's.
     SELECT array_agg(ROW(
         CASE
             WHEN prior.id IS NOT NULL THEN 'exists'
             WHEN item.agent_id IS NOT NULL AND item.agent_name IS NULL AND (agent.found).id IS NULL THEN 'unknown_agent'
             WHEN item.checks_occurred_at AND metering_is_out_of_bounds(
-                item.occurred_at, clock_timestamp(), policy.backdating_limit, policy.postdating_limit
+                item.occurred_at, present, policy.backdating_limit, policy.postdating_limit
             ) THEN 'out_of_bounds'
             WHEN service.id IS NULL OR trace.id IS NULL OR (item.agent_name IS NOT NULL AND (agent.found).id IS NULL) THEN 'unnamed'
             ELSE 'posted'
