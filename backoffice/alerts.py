@@ -12,7 +12,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from backoffice.integrity_runs import failed_integrity_runs
-from backoffice.near_duplicates import undecided
+from backoffice.near_duplicates import undecided_duplicates
 from billing.models import Transaction as BillingTransaction
 from kernel.backfills.choices import RunState
 from kernel.backfills.models import BackfillRun
@@ -87,7 +87,7 @@ def _rejected(request: HttpRequest, scope: VisibleTenants) -> Alert:
 
 
 def _near_duplicates(request: HttpRequest, scope: VisibleTenants) -> Alert:
-    rows = undecided(scope.limit(BillingTransaction.objects.all()))
+    rows = undecided_duplicates(scope.limit(BillingTransaction.objects.all()))
     advice = "Compare each with the transaction that it resembles: reverse the one that is wrong, or keep it, with a reason."
     return _alert("Near-duplicate charges", rows, advice=advice, page="billing_transaction", query="flag=near_duplicate&window=all")
 

@@ -10,8 +10,8 @@ from kernel.base.setting_author import setting_author
 
 def keep_duplicates(rows: Iterable[Transaction], *, reason: str, actor: str) -> None:
     """Decide that entries repeat none. Where one was decided before, the first decision stands."""
-    kept = [KeptDuplicate(tenant_id=row.tenant_id, transaction_id=row.pk, reason=reason, decided_by=actor) for row in rows]
-    KeptDuplicate.objects.bulk_create(kept, ignore_conflicts=True)
+    decisions = [KeptDuplicate(tenant_id=row.tenant_id, transaction_id=row.pk, reason=reason, decided_by=actor) for row in rows]
+    KeptDuplicate.objects.bulk_create(decisions, ignore_conflicts=True)
 
 
 def open_customer(tenant_id: UUID, customer_id: str, *, actor: str, request_id: str) -> Customer:

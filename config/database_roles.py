@@ -21,7 +21,7 @@ from kernel.ledger.base_models import TenantOwned
 from kernel.tenants.models import ApiKey, Tenant
 
 # Rows of these models are never deleted: entries refer to them.
-KEPT_MODELS = (TenantOwned, Tenant, ApiKey)
+UNDELETABLE_MODELS = (TenantOwned, Tenant, ApiKey)
 MIGRATIONS_TABLE = "django_migrations"
 # The columns that each table's append-only triggers refuse to change.
 WATCHED_COLUMNS = """
@@ -135,7 +135,7 @@ def _privileges(model: type[models.Model], watched: dict[str, set[str]]) -> Priv
     columns = [str(field.column) for field in model._meta.local_concrete_fields]
     if table in watched:
         return Privileges(table, ("SELECT", "INSERT"), tuple(column for column in columns if column not in watched[table]))
-    if issubclass(model, KEPT_MODELS):
+    if issubclass(model, UNDELETABLE_MODELS):
         identity = _identity(model)
         verbs = ("SELECT", "INSERT", "DELETE") if getattr(model, "is_derived", False) else ("SELECT", "INSERT")
         return Privileges(table, verbs, tuple(column for column in columns if column not in identity))

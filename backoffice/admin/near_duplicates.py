@@ -16,7 +16,7 @@ from django.utils.http import urlencode
 from django.utils.text import capfirst
 
 from backoffice.models import KeptDuplicate
-from backoffice.near_duplicates import kept, undecided
+from backoffice.near_duplicates import kept_duplicates, undecided_duplicates
 from backoffice.services import keep_duplicates
 from billing.admin.filters import FlagFilter
 from billing.admin.pages import TransactionAdmin
@@ -100,12 +100,12 @@ class KeepForm(SettingForm):
 # The list of those that wait for a decision.
 UNDECIDED = {"flag": Flag.NEAR_DUPLICATE.value, "window": "all"}
 # Entries that one decision may keep, and those that its page lists.
-MAX_KEPT, MAX_LISTED = 1000, 100
+MAX_CHOSEN, MAX_LISTED = 1000, 100
 
 
 def _next_undecided(request: HttpRequest, row: Transaction) -> Transaction | None:
     """The one below it in the list, or the first one of the list."""
-    rows = undecided(scope_of(request.user).limit(Transaction.objects.order_by("-id")))
+    rows = undecided_duplicates(scope_of(request.user).limit(Transaction.objects.order_by("-id")))
     return rows.filter(pk__lt=row.pk).first() or rows.first()
 
 
@@ -116,11 +116,11 @@ class KeepReasonForm(forms.Form):
 @admin.action(description="Keep the selected …")
 def keep_selected(page: Any, request: HttpRequest, queryset: QuerySet[Transaction]) -> HttpResponse:
     """Asks for one reason, and keeps those of the selected entries that wait for a decision. The list keeps its filter."""
-    rows = list(undecided(queryset).order_by("-id")[: MAX_KEPT + 1])
+    rows = list(undecided_duplicates(queryset).order_by("-id")[: MAX_CHOSEN + 1])
     here = request.get_full_path()
-    if not 0 < len(rows) <= MAX_KEPT:
+    if not 0 < len(rows) <= MAX_CHOSEN:
         text = (
-            f"Keep {MAX_KEPT:,} at most at a time."
+            f"Keep {MAX_CHOSEN:,} at most at a time."
             if rows
             else "None of the selected entries is a near-duplicate that waits for a decision."
         )
@@ -151,9 +151,9 @@ class NearDuplicateFilter(FlagFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() == "kept":
-            return kept(queryset)
+            return kept_duplicates(queryset)
         rows = super().queryset(request, queryset)
-        return undecided(rows) if self.value() == Flag.NEAR_DUPLICATE else rows
+        return undecided_duplicates(rows) if self.value() == Flag.NEAR_DUPLICATE else rows
 
 
 admin.site.unregister(Transaction)
@@ -178,7 +178,7 @@ class OfficeTransactionAdmin(TransactionAdmin):
     def action_links(self, request: HttpRequest, row: Transaction) -> list[dict[str, str]]:
         """Nothing is to be kept of an entry that resembles none, or that was decided."""
         links = super().action_links(request, row)
-        is_open = bool(row.flags) and undecided(Transaction.objects.filter(tenant_id=row.tenant_id, pk=row.pk)).exists()
+        is_open = bool(row.flags) and undecided_duplicates(Transaction.objects.filter(tenant_id=row.tenant_id, pk=row.pk)).exists()
         return links if is_open else [each for each in links if each["title"] != KeepForm.title]
 
     def panels(self, request: HttpRequest, row: Transaction) -> list[Panel]:

@@ -16,8 +16,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from billing import selectors, services
 from billing.admin.filters import FlagFilter, ReversalFilter
-from billing.admin.kept_sums import kept_sums
 from billing.admin.statements import statement_page
+from billing.admin.stored_sums import stored_sums
 from billing.admin.wallet_opening import WalletOpening
 from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, REASON_LENGTH, TYPE_LENGTH, Direction
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet, WalletHold, WalletHoldEntry, type_label
@@ -31,7 +31,7 @@ from kernel.ledger.admin.figures import FigureFilter, figure_url
 from kernel.ledger.admin.formatting import action_link, actor_names, effect, id_link, label, link, money, page_of, row_link
 from kernel.ledger.admin.holds import HoldAdmin, ReleaseHoldForm
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
-from kernel.ledger.admin.sums import KeptSums
+from kernel.ledger.admin.sums import StoredSums
 from kernel.ledger.holds import set_live_held
 from kernel.ledger.money import in_words, trimmed_digits
 
@@ -235,8 +235,8 @@ class TransactionAdmin(WithTypes, CorrectionActions):
     sortable_in_a_tenant = ("occurred_at", "amount")
     icon = "receipt_long"
 
-    def kept_sums(self, request: HttpRequest) -> KeptSums | None:
-        return kept_sums(request)
+    def stored_sums(self, request: HttpRequest) -> StoredSums | None:
+        return stored_sums(request)
 
     def title_of(self, row: Transaction) -> str:
         # A reversal has the direction of what it reverses, and changes the balance the other way.

@@ -48,7 +48,10 @@ def entries_by_key(*, tenant_id: UUID, keys: Sequence[Key]) -> list[tuple[str, s
     with connection.cursor() as cursor:
         cursor.execute(ENTRIES_BY_KEY, [[kind for kind, _ in keys], [reference for _, reference in keys], tenant_id])
         rows = cursor.fetchall()
-    return [(kind, reference, found, bytes(kept), request, unit, size) for kind, reference, found, kept, request, unit, size in rows]
+    return [
+        (kind, reference, found, bytes(stored_digest), request, unit, size)
+        for kind, reference, found, stored_digest, request, unit, size in rows
+    ]
 
 
 def recorded_digests(*, tenant_id: UUID, ids: Sequence[str]) -> dict[str, bytes]:

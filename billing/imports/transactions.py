@@ -94,10 +94,10 @@ class TransactionsAdapter(Adapter):
             raise RowRefused("reason_code", "belongs to a reversal, and a reversal needs it")
         kind = values["type"]
         # The row names the reversed entry by reference, the ledger by id: `complete` fills it in.
-        kept = values.get("facts_digest")
+        given_digest = values.get("facts_digest")
         return Posting(
             key=key_of(kind, values["reference_id"]),
-            digest=facts_digest({**values, "reverses": None}) if kept is None else bytes.fromhex(kept),
+            digest=facts_digest({**values, "reverses": None}) if given_digest is None else bytes.fromhex(given_digest),
             body={"values": values},
             kind=kind,
             occurred_at=values["occurred_at"],

@@ -266,20 +266,20 @@ CHECKS = (
         name="billing_daily_total",
         rule="The totals of each currency, type and UTC day are those of the entries that happened on it.",
         statement="""
-            SELECT coalesce(kept.tenant_id, counted.tenant_id) AS tenant_id, coalesce(kept.currency, counted.currency) AS currency,
-                coalesce(kept.type, counted.type) AS type, coalesce(kept.day, counted.day) AS day,
-                kept.entries, counted.entries AS true_entries, kept.credits, counted.credits AS true_credits,
-                kept.debits, counted.debits AS true_debits
-            FROM (SELECT * FROM billing_dailytotal WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s) AS kept
+            SELECT coalesce(stored.tenant_id, counted.tenant_id) AS tenant_id, coalesce(stored.currency, counted.currency) AS currency,
+                coalesce(stored.type, counted.type) AS type, coalesce(stored.day, counted.day) AS day,
+                stored.entries, counted.entries AS true_entries, stored.credits, counted.credits AS true_credits,
+                stored.debits, counted.debits AS true_debits
+            FROM (SELECT * FROM billing_dailytotal WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s) AS stored
             FULL JOIN (
                 SELECT tenant_id, currency, type, ledger_day(occurred_at) AS day, count(*) AS entries,
                     sum(greatest(effect, 0)) AS credits, sum(greatest(-effect, 0)) AS debits
                 FROM billing_transaction
                 WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
                 GROUP BY tenant_id, currency, type, ledger_day(occurred_at)
-            ) AS counted ON kept.tenant_id = counted.tenant_id AND kept.currency = counted.currency AND kept.type = counted.type
-                AND kept.day = counted.day
-            WHERE (kept.entries, kept.credits, kept.debits) IS DISTINCT FROM (counted.entries, counted.credits, counted.debits)
+            ) AS counted ON stored.tenant_id = counted.tenant_id AND stored.currency = counted.currency AND stored.type = counted.type
+                AND stored.day = counted.day
+            WHERE (stored.entries, stored.credits, stored.debits) IS DISTINCT FROM (counted.entries, counted.credits, counted.debits)
         """,
     ),
     Check(

@@ -86,14 +86,14 @@ class TransactionsAdapter(Adapter):
 
     def pack(self, posting: Posting, audit: Mapping[str, Any]) -> None:
         values = posting.body
-        kept = {name: values[name] for name in ("grant_id", "grant_key", "facts_digest") if name in values}
+        body = {name: values[name] for name in ("grant_id", "grant_key", "facts_digest") if name in values}
         # A row of a kind that the ledger itself posts has no digest, unless the file gives it a key, by which it may be repeated.
-        kept["has_digest"] = posting.kind in services.KINDS_WITH_KEY or not values.keys().isdisjoint({"idempotency_key", "facts_digest"})
-        is_known = kept["has_digest"] and "grant_id" in values
+        body["has_digest"] = posting.kind in services.KINDS_WITH_KEY or not values.keys().isdisjoint({"idempotency_key", "facts_digest"})
+        is_known = body["has_digest"] and "grant_id" in values
         if "consumption" in values:
-            kept["draw"] = {**values["consumption"], **audit}
+            body["draw"] = {**values["consumption"], **audit}
         line = services.transaction_line(values, digest=posting.digest if is_known else None)
-        posting.payload, posting.body = encoded({**line, **audit}), kept
+        posting.payload, posting.body = encoded({**line, **audit}), body
 
     def complete(self, tenant: Tenant, postings: Sequence[Posting], new_types: NewTypes | None = None) -> None:
         keys = {posting.body["grant_key"] for posting in postings if "grant_id" not in posting.body}

@@ -102,12 +102,12 @@ def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, sched
             issued.append(_issue(audit, schedule))
             _advance(schedule)
         if issued:
-            kept = RecurringGrant.objects.filter(tenant_id=tenant_id, id=schedule_id)
-            kept.update(next_period=schedule.next_period, next_on=schedule.next_on)
+            rows = RecurringGrant.objects.filter(tenant_id=tenant_id, id=schedule_id)
+            rows.update(next_period=schedule.next_period, next_on=schedule.next_on)
             if schedule.status != ScheduleStatus.ACTIVE:
                 # By itself, because the history of settings records each update that names the status.
                 with setting_author(actor=actor, request_id=request_id):
-                    kept.update(status=schedule.status)
+                    rows.update(status=schedule.status)
     return issued
 
 
@@ -130,8 +130,8 @@ def recurring_grant_line(facts: Mapping[str, Any]) -> dict[str, Any]:
         _check(values, schedule.next_on, today)
     else:
         _check({**values, "ends_on": None}, today, today)
-    kept = facts.get("facts_digest")
-    facts_digest = digest(values, SCHEDULE_FACTS) if kept is None else bytes.fromhex(kept)
+    given_digest = facts.get("facts_digest")
+    facts_digest = digest(values, SCHEDULE_FACTS) if given_digest is None else bytes.fromhex(given_digest)
     more = {"next_on": schedule.next_on, "facts_digest": facts_digest, "occurred_at": facts["occurred_at"]}
     return {**values, **more, "id": facts.get("id") or new_id()}
 

@@ -348,12 +348,12 @@ class JsonObject(Field):
             raise Refused("not_json_object")
         if source is None:
             raise TypeError("A JSON object is kept as its text: it can be read from a body only.")
-        return self._kept(source.raw)
+        return self._checked(source.raw)
 
     def parse_raw(self, raw: bytes) -> RawJson:
         if raw[:1] != b"{":
             raise Refused("not_json_object")
-        return self._kept(raw.decode())
+        return self._checked(raw.decode())
 
     def plain(self, value: str) -> msgspec.Raw:
         return msgspec.Raw(value.encode())
@@ -361,7 +361,7 @@ class JsonObject(Field):
     def schema(self) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": True}
 
-    def _kept(self, text: str) -> RawJson:
+    def _checked(self, text: str) -> RawJson:
         if len(text) * 4 > self.max_size and len(text.encode(errors="surrogatepass")) > self.max_size:
             raise Refused("too_long", max=self.max_size)
         if "\\u" in text:

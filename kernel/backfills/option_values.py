@@ -36,8 +36,10 @@ def options_given(adapter: Adapter, given: Mapping[str, Any], base: ReadingOptio
 def _mapped(base: ReadingOptions, given: list[tuple[str, str]], ignored: list[str]) -> dict[str, str]:
     """A column that --map or --ignore names again isn't what the profile made of it; nor is another column ours any more."""
     ours = {column for _, column in given}
-    kept = {theirs: column for theirs, column in base.mapped.items() if theirs not in ignored and (column not in ours or "." in column)}
-    return {**kept, **dict(given)}
+    of_profile = {
+        theirs: column for theirs, column in base.mapped.items() if theirs not in ignored and (column not in ours or "." in column)
+    }
+    return {**of_profile, **dict(given)}
 
 
 def _numbers(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -228,8 +228,8 @@ def add_evidence(*, tenant_id: UUID, actor: str, correction_id: UUID, files: Seq
         get_request(tenant_id=tenant_id, correction_id=correction_id)
         # Locked, so that two calls don't both find room for their files.
         correction = CorrectionRequest.objects.select_for_update().get(tenant_id=tenant_id, id=correction_id)
-        kept = correction.evidence.filter(actor=actor)
-        files = [file for file in files if not kept.filter(name=file.name[:255], content=file.content).exists()]
+        present = correction.evidence.filter(actor=actor)
+        files = [file for file in files if not present.filter(name=file.name[:255], content=file.content).exists()]
         if correction.evidence.count() + len(files) > MAX_EVIDENCE_FILES:
             raise TooManyFiles(max=MAX_EVIDENCE_FILES)
         _write_evidence(correction, files, actor=actor)

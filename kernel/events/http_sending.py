@@ -126,8 +126,8 @@ def _exchange(request: Request, answer: Answer, deadline: _Deadline) -> None:
     addresses = _addresses(target)
     routes = [Route(target.scheme, target.host, target.port, address, settings.WEBHOOK_CA_FILE) for address in addresses]
     connections = ((idle_connections.take(route), route) for route in routes)
-    kept, kept_route = next((found for found in connections if found[0] is not None), (None, routes[0]))
-    if kept is not None and _try_open_connection(kept, kept_route, request, answer, deadline):
+    open_connection, open_route = next((found for found in connections if found[0] is not None), (None, routes[0]))
+    if open_connection is not None and _try_open_connection(open_connection, open_route, request, answer, deadline):
         return
     connection, route = _connected(target, routes, answer, deadline)
     _ask(connection, route, request, answer)
@@ -153,7 +153,7 @@ def _shown_address(route: Route) -> str:
 def _ask(connection: HTTPConnection, route: Route, request: Request, answer: Answer) -> None:
     """Send the request, read the answer, and keep the connection if the receiver does."""
     target = check_url(request.url)
-    is_kept = False
+    is_reusable = False
     try:
         connection.request("POST", target.path, body=request.body, headers=_headers(request, target), preload_content=False)
         response = connection.getresponse()
@@ -167,9 +167,9 @@ def _ask(connection: HTTPConnection, route: Route, request: Request, answer: Ans
         elif not 200 <= response.status < 300:
             answer.error = f"status {response.status}"
         # http.client gives the socket away where the receiver will end the connection.
-        is_kept = response.closed and connection.sock is not None
+        is_reusable = response.closed and connection.sock is not None
     finally:
-        if is_kept:
+        if is_reusable:
             idle_connections.put(route, connection)
         else:
             connection.close()

@@ -19,12 +19,12 @@ from kernel.ledger.admin.fields import PlainDecimalField
 from kernel.ledger.admin.figures import FigureFilter
 from kernel.ledger.admin.formatting import actor_names, id_link, joined, json_block, label, money, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
-from kernel.ledger.admin.sums import KeptSums
+from kernel.ledger.admin.sums import StoredSums
 from kernel.ledger.money import trimmed_digits
 from metering.admin.cost_columns import COST_COLUMNS
 from metering.admin.decisions import rounds_of
 from metering.admin.filters import EstimateFilter, StaleFilter
-from metering.admin.kept_sums import kept_sums
+from metering.admin.stored_sums import stored_sums
 from metering.choices import ReportedCosts
 from metering.models import Cost, Fact, Policy, Rollup, StatusChange, Trace, Transaction
 from metering.services import settings
@@ -250,8 +250,8 @@ class CostAdmin(CorrectionActions):
         "resource_name": F("transaction__resource_name"),
     }
 
-    def kept_sums(self, request: HttpRequest) -> KeptSums | None:
-        return kept_sums(request)
+    def stored_sums(self, request: HttpRequest) -> StoredSums | None:
+        return stored_sums(request)
 
     def panels(self, request: HttpRequest, row: Cost) -> list[Panel]:
         return [cost_timeline(row.transaction)]

@@ -21,14 +21,14 @@ ROLLUPS = """
 WITH tenant AS (
     SELECT id FROM tenants_tenant WHERE %(tenant)s::uuid IS NULL OR id = %(tenant)s::uuid
 ), both_sides AS (
-    SELECT kept.tenant_id, kept.grain::text, kept.starts_at, kept.service_id, kept.agent_id, '' AS currency, kept.transactions,
-        kept.succeeded, kept.failed, kept.denied, kept.cancelled, 0 AS costs, 0::numeric AS amount, 0::numeric AS estimated
-    FROM metering_rollup AS kept JOIN tenant ON tenant.id = kept.tenant_id
+    SELECT stored.tenant_id, stored.grain::text, stored.starts_at, stored.service_id, stored.agent_id, '' AS currency, stored.transactions,
+        stored.succeeded, stored.failed, stored.denied, stored.cancelled, 0 AS costs, 0::numeric AS amount, 0::numeric AS estimated
+    FROM metering_rollup AS stored JOIN tenant ON tenant.id = stored.tenant_id
     UNION ALL
-    SELECT kept.tenant_id, kept.grain, kept.starts_at, kept.service_id, kept.agent_id, kept.currency, 0, 0, 0, 0, 0,
-        kept.costs, kept.amount, kept.estimated
-    FROM metering_rollup AS kept JOIN tenant ON tenant.id = kept.tenant_id
-    WHERE kept.currency <> ''
+    SELECT stored.tenant_id, stored.grain, stored.starts_at, stored.service_id, stored.agent_id, stored.currency, 0, 0, 0, 0, 0,
+        stored.costs, stored.amount, stored.estimated
+    FROM metering_rollup AS stored JOIN tenant ON tenant.id = stored.tenant_id
+    WHERE stored.currency <> ''
     UNION ALL
     SELECT tenant.id, counted.grain, counted.starts_at, counted.service_id, counted.agent_id, counted.currency, -counted.transactions,
         -counted.succeeded, -counted.failed, -counted.denied, -counted.cancelled, -counted.costs, -counted.amount, -counted.estimated

@@ -34,19 +34,19 @@ WITH counted AS (
     JOIN metering_service AS service ON service.tenant_id = counted.tenant_id AND service.id = counted.service_id
     JOIN metering_trace AS trace ON trace.tenant_id = counted.tenant_id AND trace.id = counted.trace_id
     LEFT JOIN spent ON spent.tenant_id = counted.tenant_id AND spent.transaction_id = counted.id
-), kept AS (
+), stored AS (
     SELECT used.* FROM metering_usage AS used
     WHERE (%(tenant)s::uuid IS NULL OR used.tenant_id = %(tenant)s::uuid) AND NOT EXISTS (
         SELECT FROM metering_usagenote AS note WHERE note.tenant_id = used.tenant_id AND note.transaction_id = used.transaction_id
     )
 )
-SELECT coalesce(kept.tenant_id, expected.tenant_id) AS tenant_id, coalesce(kept.transaction_id, expected.transaction_id) AS id,
-    coalesce(kept.currency, expected.currency) AS currency, kept.amount AS kept, expected.amount AS expected
-FROM kept FULL JOIN expected
-    ON expected.tenant_id = kept.tenant_id AND expected.transaction_id = kept.transaction_id AND expected.currency = kept.currency
+SELECT coalesce(stored.tenant_id, expected.tenant_id) AS tenant_id, coalesce(stored.transaction_id, expected.transaction_id) AS id,
+    coalesce(stored.currency, expected.currency) AS currency, stored.amount AS stored, expected.amount AS expected
+FROM stored FULL JOIN expected
+    ON expected.tenant_id = stored.tenant_id AND expected.transaction_id = stored.transaction_id AND expected.currency = stored.currency
 WHERE (
-        kept.occurred_at, kept.recorded_at, kept.service, kept.action, kept.resource, kept.agent, kept.customer, kept.trace, kept.outcome,
-        kept.transactions, kept.repeated, kept.amount, kept.estimated
+        stored.occurred_at, stored.recorded_at, stored.service, stored.action, stored.resource, stored.agent, stored.customer, stored.trace,
+        stored.outcome, stored.transactions, stored.repeated, stored.amount, stored.estimated
     ) IS DISTINCT FROM (
         expected.occurred_at, expected.recorded_at, expected.service, expected.action, expected.resource, expected.agent,
         expected.customer, expected.trace, expected.outcome, expected.transactions::bigint, expected.repeated::bigint, expected.amount,
@@ -63,13 +63,13 @@ USAGE_SUMS = f"""
 WITH withdrawn AS (
     SELECT key.tenant_id, key.number FROM metering_usagekey AS key WHERE key.withdrawn_at IS NOT NULL
 ), both_sides AS (
-    SELECT kept.tenant_id, kept.first_dimension, kept.second_dimension, kept.grain::text AS grain, kept.clock::text AS clock,
-        kept.starts_at, kept.first, kept.second, kept.currency::text AS currency, kept.outcome::text AS outcome,
-        {", ".join(f"kept.{name}" for name in USAGE_MEASURES)}
-    FROM metering_usagesum AS kept
-    WHERE (%(tenant)s::uuid IS NULL OR kept.tenant_id = %(tenant)s::uuid) AND NOT EXISTS (
+    SELECT stored.tenant_id, stored.first_dimension, stored.second_dimension, stored.grain::text AS grain, stored.clock::text AS clock,
+        stored.starts_at, stored.first, stored.second, stored.currency::text AS currency, stored.outcome::text AS outcome,
+        {", ".join(f"stored.{name}" for name in USAGE_MEASURES)}
+    FROM metering_usagesum AS stored
+    WHERE (%(tenant)s::uuid IS NULL OR stored.tenant_id = %(tenant)s::uuid) AND NOT EXISTS (
         SELECT FROM withdrawn
-        WHERE withdrawn.tenant_id = kept.tenant_id AND withdrawn.number IN (kept.first_dimension, kept.second_dimension)
+        WHERE withdrawn.tenant_id = stored.tenant_id AND withdrawn.number IN (stored.first_dimension, stored.second_dimension)
     )
     UNION ALL
     SELECT used.tenant_id, part.first_dimension, part.second_dimension, part.grain, part.clock, part.starts_at, part.first, part.second,

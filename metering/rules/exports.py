@@ -30,10 +30,10 @@ AGENTS = f"""(
 )"""  # noqa: S608 - made of constants
 VERSIONS = f"""(
     SELECT json_agg(json_build_object(
-        'id', kept.id, 'version', kept.version, 'change', kept.change, 'definition', kept.definition, 'actor', kept.actor,
-        'createdAt', {moment("kept.created_at")}
-    ) ORDER BY kept.version)
-    FROM rules_ruleversion AS kept WHERE kept.tenant_id = rule.tenant_id AND kept.rule_id = rule.id
+        'id', stored.id, 'version', stored.version, 'change', stored.change, 'definition', stored.definition, 'actor', stored.actor,
+        'createdAt', {moment("stored.created_at")}
+    ) ORDER BY stored.version)
+    FROM rules_ruleversion AS stored WHERE stored.tenant_id = rule.tenant_id AND stored.rule_id = rule.id
 )"""  # noqa: S608 - made of constants
 DENIALS = f"""(
     SELECT json_agg(json_build_object(

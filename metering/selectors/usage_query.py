@@ -231,7 +231,7 @@ def _statement(question: UsageQuestion, uses: Sequence[_Use], *, limit: int, aft
     spans = {span: number for number, span in enumerate(dict.fromkeys(use.span for use in uses))}
     parameters = {"tenant": question.tenant_id, "limit": limit} | _columns_of(uses, spans)
     groups = [f"group_{number}" for number in range(len(question.group_by))]
-    by_sums, by_transactions = ({span: spans[span] for span in spans if bool(span.grain) is is_kept} for is_kept in (True, False))
+    by_sums, by_transactions = ({span: spans[span] for span in spans if bool(span.grain) is has_sums} for has_sums in (True, False))
     parts = [_from_sums(question, by_sums, parameters)] if by_sums else []
     parts += [_from_transactions(question, by_transactions, parameters)] if by_transactions else []
     # A part may be used several times; most questions take nothing off.
@@ -299,9 +299,9 @@ def _from_sums(question: UsageQuestion, spans: Mapping[_Span, int], parameters: 
                 AS span (number, grain, since, until)
         """,
         source="""
-            metering_usagesum AS kept WHERE kept.tenant_id = %(tenant)s AND kept.first_dimension = %(dimension_1)s
-                AND kept.second_dimension = %(dimension_2)s AND kept.grain = span.grain AND kept.clock = ANY (%(clocks)s)
-                AND kept.starts_at >= span.since AND kept.starts_at < span.until
+            metering_usagesum AS stored WHERE stored.tenant_id = %(tenant)s AND stored.first_dimension = %(dimension_1)s
+                AND stored.second_dimension = %(dimension_2)s AND stored.grain = span.grain AND stored.clock = ANY (%(clocks)s)
+                AND stored.starts_at >= span.since AND stored.starts_at < span.until
         """,
     )
 
@@ -315,7 +315,9 @@ def _from_transactions(question: UsageQuestion, spans: Mapping[_Span, int], para
         columns=columns,
         parameters=parameters,
         spans="unnest(%(own_spans)s::integer[], %(own_since)s::timestamptz[], %(own_until)s::timestamptz[]) AS span (number, since, until)",
-        source=f"metering_usage AS kept WHERE kept.tenant_id = %(tenant)s AND kept.{time} >= span.since AND kept.{time} < span.until",
+        source=(
+            f"metering_usage AS stored WHERE stored.tenant_id = %(tenant)s AND stored.{time} >= span.since AND stored.{time} < span.until"
+        ),
     )
 
 
@@ -332,17 +334,17 @@ def _part(question: UsageQuestion, *, columns: Mapping[str, str], parameters: di
     for number, (name, value) in enumerate(sorted(question.filters.items())):
         parameters[f"filter_{number}"] = value
         # Transactions without a cost have the empty currency.
-        is_absent = f"kept.{columns[name]} IS NULL" if name != "currency" else "kept.currency = ''"
+        is_absent = f"stored.{columns[name]} IS NULL" if name != "currency" else "stored.currency = ''"
         # An identifier's own column may have an index.
         column, cast = (name, "::uuid") if columns[name].endswith("::text") else (columns[name], "")
-        conditions.append(is_absent if value is None else f"kept.{column} = %(filter_{number})s{cast}")
-    groups = [f"kept.{columns[name]} AS group_{number}" for number, name in enumerate(question.group_by)]
+        conditions.append(is_absent if value is None else f"stored.{column} = %(filter_{number})s{cast}")
+    groups = [f"stored.{columns[name]} AS group_{number}" for number, name in enumerate(question.group_by)]
     numbers = ", ".join(str(number) for number in range(1, 2 + len(groups)))
     return f"""
         SELECT span.number AS span, read.*
         FROM {spans}
         CROSS JOIN LATERAL (
-            SELECT {", ".join([*groups, "kept.currency"])}, {", ".join(f"sum(kept.{name}) AS {name}" for name in question.measures)}
+            SELECT {", ".join([*groups, "stored.currency"])}, {", ".join(f"sum(stored.{name}) AS {name}" for name in question.measures)}
             FROM {" AND ".join([source, *conditions])}
             GROUP BY {numbers}
         ) AS read

@@ -22,19 +22,19 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 FACT, COST, MOVE = range(3)
 # metering_amend dates a change of status by the database's clock. An imported one gets the time of the file.
 SET_STATUS_DATES = """
-UPDATE metering_transaction AS kept SET
-    preparing_at = COALESCE(dates.preparing_at, kept.preparing_at),
-    authorized_at = COALESCE(dates.authorized_at, kept.authorized_at),
-    denied_at = COALESCE(dates.denied_at, kept.denied_at),
-    cancelled_at = COALESCE(dates.cancelled_at, kept.cancelled_at),
-    completed_at = COALESCE(dates.completed_at, kept.completed_at),
-    decline_reason = COALESCE(dates.decline_reason, kept.decline_reason)
+UPDATE metering_transaction AS stored SET
+    preparing_at = COALESCE(dates.preparing_at, stored.preparing_at),
+    authorized_at = COALESCE(dates.authorized_at, stored.authorized_at),
+    denied_at = COALESCE(dates.denied_at, stored.denied_at),
+    cancelled_at = COALESCE(dates.cancelled_at, stored.cancelled_at),
+    completed_at = COALESCE(dates.completed_at, stored.completed_at),
+    decline_reason = COALESCE(dates.decline_reason, stored.decline_reason)
 FROM jsonb_to_recordset(%s::jsonb) AS dates (
     tenant_id uuid, id uuid, preparing_at timestamptz, authorized_at timestamptz, denied_at timestamptz, cancelled_at timestamptz,
     completed_at timestamptz, decline_reason text
 )
-WHERE kept.tenant_id = dates.tenant_id AND kept.id = dates.id
-RETURNING kept.id
+WHERE stored.tenant_id = dates.tenant_id AND stored.id = dates.id
+RETURNING stored.id
 """
 
 

@@ -20,7 +20,7 @@ RULE = "The model, the tokens and the values of declared keys that a transaction
 
 
 def find_misread_usage(tenant_id: UUID | None, at_most: int) -> Iterator[Violation]:
-    """The first transactions that count for something else than they say. A violation's `facts` name what differs: the kept value first."""
+    """The first transactions that count for something else than they say. A violation's `facts` say what differs: the stored value first."""
     check = Check(name=NAME, rule=RULE, statement="")
     keys: dict[UUID, list[UsageKey]] = {}
     return islice(
@@ -29,19 +29,19 @@ def find_misread_usage(tenant_id: UUID | None, at_most: int) -> Iterator[Violati
 
 
 def _differing(row: Row, known: dict[UUID, list[UsageKey]]) -> Row | None:
-    """What is kept of a transaction beside what is read now; None where they agree. `known`: the declared keys of tenants met before."""
+    """What is stored of a transaction beside what is read now; None where they agree. `known`: the declared keys of tenants met before."""
     tenant_id = row["tenant_id"]
     if tenant_id not in known:
         known[tenant_id] = list(query_usage_keys(tenant_id=tenant_id))
-    kept_values = parsed_json(row["keys"])
+    stored_keys = parsed_json(row["keys"])
     # A transaction that was counted before a key was declared doesn't have it.
-    keys = [key for key in known[tenant_id] if str(key.number) in kept_values]
+    keys = [key for key in known[tenant_id] if str(key.number) in stored_keys]
     reading = read_transaction(SimpleNamespace(**row), keys=keys)
-    kept: dict[str, Any] = {"model": row["model"], **{name: int(row[name]) for name in TOKENS}}
-    said: dict[str, Any] = {"model": reading.get("model"), **{name: int(reading.get(name, 0)) for name in TOKENS}}
-    kept |= {str(key): kept_values[str(key.number)] for key in keys}
-    said |= {str(key): reading["keys"][str(key.number)] for key in keys}
-    wrong = [name for name in kept if kept[name] != said[name]]
+    stored: dict[str, Any] = {"model": row["model"], **{name: int(row[name]) for name in TOKENS}}
+    read: dict[str, Any] = {"model": reading.get("model"), **{name: int(reading.get(name, 0)) for name in TOKENS}}
+    stored |= {str(key): stored_keys[str(key.number)] for key in keys}
+    read |= {str(key): reading["keys"][str(key.number)] for key in keys}
+    wrong = [name for name in stored if stored[name] != read[name]]
     if not wrong:
         return None
-    return {"tenant_id": tenant_id, "id": row["id"]} | {name: [kept[name], said[name]] for name in wrong}
+    return {"tenant_id": tenant_id, "id": row["id"]} | {name: [stored[name], read[name]] for name in wrong}

@@ -70,7 +70,7 @@ BEGIN
             sum(cache_write_tokens), sum(input_audio_tokens), sum(output_audio_tokens), sum(reasoning_tokens), 'month', digest
         FROM daily GROUP BY a, b, clock, date_trunc('month', starts_at, 'UTC'), digest
     )
-    INSERT INTO metering_usagesum AS kept (
+    INSERT INTO metering_usagesum AS stored (
         id, tenant_id, first_dimension, second_dimension, grain, clock, starts_at, digest, first, second, currency, outcome,
         transactions, repeated, amount, estimated, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, input_audio_tokens,
         output_audio_tokens, reasoning_tokens
@@ -85,17 +85,17 @@ BEGIN
         input_audio_tokens, output_audio_tokens, reasoning_tokens
     ) <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     ON CONFLICT (tenant_id, first_dimension, second_dimension, grain, clock, starts_at, digest) DO UPDATE SET
-        transactions = kept.transactions + excluded.transactions,
-        repeated = kept.repeated + excluded.repeated,
-        amount = kept.amount + excluded.amount,
-        estimated = kept.estimated + excluded.estimated,
-        input_tokens = kept.input_tokens + excluded.input_tokens,
-        output_tokens = kept.output_tokens + excluded.output_tokens,
-        cache_read_tokens = kept.cache_read_tokens + excluded.cache_read_tokens,
-        cache_write_tokens = kept.cache_write_tokens + excluded.cache_write_tokens,
-        input_audio_tokens = kept.input_audio_tokens + excluded.input_audio_tokens,
-        output_audio_tokens = kept.output_audio_tokens + excluded.output_audio_tokens,
-        reasoning_tokens = kept.reasoning_tokens + excluded.reasoning_tokens
-    WHERE kept.tenant_id = excluded.tenant_id;
+        transactions = stored.transactions + excluded.transactions,
+        repeated = stored.repeated + excluded.repeated,
+        amount = stored.amount + excluded.amount,
+        estimated = stored.estimated + excluded.estimated,
+        input_tokens = stored.input_tokens + excluded.input_tokens,
+        output_tokens = stored.output_tokens + excluded.output_tokens,
+        cache_read_tokens = stored.cache_read_tokens + excluded.cache_read_tokens,
+        cache_write_tokens = stored.cache_write_tokens + excluded.cache_write_tokens,
+        input_audio_tokens = stored.input_audio_tokens + excluded.input_audio_tokens,
+        output_audio_tokens = stored.output_audio_tokens + excluded.output_audio_tokens,
+        reasoning_tokens = stored.reasoning_tokens + excluded.reasoning_tokens
+    WHERE stored.tenant_id = excluded.tenant_id;
 END
 $$;

@@ -44,10 +44,10 @@ BEGIN
     policy.has_rules := coalesce(policy.has_rules, false);
     SELECT policy.holds_estimates OR bool_or(locked.requires_payment) INTO pays
     FROM (
-        SELECT kept.requires_payment
-        FROM metering_transaction kept
-        WHERE kept.tenant_id = tenant AND kept.id = ANY (wanted)
-        ORDER BY kept.id
+        SELECT stored.requires_payment
+        FROM metering_transaction stored
+        WHERE stored.tenant_id = tenant AND stored.id = ANY (wanted)
+        ORDER BY stored.id
         FOR NO KEY UPDATE
     ) AS locked;
     IF pays THEN

@@ -17,7 +17,7 @@ DECLARE
     placed paying_hold_result;
 BEGIN
     amended.deltas := '{}';
-    SELECT * INTO owner FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = item.transaction_id;
+    SELECT * INTO owner FROM metering_transaction stored WHERE stored.tenant_id = tenant AND stored.id = item.transaction_id;
     -- Read under the lock. A clock that was set back doesn't put a change before the transaction's last one.
     done.created_at := GREATEST(clock_timestamp(), owner.updated_at);
     done.status := owner.status;

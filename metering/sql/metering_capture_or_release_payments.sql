@@ -25,9 +25,9 @@ BEGIN
         PERFORM paying_add_missing_payments(tenant, owner, has_failed, moment, item.actor, item.request_id);
     END IF;
     FOR payment IN
-        SELECT * FROM paying_payment kept
-        WHERE kept.tenant_id = tenant AND kept.transaction_id = owner.id
-        ORDER BY kept.id
+        SELECT * FROM paying_payment stored
+        WHERE stored.tenant_id = tenant AND stored.transaction_id = owner.id
+        ORDER BY stored.id
         FOR NO KEY UPDATE
     LOOP
         IF payment.payer <> 'ledger' AND is_over AND payment.closed_at IS NULL THEN

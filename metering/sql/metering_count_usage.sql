@@ -19,12 +19,12 @@ DECLARE
     counted metering_counted[];
 BEGIN
     WITH deleted AS (
-        DELETE FROM metering_usage kept WHERE kept.tenant_id = tenant AND kept.transaction_id = ANY (wanted)
+        DELETE FROM metering_usage stored WHERE stored.tenant_id = tenant AND stored.transaction_id = ANY (wanted)
         RETURNING ROW(
-            kept.occurred_at, kept.recorded_at, kept.service, kept.action, kept.resource, kept.model, kept.agent, kept.customer,
-            kept.currency, kept.outcome, kept.keys, kept.transactions, kept.repeated, kept.amount, kept.estimated, kept.input_tokens,
-            kept.output_tokens, kept.cache_read_tokens, kept.cache_write_tokens, kept.input_audio_tokens, kept.output_audio_tokens,
-            kept.reasoning_tokens
+            stored.occurred_at, stored.recorded_at, stored.service, stored.action, stored.resource, stored.model, stored.agent,
+            stored.customer, stored.currency, stored.outcome, stored.keys, stored.transactions, stored.repeated, stored.amount,
+            stored.estimated, stored.input_tokens, stored.output_tokens, stored.cache_read_tokens, stored.cache_write_tokens,
+            stored.input_audio_tokens, stored.output_audio_tokens, stored.reasoning_tokens
         )::metering_counted AS whole
     )
     SELECT array_agg(whole) INTO gone FROM deleted;
@@ -43,7 +43,7 @@ BEGIN
         WHERE cost.tenant_id = tenant AND cost.transaction_id = ANY (wanted) AND cost.is_active
         GROUP BY cost.transaction_id, cost.fiat_asset_symbol
     ), inserted AS (
-        INSERT INTO metering_usage AS kept (
+        INSERT INTO metering_usage AS stored (
             id, tenant_id, transaction_id, currency, occurred_at, recorded_at, service, action, resource, model, agent, customer, trace,
             outcome, keys, transactions, repeated, amount, estimated, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
             input_audio_tokens, output_audio_tokens, reasoning_tokens
@@ -62,19 +62,19 @@ BEGIN
         LEFT JOIN spent ON spent.transaction_id = owner.id
         CROSS JOIN LATERAL (SELECT (spent.is_first IS NOT FALSE)::integer AS is_one) first
         RETURNING ROW(
-            kept.occurred_at, kept.recorded_at, kept.service, kept.action, kept.resource, kept.model, kept.agent, kept.customer,
-            kept.currency, kept.outcome, kept.keys, kept.transactions, kept.repeated, kept.amount, kept.estimated, kept.input_tokens,
-            kept.output_tokens, kept.cache_read_tokens, kept.cache_write_tokens, kept.input_audio_tokens, kept.output_audio_tokens,
-            kept.reasoning_tokens
+            stored.occurred_at, stored.recorded_at, stored.service, stored.action, stored.resource, stored.model, stored.agent,
+            stored.customer, stored.currency, stored.outcome, stored.keys, stored.transactions, stored.repeated, stored.amount,
+            stored.estimated, stored.input_tokens, stored.output_tokens, stored.cache_read_tokens, stored.cache_write_tokens,
+            stored.input_audio_tokens, stored.output_audio_tokens, stored.reasoning_tokens
         )::metering_counted AS whole
     )
     SELECT array_agg(whole) INTO counted FROM inserted;
 
     PERFORM metering_add_usage(tenant, numbers, gone, counted);
     DELETE FROM metering_usagenote note WHERE note.tenant_id = tenant AND note.id = ANY (notes);
-    INSERT INTO metering_usageprogress AS kept (id, tenant_id, counted_until)
+    INSERT INTO metering_usageprogress AS stored (id, tenant_id, counted_until)
     VALUES (gen_random_uuid(), tenant, metering_count_usage.counted_until)
-    ON CONFLICT (tenant_id) DO UPDATE SET counted_until = greatest(kept.counted_until, excluded.counted_until)
-    WHERE kept.tenant_id = excluded.tenant_id;
+    ON CONFLICT (tenant_id) DO UPDATE SET counted_until = greatest(stored.counted_until, excluded.counted_until)
+    WHERE stored.tenant_id = excluded.tenant_id;
 END
 $$;

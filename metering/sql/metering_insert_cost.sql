@@ -28,8 +28,8 @@ BEGIN
         owner.occurred_at, owner.service_id, owner.agent_id, cost.currency, cost.amount, cost.is_estimate, 1
     );
     FOREACH earlier IN ARRAY coalesce(superseded, '{}') LOOP
-        UPDATE metering_cost AS kept SET is_active = false, superseded_at = moment, superseded_by_id = cost.id
-        WHERE kept.tenant_id = tenant AND kept.id = earlier.id;
+        UPDATE metering_cost AS stored SET is_active = false, superseded_at = moment, superseded_by_id = cost.id
+        WHERE stored.tenant_id = tenant AND stored.id = earlier.id;
         deltas := deltas || metering_cost_delta(
             owner.occurred_at, owner.service_id, owner.agent_id, earlier.fiat_asset_symbol, earlier.fiat_amount, earlier.is_estimate, -1
         );

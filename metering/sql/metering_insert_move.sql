@@ -10,18 +10,18 @@ DECLARE
     move CONSTANT metering_new_move := item.move;
     status_occurred_at CONSTANT timestamptz := coalesce(item.occurred_at, moment);
 BEGIN
-    UPDATE metering_transaction AS kept SET
+    UPDATE metering_transaction AS stored SET
         status = move.to_status,
-        round = coalesce(move.round, kept.round),
+        round = coalesce(move.round, stored.round),
         outcome = move.call_outcome,
         decline_reason = CASE WHEN move.to_status = 'denied' THEN move.reason END,
         updated_at = moment,
-        preparing_at = CASE WHEN move.to_status = 'preparing' THEN status_occurred_at ELSE kept.preparing_at END,
-        authorized_at = CASE WHEN move.to_status = 'authorized' THEN status_occurred_at ELSE kept.authorized_at END,
-        denied_at = CASE WHEN move.to_status = 'denied' THEN status_occurred_at ELSE kept.denied_at END,
-        cancelled_at = CASE WHEN move.to_status = 'cancelled' THEN status_occurred_at ELSE kept.cancelled_at END,
-        completed_at = CASE WHEN move.to_status = 'completed' THEN status_occurred_at ELSE kept.completed_at END
-    WHERE kept.tenant_id = tenant AND kept.id = owner.id;
+        preparing_at = CASE WHEN move.to_status = 'preparing' THEN status_occurred_at ELSE stored.preparing_at END,
+        authorized_at = CASE WHEN move.to_status = 'authorized' THEN status_occurred_at ELSE stored.authorized_at END,
+        denied_at = CASE WHEN move.to_status = 'denied' THEN status_occurred_at ELSE stored.denied_at END,
+        cancelled_at = CASE WHEN move.to_status = 'cancelled' THEN status_occurred_at ELSE stored.cancelled_at END,
+        completed_at = CASE WHEN move.to_status = 'completed' THEN status_occurred_at ELSE stored.completed_at END
+    WHERE stored.tenant_id = tenant AND stored.id = owner.id;
     INSERT INTO metering_statuschange (
         id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, from_status, to_status, round, reason,
         idempotency_key, facts_digest

@@ -11,7 +11,7 @@ DECLARE
     ended metering_amendment;
     move metering_new_move;
 BEGIN
-    SELECT * INTO owner FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = item.id;
+    SELECT * INTO owner FROM metering_transaction stored WHERE stored.tenant_id = tenant AND stored.id = item.id;
     move.to_status := owner.status;
     move.call_outcome := owner.outcome;
     ended.transaction_id := owner.id;

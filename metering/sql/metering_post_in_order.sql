@@ -62,7 +62,8 @@ BEGIN
             IF policy.holds_estimates AND posted.status = 'completed' AND items[ordinal].status IS NULL THEN
                 deltas := deltas || metering_pay_finished(tenant, items[ordinal], posted.created_at);
                 posted.requires_payment := EXISTS (
-                    SELECT FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = posted.id AND kept.requires_payment
+                    SELECT FROM metering_transaction stored
+                    WHERE stored.tenant_id = tenant AND stored.id = posted.id AND stored.requires_payment
                 );
                 finished := finished || posted.id;
             END IF;

@@ -30,10 +30,10 @@ DECLARE
     changes metering_change[] := '{}';
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(rules_lock_number(tenant));
-    PERFORM kept.id
-    FROM metering_transaction kept
-    WHERE kept.tenant_id = tenant AND kept.id = ANY (ARRAY(SELECT one.transaction_id FROM unnest(items) one))
-    ORDER BY kept.id
+    PERFORM stored.id
+    FROM metering_transaction stored
+    WHERE stored.tenant_id = tenant AND stored.id = ANY (ARRAY(SELECT one.transaction_id FROM unnest(items) one))
+    ORDER BY stored.id
     FOR NO KEY UPDATE;
     FOREACH item IN ARRAY items LOOP
         amended := metering_reauthorize_single(tenant, item);

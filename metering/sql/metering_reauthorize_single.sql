@@ -21,7 +21,7 @@ DECLARE
     amended metering_amended;
 BEGIN
     amended.deltas := '{}';
-    SELECT * INTO owner FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = item.transaction_id;
+    SELECT * INTO owner FROM metering_transaction stored WHERE stored.tenant_id = tenant AND stored.id = item.transaction_id;
     done := metering_find_round(tenant, item, owner.round);
     IF done.outcome IS NULL THEN
         done.status := owner.status;
@@ -84,8 +84,8 @@ BEGIN
     request.created_at := done.created_at;
     PERFORM rules_write_decision(tenant, request, decision);
     IF decision.status = 'authorized' THEN
-        UPDATE metering_transaction kept SET round = owner.round + 1, authorized_at = done.created_at, updated_at = done.created_at
-        WHERE kept.tenant_id = tenant AND kept.id = owner.id;
+        UPDATE metering_transaction stored SET round = owner.round + 1, authorized_at = done.created_at, updated_at = done.created_at
+        WHERE stored.tenant_id = tenant AND stored.id = owner.id;
         PERFORM paying_insert_payments(tenant, placed);
         amended.deltas := amended.deltas || metering_write_payment_cost(
             tenant, owner, (placed.payments[1]).id, item.actor, item.request_id, done.created_at

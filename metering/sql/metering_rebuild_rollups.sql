@@ -9,7 +9,7 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     LOCK TABLE metering_rollup IN EXCLUSIVE MODE;
-    DELETE FROM metering_rollup kept WHERE kept.tenant_id = tenant;
+    DELETE FROM metering_rollup stored WHERE stored.tenant_id = tenant;
     INSERT INTO metering_rollup (
         id, tenant_id, grain, starts_at, service_id, agent_id, currency, shard,
         transactions, succeeded, failed, denied, cancelled, costs, amount, estimated

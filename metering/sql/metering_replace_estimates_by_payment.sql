@@ -19,7 +19,7 @@ DECLARE
     actual metering_new_cost;
     written metering_amendment := item;
 BEGIN
-    SELECT * INTO paid FROM paying_payment kept WHERE kept.tenant_id = tenant AND kept.id = payment;
+    SELECT * INTO paid FROM paying_payment stored WHERE stored.tenant_id = tenant AND stored.id = payment;
     SELECT
         coalesce(array_agg(known ORDER BY known.id DESC) FILTER (WHERE known.is_estimate), '{}'),
         greatest(cost - coalesce(sum(known.fiat_amount) FILTER (WHERE NOT known.is_estimate), 0), 0)

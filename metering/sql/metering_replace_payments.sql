@@ -16,10 +16,10 @@ DECLARE
     deltas metering_delta[] := '{}';
 BEGIN
     FOR payment IN
-        SELECT * FROM paying_payment kept
-        WHERE kept.tenant_id = tenant AND kept.transaction_id = owner.id AND kept.closed_at IS NULL
-            AND (kept.kind = 'x402' OR kept.currency = metering_replace_payments.currency)
-        ORDER BY kept.id
+        SELECT * FROM paying_payment stored
+        WHERE stored.tenant_id = tenant AND stored.transaction_id = owner.id AND stored.closed_at IS NULL
+            AND (stored.kind = 'x402' OR stored.currency = metering_replace_payments.currency)
+        ORDER BY stored.id
         FOR NO KEY UPDATE
     LOOP
         payment := paying_end_payment(tenant, payment, 0, CASE

@@ -12,7 +12,7 @@ DECLARE
 BEGIN
     -- One change, as nearly all calls bring: written without adding up, which takes a seventh of the time.
     IF cardinality(deltas) = 1 THEN
-        INSERT INTO metering_rollup AS kept (
+        INSERT INTO metering_rollup AS stored (
             id, tenant_id, grain, starts_at, service_id, agent_id, currency, shard,
             transactions, succeeded, failed, denied, cancelled, costs, amount, estimated
         )
@@ -22,18 +22,18 @@ BEGIN
             single.estimated
         FROM (VALUES ('day'), ('hour')) AS grain (name)
         ON CONFLICT (tenant_id, grain, starts_at, service_id, agent_id, currency, shard) DO UPDATE SET
-            transactions = kept.transactions + excluded.transactions,
-            succeeded = kept.succeeded + excluded.succeeded,
-            failed = kept.failed + excluded.failed,
-            denied = kept.denied + excluded.denied,
-            cancelled = kept.cancelled + excluded.cancelled,
-            costs = kept.costs + excluded.costs,
-            amount = kept.amount + excluded.amount,
-            estimated = kept.estimated + excluded.estimated
-        WHERE kept.tenant_id = excluded.tenant_id;
+            transactions = stored.transactions + excluded.transactions,
+            succeeded = stored.succeeded + excluded.succeeded,
+            failed = stored.failed + excluded.failed,
+            denied = stored.denied + excluded.denied,
+            cancelled = stored.cancelled + excluded.cancelled,
+            costs = stored.costs + excluded.costs,
+            amount = stored.amount + excluded.amount,
+            estimated = stored.estimated + excluded.estimated
+        WHERE stored.tenant_id = excluded.tenant_id;
         RETURN true;
     END IF;
-    INSERT INTO metering_rollup AS kept (
+    INSERT INTO metering_rollup AS stored (
         id, tenant_id, grain, starts_at, service_id, agent_id, currency, shard,
         transactions, succeeded, failed, denied, cancelled, costs, amount, estimated
     )
@@ -45,15 +45,15 @@ BEGIN
     GROUP BY grain.name, starts_at, delta.service_id, delta.agent_id, delta.currency
     ORDER BY grain.name, starts_at, delta.service_id, delta.agent_id, delta.currency
     ON CONFLICT (tenant_id, grain, starts_at, service_id, agent_id, currency, shard) DO UPDATE SET
-        transactions = kept.transactions + excluded.transactions,
-        succeeded = kept.succeeded + excluded.succeeded,
-        failed = kept.failed + excluded.failed,
-        denied = kept.denied + excluded.denied,
-        cancelled = kept.cancelled + excluded.cancelled,
-        costs = kept.costs + excluded.costs,
-        amount = kept.amount + excluded.amount,
-        estimated = kept.estimated + excluded.estimated
-    WHERE kept.tenant_id = excluded.tenant_id;
+        transactions = stored.transactions + excluded.transactions,
+        succeeded = stored.succeeded + excluded.succeeded,
+        failed = stored.failed + excluded.failed,
+        denied = stored.denied + excluded.denied,
+        cancelled = stored.cancelled + excluded.cancelled,
+        costs = stored.costs + excluded.costs,
+        amount = stored.amount + excluded.amount,
+        estimated = stored.estimated + excluded.estimated
+    WHERE stored.tenant_id = excluded.tenant_id;
     RETURN true;
 END
 $$;

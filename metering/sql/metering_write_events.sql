@@ -19,10 +19,10 @@ BEGIN
             event.snapshot
         )::events_item ORDER BY event.ordinality, event.ordinal, event.object_id) INTO items
     FROM (
-        SELECT change.ordinality, change.transaction_id, change.moment, status.type, status.ordinal, kept.id::text AS object_id,
-            metering_transaction_snapshot(kept) AS snapshot
+        SELECT change.ordinality, change.transaction_id, change.moment, status.type, status.ordinal, stored.id::text AS object_id,
+            metering_transaction_snapshot(stored) AS snapshot
         FROM unnest(changes) WITH ORDINALITY change
-        JOIN metering_transaction kept ON kept.tenant_id = tenant AND kept.id = change.transaction_id
+        JOIN metering_transaction stored ON stored.tenant_id = tenant AND stored.id = change.transaction_id
         CROSS JOIN LATERAL (VALUES
             (0, 'metering.transaction.'
                 || CASE WHEN change.status IN ('pending', 'preparing') THEN 'waiting' ELSE change.status END, change.status IS NOT NULL),

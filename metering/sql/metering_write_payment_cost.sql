@@ -18,7 +18,7 @@ DECLARE
     item metering_amendment;
     is_open boolean;
 BEGIN
-    SELECT * INTO paid FROM paying_payment kept WHERE kept.tenant_id = tenant AND kept.id = payment;
+    SELECT * INTO paid FROM paying_payment stored WHERE stored.tenant_id = tenant AND stored.id = payment;
     is_open := paid.closed_at IS NULL;
     superseded := ARRAY(
         SELECT known FROM metering_cost known

@@ -15,14 +15,14 @@ MANY_PARAMETERS = 6
 CREATED = re.compile(r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+(\w+)", re.IGNORECASE)
 WRITE = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+\w+\s+(AS\s+)?(\w+\s+)?SET|DELETE\s+FROM|FOR\s+((NO\s+)?KEY\s+)?(UPDATE|SHARE))\b")
 # What a function sets that keeps its plans for the life of a connection, and what some set beside.
-KEPT_PLANS = [
+PLAN_SETTINGS = [
     "plan_cache_mode = force_generic_plan",
     "enable_seqscan = off",
     "enable_hashjoin = off",
     "enable_mergejoin = off",
     "jit = off",
 ]
-MORE_FOR_KEPT_PLANS = {"enable_bitmapscan = off", "enable_sort = off"}
+MORE_PLAN_SETTINGS = {"enable_bitmapscan = off", "enable_sort = off"}
 COMMENT = re.compile(r"--[^\n]*")
 # With another word after it than a table's name, INTO assigns a variable: only INSERT INTO writes a table.
 TABLE = r"(?:FROM|JOIN|INSERT\s+INTO|UPDATE)\s+(?:ONLY\s+)?(\w+)\b(?!\s*\()"
@@ -139,9 +139,9 @@ def plans_are_kept_under_the_same_settings(files: Iterable[SqlFile]) -> list[str
     """docs/performance.md says why of each: what it leaves the planner is good for a table of every size."""
     found = []
     for file in files:
-        settings = [setting for setting in re.findall(r"^SET (.+)$", file.code, re.MULTILINE) if setting not in MORE_FOR_KEPT_PLANS]
-        if KEPT_PLANS[0] in settings and settings != KEPT_PLANS:
-            found.append(f"{file.name} keeps its plans under {', '.join(settings)}: set {', '.join(KEPT_PLANS)}.")
+        settings = [setting for setting in re.findall(r"^SET (.+)$", file.code, re.MULTILINE) if setting not in MORE_PLAN_SETTINGS]
+        if PLAN_SETTINGS[0] in settings and settings != PLAN_SETTINGS:
+            found.append(f"{file.name} keeps its plans under {', '.join(settings)}: set {', '.join(PLAN_SETTINGS)}.")
     return found
 
 

@@ -127,10 +127,10 @@ def test_a_clock_that_is_read_before_the_locks_is_found(text):
 
 
 def test_plans_that_are_kept_under_other_settings_are_found():
-    kept = "\n".join(f"SET {setting}" for setting in sql_rules.KEPT_PLANS)
-    for allowed in ("SET jit = off", kept, kept.replace("SET jit", "SET enable_sort = off\nSET jit")):
+    settings = "\n".join(f"SET {setting}" for setting in sql_rules.PLAN_SETTINGS)
+    for allowed in ("SET jit = off", settings, settings.replace("SET jit", "SET enable_sort = off\nSET jit")):
         assert sql_rules.plans_are_kept_under_the_same_settings(sample(allowed)) == []
-    for other in (kept.replace("\nSET enable_hashjoin = off", ""), f"SET search_path FROM CURRENT\n{kept}"):
+    for other in (settings.replace("\nSET enable_hashjoin = off", ""), f"SET search_path FROM CURRENT\n{settings}"):
         assert "keeps its plans under" in sql_rules.plans_are_kept_under_the_same_settings(sample(other))[0]
 
 

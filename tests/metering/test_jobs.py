@@ -36,8 +36,8 @@ def test_a_transaction_is_stale_only_beyond_the_limit(caller, beyond, outcome):
     item = {"move": {"id": str(new_id()), "to_status": "cancelled", "stale_after": "1 hour"}}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT metering_refuse_amendment(kept, jsonb_populate_record(NULL::metering_amendment, %s),"
-            " kept.authorized_at + interval '1 hour' + %s::interval, NULL) FROM metering_transaction kept",
+            "SELECT metering_refuse_amendment(stored, jsonb_populate_record(NULL::metering_amendment, %s),"
+            " stored.authorized_at + interval '1 hour' + %s::interval, NULL) FROM metering_transaction stored",
             [json.dumps(item), beyond],
         )
         assert cursor.fetchone() == (outcome,)

@@ -389,9 +389,9 @@ def test_days_of_a_zone_of_whole_hours_are_made_of_sums_also_where_the_clock_cha
         ("2026-10-24T22:00:00.000Z", 2),
         ("2026-10-25T23:00:00.000Z", 2),
     ]
-    asked_sums = [query["sql"] for query in queries if "metering_usagesum AS kept" in query["sql"]]
+    asked_sums = [query["sql"] for query in queries if "metering_usagesum AS stored" in query["sql"]]
     assert 1 <= len(asked_sums) <= 3
-    assert not any("metering_usage AS kept" in sql for sql in asked_sums)
+    assert not any("metering_usage AS stored" in sql for sql in asked_sums)
 
 
 @pytest.mark.parametrize(

@@ -89,14 +89,14 @@ def manual() -> str:
         for name, export in EXPORTS.items()
         if export.command
     ]
-    kept = [f"  {name:<{width}}  {export.description}" for name, export in EXPORTS.items() if not export.command]
+    for_the_record = [f"  {name:<{width}}  {export.description}" for name, export in EXPORTS.items() if not export.command]
     return "\n".join(
         [
             "imported into an identical ledger, in this order, from CSV and JSON Lines:",
             *back,
             "",
             "for the record only, nothing imports them:",
-            *kept,
+            *for_the_record,
             "",
             "Amounts and times are text with every digit. Parquet has them as decimals of 38 digits and as UTC timestamps, and is",
             "for the record only. CSV can't distinguish an empty text from an absent one; JSON Lines can.",

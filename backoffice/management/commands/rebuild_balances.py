@@ -59,5 +59,5 @@ class Command(DomainCommand):
             raise CommandError("Something still differs: run verify_ledgers.", returncode=1)
 
     def _violations(self, tenant_id: UUID | None) -> list[Violation]:
-        kept = [check for checks in CHECKS.values() for check in checks if check.name in RECOMPUTED]
-        return list(find_violations(kept, tenant_id=tenant_id, at_most=MAX_VIOLATIONS))
+        checks_of_sums = [check for checks in CHECKS.values() for check in checks if check.name in RECOMPUTED]
+        return list(find_violations(checks_of_sums, tenant_id=tenant_id, at_most=MAX_VIOLATIONS))

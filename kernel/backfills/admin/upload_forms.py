@@ -261,9 +261,9 @@ def values_of(arguments: Sequence[str], adapter: Adapter, theirs: Sequence[str])
     values: dict[str, Any] = {}
     more = [argument for argument in arguments if not _fill(values, argument, adapter, theirs)]
     # A profile may keep some columns and leave the others out.
-    if kept := set() if "others" in values else _kept(more, theirs):
+    if to_metadata := set() if "others" in values else _to_metadata(more, theirs):
         values["others"] = KEEP
-    values["more"] = "\n".join(argument for argument in more if argument not in kept)
+    values["more"] = "\n".join(argument for argument in more if argument not in to_metadata)
     if not any(argument.startswith(("--map=", "--ignore=*")) for argument in arguments):
         known = columns_by_name(adapter.columns)
         own = {f"from_{known[name].name}": name for name in theirs if name in known}
@@ -271,7 +271,7 @@ def values_of(arguments: Sequence[str], adapter: Adapter, theirs: Sequence[str])
     return values
 
 
-def _kept(arguments: Sequence[str], theirs: Sequence[str]) -> set[str]:
+def _to_metadata(arguments: Sequence[str], theirs: Sequence[str]) -> set[str]:
     """The arguments that KEEP makes: columns as members of metadata under their own names."""
     return {*arguments} & {f"--map={name}={METADATA}.{name.replace('=', '_')}" for name in theirs}
 

@@ -7,7 +7,7 @@ from kernel.backfills.adapters import Adapter
 from kernel.backfills.planning.temp_tables import PlanTables
 from kernel.tenants.models import Tenant
 
-NAMES_KEPT = 200
+MAX_NAMES = 200
 PAGE = 1000
 # At most so many names of a file are compared with the ledger's: a file with a customer for each row must not make the plan slow.
 NAMES_LOOKED_AT = 20_000
@@ -19,7 +19,7 @@ def new_names(adapter: Adapter, tenant: Tenant, tables: PlanTables) -> dict[str,
     for noun in tables.nouns():
         unknown = list(_unknown(adapter, tenant, tables, noun))
         if unknown:
-            found[noun] = {"count": len(unknown), "names": [{"name": name, "rows": rows} for name, rows in unknown[:NAMES_KEPT]]}
+            found[noun] = {"count": len(unknown), "names": [{"name": name, "rows": rows} for name, rows in unknown[:MAX_NAMES]]}
     return found
 
 

@@ -23,11 +23,11 @@ from kernel.ledger.texts import is_invisible
 from kernel.tenants.models import Tenant
 
 # Limits of what the run's row holds of a plan. The files of --rejects and --effects hold everything.
-EXAMPLES_KEPT = 50
-DAYS_KEPT = 1000
-ACCOUNTS_KEPT = 200
-UNKNOWN_TYPES_KEPT = 200
-LONG_RECORDS_KEPT = 10
+MAX_EXAMPLES = 50
+MAX_DAYS = 1000
+MAX_ACCOUNTS = 200
+MAX_UNKNOWN_TYPES = 200
+MAX_LONG_RECORDS = 10
 # Units whose moves are added up each for itself; those of further ones are added up as one unit.
 MAX_UNITS = 1000
 OTHER_UNITS = "other units"
@@ -193,10 +193,10 @@ class Planner:
         """Remember types without a direction, and records over many lines."""
         if outcome.code == UNKNOWN_TYPE and row.posting is not None:
             kind = row.posting.kind
-            if kind in self.unknown_types or len(self.unknown_types) < UNKNOWN_TYPES_KEPT:
+            if kind in self.unknown_types or len(self.unknown_types) < MAX_UNKNOWN_TYPES:
                 self.unknown_types[kind] += 1
         lines = row.end_line - row.line + 1
-        if lines > LONG_RECORD_LINES and len(self.long_records) < LONG_RECORDS_KEPT:
+        if lines > LONG_RECORD_LINES and len(self.long_records) < MAX_LONG_RECORDS:
             self.long_records.append({"line": row.line, "place": self.source.place(row.part, row.line), "lines": lines})
 
     def _add_move(self, row: Row, outcome: Outcome) -> None:
@@ -211,7 +211,7 @@ class Planner:
     def _reject(self, row: Row, outcome: Outcome) -> None:
         readable = not any(problem.code == "unreadable" for problem in row.problems)
         self.rejects.add(part=row.part, line=row.line, raw=row.raw, why=outcome.why, readable=readable)
-        if len(self.examples) < EXAMPLES_KEPT:
+        if len(self.examples) < MAX_EXAMPLES:
             problems = [{"column": problem.column, "why": problem.why} for problem in row.problems]
             self.examples.append(
                 {
@@ -225,7 +225,7 @@ class Planner:
 
     def summary(self) -> dict[str, Any]:
         """The plan as the run's row keeps it."""
-        by_type = self.tables.totals(at_most=DAYS_KEPT)
+        by_type = self.tables.totals(at_most=MAX_DAYS)
         sums: dict[str, Decimal] = {}
         for total in by_type:
             sums[total["unit"]] = sums.get(total["unit"], Decimal(0)) + Decimal(total["amount"])
@@ -235,9 +235,9 @@ class Planner:
             # The sum added or the sum taken, whichever is larger, as of a correction.
             "moves": {unit: f"{max(sides):f}" for unit, sides in sorted(self.moves.items())},
             "by_type": by_type,
-            "by_type_and_day": self.tables.sums(at_most=DAYS_KEPT),
+            "by_type_and_day": self.tables.sums(at_most=MAX_DAYS),
             "accounts_moved": self.tables.count_accounts(),
-            "accounts": [describe_account(account) for account in self.tables.most_moved(at_most=ACCOUNTS_KEPT)],
+            "accounts": [describe_account(account) for account in self.tables.most_moved(at_most=MAX_ACCOUNTS)],
             "back_dated": {
                 "rows": self.back_dating.rows,
                 "first": _iso(self.back_dating.first),

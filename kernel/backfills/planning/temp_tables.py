@@ -102,10 +102,10 @@ class PlanTables:
         body = [{"kind": k, "day": d, "unit": u, "rows": rows, "amount": amount} for (k, d, u), (rows, amount) in sums.items()]
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO pg_temp.backfill_sums AS kept (kind, day, unit, rows, amount)"
+                "INSERT INTO pg_temp.backfill_sums AS stored (kind, day, unit, rows, amount)"
                 " SELECT kind, day, unit, rows, amount FROM jsonb_to_recordset(%s::jsonb)"
                 " AS given (kind text, day date, unit text, rows bigint, amount numeric)"
-                " ON CONFLICT (kind, day, unit) DO UPDATE SET rows = kept.rows + excluded.rows, amount = kept.amount + excluded.amount",
+                " ON CONFLICT (kind, day, unit) DO UPDATE SET rows = stored.rows + excluded.rows, amount = stored.amount + excluded.amount",
                 [msgspec.json.encode(body).decode()],
             )
 
@@ -113,9 +113,9 @@ class PlanTables:
         body = [{"noun": noun, "name": name, "rows": rows} for (noun, name), rows in names.items()]
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO pg_temp.backfill_names AS kept (noun, name, rows)"
+                "INSERT INTO pg_temp.backfill_names AS stored (noun, name, rows)"
                 " SELECT noun, name, rows FROM jsonb_to_recordset(%s::jsonb) AS given (noun text, name text, rows bigint)"
-                " ON CONFLICT (noun, name) DO UPDATE SET rows = kept.rows + excluded.rows",
+                " ON CONFLICT (noun, name) DO UPDATE SET rows = stored.rows + excluded.rows",
                 [msgspec.json.encode(body).decode()],
             )
 

@@ -43,8 +43,8 @@ class NumberFormat:
         }
 
     @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> "NumberFormat":
-        return cls(**kept)
+    def from_json(cls, stored: Mapping[str, Any]) -> "NumberFormat":
+        return cls(**stored)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:

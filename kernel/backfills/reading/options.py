@@ -37,8 +37,8 @@ class SignOptions:
         }
 
     @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> "SignOptions":
-        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
+    def from_json(cls, stored: Mapping[str, Any]) -> "SignOptions":
+        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
         return cls(**values)
 
 
@@ -89,24 +89,24 @@ class ReadingOptions:
         }
 
     @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> "ReadingOptions":
+    def from_json(cls, stored: Mapping[str, Any]) -> "ReadingOptions":
         return cls(
-            mapped=dict(kept["map"]),
-            set=kept["set"],
-            ignored=tuple(kept["ignore"]),
-            value_maps=kept["map_value"],
-            new_types=kept["new_type"],
-            upper=tuple(kept["upper"]),
-            nulls=tuple(kept["null"]),
-            skips=tuple((column, pattern) for column, pattern in kept["skip_rows_where"]),
-            key_from=tuple(kept["key_from"]),
-            optional=tuple(kept["optional"]),
-            profile=kept["profile"],
-            again=kept["again"],
-            numbers=NumberFormat.from_json(kept["numbers"]),
-            times=TimeFormat.from_json(kept["times"]),
-            signs=SignOptions.from_json(kept["signs"]),
-            layout=Layout.from_json(kept["layout"]),
+            mapped=dict(stored["map"]),
+            set=stored["set"],
+            ignored=tuple(stored["ignore"]),
+            value_maps=stored["map_value"],
+            new_types=stored["new_type"],
+            upper=tuple(stored["upper"]),
+            nulls=tuple(stored["null"]),
+            skips=tuple((column, pattern) for column, pattern in stored["skip_rows_where"]),
+            key_from=tuple(stored["key_from"]),
+            optional=tuple(stored["optional"]),
+            profile=stored["profile"],
+            again=stored["again"],
+            numbers=NumberFormat.from_json(stored["numbers"]),
+            times=TimeFormat.from_json(stored["times"]),
+            signs=SignOptions.from_json(stored["signs"]),
+            layout=Layout.from_json(stored["layout"]),
         )
 
     @property

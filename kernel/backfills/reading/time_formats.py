@@ -37,8 +37,8 @@ class TimeFormat:
         return {"formats": dict(self.formats), "timezone": self.timezone}
 
     @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> "TimeFormat":
-        return cls(**kept)
+    def from_json(cls, stored: Mapping[str, Any]) -> "TimeFormat":
+        return cls(**stored)
 
     def check(self) -> None:
         """Raises BadSource for an unknown zone or pattern."""

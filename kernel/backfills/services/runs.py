@@ -49,8 +49,8 @@ def save_checkpoint(*, run: BackfillRun, position: int, rejects: Sequence[Backfi
 def begin_shares(*, run: BackfillRun, jobs: int) -> list[BackfillShare]:
     """Divide a run among `jobs` processes, once: a run that has begun keeps its shares, or posts in one process. Returns the shares."""
     with transaction.atomic():
-        kept = BackfillRun.objects.select_for_update().get(tenant_id=run.tenant_id, id=run.id)
-        if jobs > 1 and kept.jobs == 1 and kept.position == 0:
+        locked = BackfillRun.objects.select_for_update().get(tenant_id=run.tenant_id, id=run.id)
+        if jobs > 1 and locked.jobs == 1 and locked.position == 0:
             BackfillRun.objects.filter(tenant_id=run.tenant_id, id=run.id).update(jobs=jobs)
             shares = [BackfillShare(tenant_id=run.tenant_id, run_id=run.id, number=number) for number in range(jobs)]
             BackfillShare.objects.bulk_create(shares)

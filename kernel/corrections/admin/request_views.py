@@ -226,8 +226,8 @@ def _page(
 
 def _address(request: HttpRequest, subject: Subject) -> str:
     """The form's own address. It names the row: who has to sign in again when sending the form comes back to it."""
-    kept = [(name, value) for name in (NEW_ROW, "back") if (value := request.POST.get(name) or request.GET.get(name, ""))]
-    query = urlencode([("kind", subject.kind.code), *(("row", str(each)) for each in subject.ids), *kept])
+    context_values = [(name, value) for name in (NEW_ROW, "back") if (value := request.POST.get(name) or request.GET.get(name, ""))]
+    query = urlencode([("kind", subject.kind.code), *(("row", str(each)) for each in subject.ids), *context_values])
     # An address has a limit.
     return f"{reverse(REQUEST_PAGE)}?{query}" if len(subject.ids) <= MAX_LISTED else reverse(REQUEST_PAGE)
 

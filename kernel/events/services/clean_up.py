@@ -5,21 +5,21 @@ from datetime import timedelta
 
 from kernel.ledger import queries
 
-EVENTS_KEPT = timedelta(days=90)
-ATTEMPTS_KEPT = timedelta(days=30)
+EVENT_RETENTION = timedelta(days=90)
+ATTEMPT_RETENTION = timedelta(days=30)
 PAGE = 1000
 # By the database's functions, because the service's role may delete no row of a tenant.
 STEPS = (
-    ("SELECT events_delete_old_attempts(clock_timestamp() - %s, %s) AS deleted", ATTEMPTS_KEPT),
-    ("SELECT events_delete_old_events(clock_timestamp() - %s, %s) AS deleted", EVENTS_KEPT),
+    ("SELECT events_delete_old_attempts(clock_timestamp() - %s, %s) AS deleted", ATTEMPT_RETENTION),
+    ("SELECT events_delete_old_events(clock_timestamp() - %s, %s) AS deleted", EVENT_RETENTION),
 )
 
 
 def delete_old_events() -> Iterator[int]:
     """Yields how many rows each page deleted: attempts, then events."""
-    for statement, kept in STEPS:
+    for statement, retention in STEPS:
         deleted = PAGE
         while deleted == PAGE:
-            [row] = queries.fetch_rows(statement, [kept, PAGE])
+            [row] = queries.fetch_rows(statement, [retention, PAGE])
             deleted = row.deleted
             yield deleted

@@ -21,20 +21,20 @@ def check_headers(headers: Mapping[str, str | None], *, present: Mapping[str, st
     """The headers with lower-case names. A value None keeps the present one. Raises InvalidValue with the header's name."""
     if len(headers) > MAX_HEADERS:
         raise InvalidValue(field="headers", reason="too_long", max=MAX_HEADERS)
-    kept = {}
+    checked = {}
     for given, value in headers.items():
         name = given.lower()
         if not _NAME.match(name):
             raise InvalidValue(field="headers", reason="header_name", name=given)
         if name in RESERVED or name.startswith(RESERVED_BEGINNINGS):
             raise InvalidValue(field="headers", reason="header_reserved", name=given)
-        if name in kept:
+        if name in checked:
             raise InvalidValue(field="headers", reason="header_repeated", name=given)
         text = (present or {}).get(name) if value is None else value
         if text is None or len(text) > MAX_LENGTH or not _VALUE.match(text):
             raise InvalidValue(field="headers", reason="header_value", name=given, max=MAX_LENGTH)
-        kept[name] = text
-    return kept
+        checked[name] = text
+    return checked
 
 
 def shown_headers(headers: Mapping[str, str]) -> dict[str, None]:

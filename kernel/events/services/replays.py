@@ -1,7 +1,7 @@
 """Sends events again: one delivery, or all that an endpoint missed. Each is a new delivery of the same event, with its id and bytes."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -14,6 +14,7 @@ from kernel.events.errors import EndpointDisabled
 from kernel.events.models import Delivery, Endpoint
 from kernel.events.selectors.deliveries import get_delivery
 from kernel.events.selectors.endpoints import get_endpoint
+from kernel.events.services.clean_up import EVENT_RETENTION
 from kernel.events.services.idempotent_calls import IDS, claim_call, set_result
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
@@ -21,8 +22,6 @@ from kernel.ledger.identifiers import new_id
 
 # So many deliveries are made by one recovery; the next one begins where it ended.
 MAX_RECOVERED = 10_000
-# Events are kept for so long.
-KEPT = timedelta(days=90)
 logger = structlog.get_logger(__name__)
 
 
@@ -110,8 +109,8 @@ def recover_deliveries(
 
 
 def _check_span(since: datetime, until: datetime | None) -> None:
-    if since < timezone.now() - KEPT:
-        raise InvalidValue(field="since", reason="too_long_ago", days=KEPT.days)
+    if since < timezone.now() - EVENT_RETENTION:
+        raise InvalidValue(field="since", reason="too_long_ago", days=EVENT_RETENTION.days)
     if until is not None and until <= since:
         raise InvalidValue(field="until", reason="too_early")
 

@@ -17,7 +17,7 @@ from kernel.ledger.admin.filters import MomentRangeFilter, WindowFilter, WorldTi
 from kernel.ledger.admin.formatting import actor_names, money
 from kernel.ledger.admin.search_terms import read_terms
 from kernel.ledger.admin.searching import MAX_MATCHES, NEWEST, Found, equal_to, find_rows, newest_of, note_of_newest, values_of
-from kernel.ledger.admin.sums import KeptSums, SummingPaginator
+from kernel.ledger.admin.sums import StoredSums, SummingPaginator
 from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.ledger.base_models import LedgerRow, TenantOwned
 from kernel.ledger.json_field import DocumentField
@@ -256,7 +256,7 @@ class LedgerList:
         matches = list(rows.filter(condition).values_list("pk", flat=True)[: MAX_MATCHES + 1])
         return condition if len(matches) > MAX_MATCHES else models.Q(pk__in=matches)
 
-    def kept_sums(self, request: HttpRequest) -> KeptSums | None:
+    def stored_sums(self, request: HttpRequest) -> StoredSums | None:
         """Sums that the ledger keeps of exactly what the address chooses, beside its tenant and days; None: it keeps none."""
         return None
 

@@ -1,6 +1,6 @@
 """The sums below a list: exact, or none. Few rows are summed with the list, more of them after it, by a request of their own.
 
-Where a ledger keeps sums by day, its list names them (`kept_sums`): with filters that these allow, any number of rows is summed.
+Where a ledger stores sums by day, its list names them (`stored_sums`): with filters that these allow, any number of rows is summed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,8 +36,8 @@ MAX_PERIODS = 31
 
 
 @dataclass(frozen=True)
-class KeptSums:
-    """`days`: rows of the kept table, of the wanted units and kinds, each of one UTC day. `unit` and `amount`: what of each is summed.
+class StoredSums:
+    """`days`: rows of the table of sums, of the wanted units and kinds, each of one UTC day. `unit` and `amount`: what of each is summed.
 
     `day`: its column of the day. `clock`: the column of the list's own table by whose days they are; empty: the list filters no days.
     """
@@ -116,7 +116,7 @@ def late_foot(changelist: Any) -> dict[str, Any]:
         return {"note": "There is nothing to sum."}
     try:
         with time_limit(SUM_MS):
-            found = _kept(changelist, request) or _counted([(rows, paginator.unit, paginator.amount)])
+            found = _from_stored(changelist, request) or _counted([(rows, paginator.unit, paginator.amount)])
     except TookTooLong:
         found = None
     if found is None:
@@ -134,26 +134,26 @@ def _counted(parts: list[tuple[QuerySet[Any], Any, Any]]) -> dict[str, Decimal] 
     return {unit: total for unit, _, total in found} if sum(count for _, count, _ in found) <= MAX_SUMMED else None
 
 
-def _kept(changelist: Any, request: HttpRequest) -> dict[str, Decimal] | None:
-    """From the sums that the ledger keeps; None where it keeps none of what is filtered. Of days that are not whole, the rows are added."""
+def _from_stored(changelist: Any, request: HttpRequest) -> dict[str, Decimal] | None:
+    """From stored sums; None where there are none of what is filtered. Of days that are not whole, the rows are added."""
     page = changelist.model_admin
-    kept = page.kept_sums(request)
-    if kept is None or (not is_narrowed_by_time(request) and request.GET.get(WINDOW) != "all") or request.GET.get(WINDOW, "all") != "all":
+    stored = page.stored_sums(request)
+    if stored is None or (not is_narrowed_by_time(request) and request.GET.get(WINDOW) != "all") or request.GET.get(WINDOW, "all") != "all":
         return None
-    days, edges = kept.days, Q(pk__in=[])
+    days, edges = stored.days, Q(pk__in=[])
     for spec in changelist.filter_specs:
         if isinstance(spec, TenantFilter):
             days = spec.queryset(request, days)
     for spec in _ranges(changelist):
-        if spec.parameter_name != kept.clock:
+        if spec.parameter_name != stored.clock:
             return None
         first, until = _whole_days(*spec.moments())
         if first is not None:
-            days, edges = days.filter(**{f"{kept.day}__gte": first.date()}), edges | Q(**{f"{kept.clock}__lt": first})
+            days, edges = days.filter(**{f"{stored.day}__gte": first.date()}), edges | Q(**{f"{stored.clock}__lt": first})
         if until is not None:
-            days, edges = days.filter(**{f"{kept.day}__lt": until.date()}), edges | Q(**{f"{kept.clock}__gte": until})
+            days, edges = days.filter(**{f"{stored.day}__lt": until.date()}), edges | Q(**{f"{stored.clock}__gte": until})
     paginator = page.get_paginator(request, changelist.queryset, 1)
-    return _counted([(days, kept.unit, kept.amount), (changelist.queryset.filter(edges), paginator.unit, paginator.amount)])
+    return _counted([(days, stored.unit, stored.amount), (changelist.queryset.filter(edges), paginator.unit, paginator.amount)])
 
 
 def _ranges(changelist: Any) -> list[MomentRangeFilter]:

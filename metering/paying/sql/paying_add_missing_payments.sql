@@ -27,7 +27,7 @@ BEGIN
     GROUP BY known.fiat_asset_symbol
     ON CONFLICT (tenant_id, transaction_id, currency) WHERE kind = 'prepaid' DO NOTHING;
     IF FOUND AND NOT owner.requires_payment THEN
-        UPDATE metering_transaction kept SET requires_payment = true WHERE kept.tenant_id = tenant AND kept.id = owner.id;
+        UPDATE metering_transaction stored SET requires_payment = true WHERE stored.tenant_id = tenant AND stored.id = owner.id;
     END IF;
 END
 $$;

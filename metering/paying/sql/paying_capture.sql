@@ -28,8 +28,8 @@ BEGIN
         request_id text
     );
     PERFORM paying_lock_transactions(tenant, ARRAY[item.payment_id]);
-    SELECT * INTO payment FROM paying_payment kept
-    WHERE kept.tenant_id = tenant AND kept.id = item.payment_id AND kept.transaction_id = item.transaction_id
+    SELECT * INTO payment FROM paying_payment stored
+    WHERE stored.tenant_id = tenant AND stored.id = item.payment_id AND stored.transaction_id = item.transaction_id
     FOR NO KEY UPDATE;
     moment := greatest(ledger_now(), payment.updated_at);
     earlier := paying_find_call(tenant, payment.id, 'captured', item.idempotency_key);
@@ -65,8 +65,8 @@ BEGIN
         END;
     END IF;
     IF outcome = 'posted' AND NOT item.final THEN
-        UPDATE paying_payment kept SET captured = payment.captured, updated_at = moment
-        WHERE kept.tenant_id = tenant AND kept.id = payment.id;
+        UPDATE paying_payment stored SET captured = payment.captured, updated_at = moment
+        WHERE stored.tenant_id = tenant AND stored.id = payment.id;
         PERFORM paying_insert_legs(tenant, collected.legs);
         PERFORM paying_write_events(tenant, item.request_id, ARRAY[payment.id], 'captured');
     END IF;

@@ -21,10 +21,10 @@ DECLARE
     ended paying_payment;
     is_confirmed boolean;
 BEGIN
-    SELECT * INTO token FROM paying_paymenttoken kept WHERE kept.tenant_id = tenant AND kept.payment_id = payment.id;
+    SELECT * INTO token FROM paying_paymenttoken stored WHERE stored.tenant_id = tenant AND stored.payment_id = payment.id;
     is_confirmed := coalesce(said ->> 'success' = 'true' AND said ->> 'network' = token.network, false);
     IF NOT is_confirmed AND (has_failed OR said ->> 'success' = 'false') THEN
-        UPDATE paying_payment kept SET is_unconfirmed = true WHERE kept.tenant_id = tenant AND kept.id = payment.id;
+        UPDATE paying_payment stored SET is_unconfirmed = true WHERE stored.tenant_id = tenant AND stored.id = payment.id;
         RETURN '{}';
     END IF;
     stated := CASE
@@ -32,14 +32,14 @@ BEGIN
             THEN (said ->> 'amount')::numeric * power(10::numeric, -(token.challenge -> 'token' ->> 'decimals')::numeric)
     END;
     is_confirmed := is_confirmed AND coalesce(stated <= payment.amount, true);
-    UPDATE paying_payment kept SET is_unconfirmed = NOT is_confirmed WHERE kept.tenant_id = tenant AND kept.id = payment.id;
+    UPDATE paying_payment stored SET is_unconfirmed = NOT is_confirmed WHERE stored.tenant_id = tenant AND stored.id = payment.id;
     ended := paying_end_payment(
         tenant, payment, least(coalesce(stated, payment.amount), payment.amount), 'released', moment, who, request
     );
-    UPDATE paying_paymenttoken kept
+    UPDATE paying_paymenttoken stored
     SET settlement_id = ledger_new_id(), settled_amount = ended.captured, settled_at = moment,
         receipt = CASE WHEN is_confirmed THEN left(coalesce(said ->> 'transaction', ''), 255) ELSE '' END
-    WHERE kept.tenant_id = tenant AND kept.id = token.id;
+    WHERE stored.tenant_id = tenant AND stored.id = token.id;
     RETURN metering_write_payment_cost(tenant, owner, payment.id, who, request, moment);
 END
 $$;

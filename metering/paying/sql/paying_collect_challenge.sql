@@ -24,8 +24,8 @@ BEGIN
         payment_id uuid, amount numeric, payee_tenant_id uuid, settlement_id uuid, collection_id uuid, actor text, request_id text
     );
     transactions := paying_lock_transactions(tenant, ARRAY[item.payment_id]);
-    SELECT * INTO payment FROM paying_payment kept WHERE kept.tenant_id = tenant AND kept.id = item.payment_id FOR NO KEY UPDATE;
-    SELECT * INTO token FROM paying_paymenttoken kept WHERE kept.tenant_id = tenant AND kept.payment_id = item.payment_id;
+    SELECT * INTO payment FROM paying_payment stored WHERE stored.tenant_id = tenant AND stored.id = item.payment_id FOR NO KEY UPDATE;
+    SELECT * INTO token FROM paying_paymenttoken stored WHERE stored.tenant_id = tenant AND stored.payment_id = item.payment_id;
     moment := greatest(ledger_now(), payment.updated_at);
     outcome := coalesce(paying_refuse_token(payment, token, moment), 'posted');
     IF outcome = 'settled' THEN
@@ -45,15 +45,15 @@ BEGIN
         END;
     END IF;
     IF outcome = 'posted' THEN
-        UPDATE paying_paymenttoken kept
-        SET presented_at = coalesce(kept.presented_at, moment), settlement_id = item.settlement_id, settled_amount = item.amount,
+        UPDATE paying_paymenttoken stored
+        SET presented_at = coalesce(stored.presented_at, moment), settlement_id = item.settlement_id, settled_amount = item.amount,
             settled_at = moment
-        WHERE kept.tenant_id = tenant AND kept.id = token.id;
+        WHERE stored.tenant_id = tenant AND stored.id = token.id;
         IF item.amount > 0 THEN
             INSERT INTO paying_collection (id, tenant_id, payment_id, payee_tenant_id, pay_to, currency, amount, created_at)
             VALUES (item.collection_id, tenant, payment.id, item.payee_tenant_id, token.pay_to, payment.currency, item.amount, moment);
         END IF;
-        SELECT * INTO owner FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = payment.transaction_id;
+        SELECT * INTO owner FROM metering_transaction stored WHERE stored.tenant_id = tenant AND stored.id = payment.transaction_id;
         deltas := metering_write_payment_cost(tenant, owner, payment.id, item.actor, item.request_id, moment);
         PERFORM metering_finish_changes(
             tenant, EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.has_rules), transactions,

@@ -25,10 +25,10 @@ BEGIN
     closed.updated_at := greatest(moment, payment.updated_at);
     -- Of a payment on another network that expired nobody knows whether it was settled there.
     closed.is_unconfirmed := payment.is_unconfirmed OR (payment.payer <> 'ledger' AND ending = 'expired');
-    UPDATE paying_payment kept
+    UPDATE paying_payment stored
     SET status = closed.status, captured = closed.captured, unpaid = closed.unpaid, closed_at = closed.closed_at,
-        updated_at = closed.updated_at, is_unconfirmed = kept.is_unconfirmed OR closed.is_unconfirmed
-    WHERE kept.tenant_id = tenant AND kept.id = payment.id;
+        updated_at = closed.updated_at, is_unconfirmed = stored.is_unconfirmed OR closed.is_unconfirmed
+    WHERE stored.tenant_id = tenant AND stored.id = payment.id;
     PERFORM paying_insert_legs(tenant, taken.legs);
     PERFORM paying_write_events(tenant, request, ARRAY[payment.id], closed.status);
     RETURN closed;

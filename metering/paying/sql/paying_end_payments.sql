@@ -27,8 +27,8 @@ BEGIN
     FOR item IN
         SELECT * FROM jsonb_to_recordset(items) AS asked (payment_id uuid, kind text, reason text, actor text, request_id text)
     LOOP
-        SELECT * INTO payment FROM paying_payment kept
-        WHERE kept.tenant_id = tenant AND kept.id = item.payment_id
+        SELECT * INTO payment FROM paying_payment stored
+        WHERE stored.tenant_id = tenant AND stored.id = item.payment_id
         FOR NO KEY UPDATE;
         moment := ledger_now();
         ending := CASE WHEN payment.hold_expires_at <= moment THEN 'expired' ELSE item.kind END;
@@ -42,8 +42,8 @@ BEGIN
             ELSE 'posted'
         END;
         IF outcome = 'posted' THEN
-            UPDATE paying_payment kept SET reason = coalesce(item.reason, '')
-            WHERE kept.tenant_id = tenant AND kept.id = payment.id AND item.reason <> '';
+            UPDATE paying_payment stored SET reason = coalesce(item.reason, '')
+            WHERE stored.tenant_id = tenant AND stored.id = payment.id AND item.reason <> '';
             payment := paying_end_payment(tenant, payment, 0, ending, moment, item.actor, item.request_id);
             IF ending = 'released' THEN
                 PERFORM paying_write_call(
@@ -51,7 +51,7 @@ BEGIN
                 );
             END IF;
             IF payment.kind = 'x402' OR payment.captured > 0 THEN
-                SELECT * INTO owner FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = payment.transaction_id;
+                SELECT * INTO owner FROM metering_transaction stored WHERE stored.tenant_id = tenant AND stored.id = payment.transaction_id;
                 deltas := deltas || paying_write_cost(tenant, owner, payment, item.actor, item.request_id, moment);
                 changes := changes || (owner.id, moment, NULL, false)::metering_change;
             END IF;

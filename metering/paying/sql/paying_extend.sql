@@ -23,8 +23,8 @@ BEGIN
         payment_id uuid, transaction_id uuid, expires_at timestamptz, idempotency_key text, facts_digest text, actor text, request_id text
     );
     PERFORM paying_lock_transactions(tenant, ARRAY[item.payment_id]);
-    SELECT * INTO payment FROM paying_payment kept
-    WHERE kept.tenant_id = tenant AND kept.id = item.payment_id AND kept.transaction_id = item.transaction_id
+    SELECT * INTO payment FROM paying_payment stored
+    WHERE stored.tenant_id = tenant AND stored.id = item.payment_id AND stored.transaction_id = item.transaction_id
     FOR NO KEY UPDATE;
     moment := greatest(ledger_now(), payment.updated_at);
     earlier := paying_find_call(tenant, payment.id, 'extended', item.idempotency_key);
@@ -71,8 +71,8 @@ BEGIN
             tenant, payment, 'extended', 0, item.expires_at, false, item.idempotency_key, item.facts_digest, moment, item.actor,
             item.request_id
         );
-        UPDATE paying_payment kept SET hold_expires_at = item.expires_at, updated_at = moment
-        WHERE kept.tenant_id = tenant AND kept.id = payment.id
+        UPDATE paying_payment stored SET hold_expires_at = item.expires_at, updated_at = moment
+        WHERE stored.tenant_id = tenant AND stored.id = payment.id
         RETURNING * INTO payment;
         PERFORM paying_write_events(tenant, item.request_id, ARRAY[payment.id], 'extended');
     END IF;

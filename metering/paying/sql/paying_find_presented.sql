@@ -8,9 +8,9 @@ AS $$
 BEGIN
     RETURN (
         -- Not ORDER BY ... LIMIT 1: a plan would read the whole table backwards in the primary key.
-        SELECT (array_agg(kept.id ORDER BY kept.id DESC))[1] FROM paying_payment kept
-        WHERE kept.tenant_id = tenant AND kept.transaction_id = paying_find_presented.transaction AND kept.kind = 'x402'
-            AND (kept.status = 'presented' AND kept.hold_expires_at > ledger_now() OR or_captured AND kept.status = 'captured')
+        SELECT (array_agg(stored.id ORDER BY stored.id DESC))[1] FROM paying_payment stored
+        WHERE stored.tenant_id = tenant AND stored.transaction_id = paying_find_presented.transaction AND stored.kind = 'x402'
+            AND (stored.status = 'presented' AND stored.hold_expires_at > ledger_now() OR or_captured AND stored.status = 'captured')
     );
 END
 $$;

@@ -13,8 +13,8 @@ AS $$
 DECLARE
     asked rules_authorizationrequest;
 BEGIN
-    SELECT * INTO asked FROM rules_authorizationrequest kept
-    WHERE kept.tenant_id = tenant AND kept.transaction_id = owner.id AND kept.round = owner.round AND kept.payment IS NOT NULL;
+    SELECT * INTO asked FROM rules_authorizationrequest stored
+    WHERE stored.tenant_id = tenant AND stored.transaction_id = owner.id AND stored.round = owner.round AND stored.payment IS NOT NULL;
     IF FOUND THEN
         RETURN paying_hold_challenge(tenant, owner, asked, actor, request);
     END IF;

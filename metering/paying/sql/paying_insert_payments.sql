@@ -24,8 +24,8 @@ BEGIN
             token.key_id, token.nonce_digest, token.expires_at, token.created_at, token.presented_at
         FROM unnest(placed.tokens) AS token;
     END IF;
-    UPDATE metering_transaction kept SET requires_payment = true
-    WHERE kept.tenant_id = tenant AND kept.id = placed.payments[1].transaction_id AND NOT kept.requires_payment;
+    UPDATE metering_transaction stored SET requires_payment = true
+    WHERE stored.tenant_id = tenant AND stored.id = placed.payments[1].transaction_id AND NOT stored.requires_payment;
     PERFORM paying_write_events(
         tenant, placed.payments[1].request_id, ARRAY(SELECT payment.id FROM unnest(placed.payments) AS payment), 'authorized'
     );

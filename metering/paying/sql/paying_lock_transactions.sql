@@ -11,12 +11,12 @@ BEGIN
     PERFORM pg_advisory_xact_lock_shared(rules_lock_number(tenant));
     SELECT array_agg(owner.id) INTO locked
     FROM (
-        SELECT kept.id
-        FROM metering_transaction kept
-        WHERE kept.tenant_id = tenant AND kept.id IN (
+        SELECT stored.id
+        FROM metering_transaction stored
+        WHERE stored.tenant_id = tenant AND stored.id IN (
             SELECT payment.transaction_id FROM paying_payment payment WHERE payment.tenant_id = tenant AND payment.id = ANY (payments)
         )
-        ORDER BY kept.id
+        ORDER BY stored.id
         FOR NO KEY UPDATE
     ) AS owner;
     locked := coalesce(locked, '{}');

@@ -15,12 +15,12 @@ DECLARE
     token paying_paymenttoken;
     moment timestamptz;
 BEGIN
-    PERFORM kept.id FROM metering_transaction kept
-    WHERE kept.tenant_id = tenant
-        AND kept.id = (SELECT found.transaction_id FROM paying_payment found WHERE found.tenant_id = tenant AND found.id = asked)
+    PERFORM stored.id FROM metering_transaction stored
+    WHERE stored.tenant_id = tenant
+        AND stored.id = (SELECT found.transaction_id FROM paying_payment found WHERE found.tenant_id = tenant AND found.id = asked)
     FOR NO KEY UPDATE;
-    SELECT * INTO payment FROM paying_payment kept WHERE kept.tenant_id = tenant AND kept.id = asked FOR NO KEY UPDATE;
-    SELECT * INTO token FROM paying_paymenttoken kept WHERE kept.tenant_id = tenant AND kept.payment_id = asked;
+    SELECT * INTO payment FROM paying_payment stored WHERE stored.tenant_id = tenant AND stored.id = asked FOR NO KEY UPDATE;
+    SELECT * INTO token FROM paying_paymenttoken stored WHERE stored.tenant_id = tenant AND stored.payment_id = asked;
     moment := ledger_now();
     outcome := paying_refuse_token(payment, token, moment);
     IF outcome IS NULL AND token.expires_at <= moment THEN
@@ -30,9 +30,9 @@ BEGIN
     ELSIF outcome IS NULL THEN
         outcome := 'posted';
         payment.status := 'presented';
-        UPDATE paying_payment kept SET status = 'presented', updated_at = greatest(moment, kept.updated_at)
-        WHERE kept.tenant_id = tenant AND kept.id = asked;
-        UPDATE paying_paymenttoken kept SET presented_at = moment WHERE kept.tenant_id = tenant AND kept.id = token.id;
+        UPDATE paying_payment stored SET status = 'presented', updated_at = greatest(moment, stored.updated_at)
+        WHERE stored.tenant_id = tenant AND stored.id = asked;
+        UPDATE paying_paymenttoken stored SET presented_at = moment WHERE stored.tenant_id = tenant AND stored.id = token.id;
         PERFORM paying_write_events(tenant, items -> 0 ->> 'request_id', ARRAY[asked], 'presented');
     END IF;
     id := payment.id;

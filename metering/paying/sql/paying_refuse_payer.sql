@@ -14,7 +14,7 @@ DECLARE
     -- Addresses of these networks are the same in capital letters.
     is_address CONSTANT boolean := network LIKE 'eip155:%' OR payer <> 'ledger';
 BEGIN
-    SELECT * INTO setting FROM paying_payersetting kept WHERE kept.tenant_id = tenant AND kept.payer = paying_refuse_payer.payer;
+    SELECT * INTO setting FROM paying_payersetting stored WHERE stored.tenant_id = tenant AND stored.payer = paying_refuse_payer.payer;
     RETURN CASE
         WHEN setting.id IS NULL AND payer = 'ledger' THEN NULL
         WHEN setting.is_enabled IS NOT TRUE THEN format('needs the payer %s, which is not enabled', payer)

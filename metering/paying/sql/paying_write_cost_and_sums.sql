@@ -12,7 +12,7 @@ AS $$
 DECLARE
     owner metering_transaction;
 BEGIN
-    SELECT * INTO owner FROM metering_transaction kept WHERE kept.tenant_id = tenant AND kept.id = payment.transaction_id;
+    SELECT * INTO owner FROM metering_transaction stored WHERE stored.tenant_id = tenant AND stored.id = payment.transaction_id;
     PERFORM metering_finish_changes(
         tenant, EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.has_rules), ARRAY[owner.id],
         ARRAY[(owner.id, moment, NULL, false)::metering_change],

@@ -268,8 +268,8 @@ class LimitsForm(ExistingRuleForm):
 
     def stated(self) -> dict[str, Any]:
         limits = [Decimal(self.cleaned_data[f"limit_{index}"]) for index in range(len(self.rule["parameters"]))]
-        kept = [{"id": part["id"]} | {name: part[name] for name in PARAMETER} for part in self.rule["parameters"]]
-        return {"parameters": [part | {"limit_value": limit} for part, limit in zip(kept, limits, strict=True)]}
+        unchanged = [{"id": part["id"]} | {name: part[name] for name in PARAMETER} for part in self.rule["parameters"]]
+        return {"parameters": [part | {"limit_value": limit} for part, limit in zip(unchanged, limits, strict=True)]}
 
 
 class NewLimitForm(ExistingRuleForm):

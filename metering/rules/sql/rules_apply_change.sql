@@ -30,8 +30,8 @@ BEGIN
             ORDER BY seen.id
         LOOP
             linked := rules_link_measure(tenant, parameter, agents, conditions, most_rows);
-            UPDATE rules_ruleparameter AS kept SET measure_id = linked
-            WHERE kept.tenant_id = tenant AND kept.id = parameter.id AND kept.measure_id IS DISTINCT FROM linked;
+            UPDATE rules_ruleparameter AS stored SET measure_id = linked
+            WHERE stored.tenant_id = tenant AND stored.id = parameter.id AND stored.measure_id IS DISTINCT FROM linked;
         END LOOP;
     END IF;
     UPDATE rules_rulemeasure AS measure SET retire_at = ledger_now() + interval '24 hours'

@@ -15,7 +15,9 @@ DECLARE
     tail timestamptz;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(rules_lock_number(tenant));
-    PERFORM kept.id FROM rules_rulemeasure AS kept WHERE kept.tenant_id = tenant AND kept.is_counting ORDER BY kept.id FOR NO KEY UPDATE;
+    PERFORM stored.id FROM rules_rulemeasure AS stored
+    WHERE stored.tenant_id = tenant AND stored.is_counting
+    ORDER BY stored.id FOR NO KEY UPDATE;
     FOR counter IN
         SELECT * FROM rules_rulecounter AS seen
         WHERE seen.tenant_id = tenant AND (behind IS NULL OR seen.id > behind)
@@ -40,7 +42,7 @@ BEGIN
             SELECT FROM rules_rulecounterentry AS entry WHERE entry.tenant_id = tenant AND entry.counter_id = counter.id
         );
         IF FOUND THEN
-            UPDATE rules_rulemeasure AS kept SET groups = kept.groups - 1 WHERE kept.tenant_id = tenant AND kept.id = measure.id;
+            UPDATE rules_rulemeasure AS stored SET groups = stored.groups - 1 WHERE stored.tenant_id = tenant AND stored.id = measure.id;
         END IF;
     END LOOP;
     RETURN last;

@@ -12,12 +12,12 @@ RETURNS void
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    INSERT INTO rules_rulecounterentry AS kept (id, tenant_id, counter_id, transaction_id, at, amount)
+    INSERT INTO rules_rulecounterentry AS stored (id, tenant_id, counter_id, transaction_id, at, amount)
     SELECT ledger_new_id(), tenant, one.counter_id, transaction, dated, coalesce(one.amount, 0)
     FROM unnest(measured) AS one
     WHERE one.counter_id IS NOT NULL AND dated > one.tail_at
     ON CONFLICT (tenant_id, transaction_id, counter_id) DO UPDATE SET at = excluded.at, amount = excluded.amount
-    WHERE kept.tenant_id = tenant;
+    WHERE stored.tenant_id = tenant;
     UPDATE rules_rulecounter AS counter
     SET used = one.used + CASE WHEN dated > one.tail_at THEN coalesce(one.amount, 0) ELSE 0 END,
         tail_at = one.tail_at, last_at = greatest(counter.last_at, moment)

@@ -46,7 +46,8 @@ BEGIN
         )
         RETURNING id INTO measure.id;
     ELSE
-        UPDATE rules_rulemeasure AS kept SET is_counting = true, retire_at = NULL WHERE kept.tenant_id = tenant AND kept.id = measure.id;
+        UPDATE rules_rulemeasure AS stored SET is_counting = true, retire_at = NULL
+        WHERE stored.tenant_id = tenant AND stored.id = measure.id;
     END IF;
     IF known IS NOT TRUE THEN
         PERFORM rules_seed(tenant, measure.id, most_rows);

@@ -12,9 +12,9 @@ DECLARE
         SELECT FROM rules_rulemeasure AS measure WHERE measure.tenant_id = tenant AND measure.is_counting
     );
 BEGIN
-    INSERT INTO metering_policy AS kept (id, tenant_id, authorizes_at_once, has_rules, actor)
+    INSERT INTO metering_policy AS stored (id, tenant_id, authorizes_at_once, has_rules, actor)
     VALUES (ledger_new_id(), tenant, true, needed, actor)
     ON CONFLICT (tenant_id) DO UPDATE SET has_rules = excluded.has_rules
-    WHERE kept.tenant_id = tenant AND kept.has_rules <> excluded.has_rules;
+    WHERE stored.tenant_id = tenant AND stored.has_rules <> excluded.has_rules;
 END
 $$;

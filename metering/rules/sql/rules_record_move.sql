@@ -28,9 +28,9 @@ BEGIN
     IF decision.decided_at IS NOT NULL THEN
         PERFORM rules_enter_into_counters(tenant, owner.id, decision.measured, owner.occurred_at, decision.decided_at, request_id);
     END IF;
-    UPDATE rules_authorizationrequest AS kept
+    UPDATE rules_authorizationrequest AS stored
     SET status = CASE to_status WHEN 'authorized' THEN 'authorized' ELSE 'denied' END, decided_at = moment, updated_at = moment,
         decline_reason = CASE WHEN to_status <> 'authorized' THEN coalesce(nullif(reason, ''), to_status) END
-    WHERE kept.tenant_id = tenant AND kept.transaction_id = owner.id AND kept.round = owner.round AND kept.status = 'preparing';
+    WHERE stored.tenant_id = tenant AND stored.transaction_id = owner.id AND stored.round = owner.round AND stored.status = 'preparing';
 END
 $$;

@@ -17,7 +17,7 @@ BEGIN
         PERFORM rules_seed_page(tenant, measure, recent);
         RETURN;
     END IF;
-    UPDATE rules_rulemeasure AS kept SET is_seeding = true, seeded_down_to = ledger_now()
-    WHERE kept.tenant_id = tenant AND kept.id = begun;
+    UPDATE rules_rulemeasure AS stored SET is_seeding = true, seeded_down_to = ledger_now()
+    WHERE stored.tenant_id = tenant AND stored.id = begun;
 END
 $$;

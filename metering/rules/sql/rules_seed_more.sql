@@ -39,9 +39,9 @@ BEGIN
     ORDER BY owner.id
     FOR NO KEY UPDATE;
     PERFORM rules_seed_page(tenant, measure, page);
-    UPDATE rules_rulemeasure AS kept
-    SET seeded_down_to = coalesce(edge, kept.seeded_down_to), is_seeding = edge IS NOT NULL
-    WHERE kept.tenant_id = tenant AND kept.id = begun;
+    UPDATE rules_rulemeasure AS stored
+    SET seeded_down_to = coalesce(edge, stored.seeded_down_to), is_seeding = edge IS NOT NULL
+    WHERE stored.tenant_id = tenant AND stored.id = begun;
     PERFORM rules_mark_seeding(tenant);
     RETURN edge IS NULL;
 END

@@ -10,7 +10,7 @@ AS $$
 DECLARE
     request_row uuid;
 BEGIN
-    INSERT INTO rules_authorizationrequest AS kept (
+    INSERT INTO rules_authorizationrequest AS stored (
         id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, round, status, decline_reason, executions, rule_ids,
         passes_at, decided_at, updated_at, payment, payment_amount, payment_currency, challenge_digest, idempotency_key, facts_digest
     ) VALUES (
@@ -23,8 +23,8 @@ BEGIN
     ON CONFLICT (tenant_id, transaction_id, round) DO UPDATE SET
         status = excluded.status, decline_reason = excluded.decline_reason, executions = excluded.executions,
         rule_ids = excluded.rule_ids, passes_at = excluded.passes_at, decided_at = excluded.decided_at, updated_at = excluded.updated_at
-    WHERE kept.tenant_id = tenant
-    RETURNING kept.id INTO request_row;
+    WHERE stored.tenant_id = tenant
+    RETURNING stored.id INTO request_row;
     IF decision.status = 'authorized' THEN
         PERFORM rules_enter_into_counters(
             tenant, request.transaction_id, decision.measured, decision.decided_at, decision.decided_at, request.request_id

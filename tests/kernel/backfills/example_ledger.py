@@ -78,7 +78,8 @@ class ShelfAdapter(Adapter):
                 "SELECT key, number, digest, request_id FROM shelf_move WHERE tenant_id = %s AND key = ANY (%s)", [tenant.id, list(keys)]
             )
             return {
-                key: Existing(id=str(number), digest=bytes(kept), request_id=request) for key, number, kept, request in cursor.fetchall()
+                key: Existing(id=str(number), digest=bytes(facts_digest), request_id=request)
+                for key, number, facts_digest, request in cursor.fetchall()
             }
 
     def accounts(self, tenant, names):
@@ -116,14 +117,14 @@ class ShelfAdapter(Adapter):
         self._insert(tenant, posting.key, values, effect, posting.digest, run.request_id, None)
         return Outcome("posted")
 
-    def _insert(self, tenant, key, values, pieces, kept, request_id, reverses):
+    def _insert(self, tenant, key, values, pieces, facts_digest, request_id, reverses):
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO shelf_move (tenant_id, key, shelf, kind, pieces, note, occurred_at, digest, request_id, reverses)"
                 " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 [
                     *(tenant.id, key, values["shelf"], values["kind"], pieces, values.get("note"), values["occurred_at"]),
-                    *(kept, request_id, reverses),
+                    *(facts_digest, request_id, reverses),
                 ],
             )
 

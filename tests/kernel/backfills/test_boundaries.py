@@ -208,7 +208,7 @@ def test_an_undo_lists_what_depends_on_it_up_to_a_limit(plan, run_command, tmp_p
     assert ("and more" in lines) == more
 
 
-@pytest.mark.parametrize("count", [reports.EXAMPLES_SHOWN, reports.EXAMPLES_SHOWN + 1, planner.EXAMPLES_KEPT + 1])
+@pytest.mark.parametrize("count", [reports.EXAMPLES_SHOWN, reports.EXAMPLES_SHOWN + 1, planner.MAX_EXAMPLES + 1])
 def test_a_plan_counts_all_refused_rows_and_shows_the_first(run_command, tmp_path, count):
     path = write_csv(tmp_path / "moves.csv", [[f"m{number}", "left", "in", "x", DAY] for number in range(count)])
     text, _ = run_command("acme", path, "--plan")
@@ -217,7 +217,7 @@ def test_a_plan_counts_all_refused_rows_and_shows_the_first(run_command, tmp_pat
     more = count - reports.EXAMPLES_SHOWN
     assert (f"  and {more} more" in text.splitlines()) == (more > 0)
     run = BackfillRun.objects.get()
-    assert (run.plan["counts"], len(run.plan["examples"])) == ({"invalid": count}, min(count, planner.EXAMPLES_KEPT))
+    assert (run.plan["counts"], len(run.plan["examples"])) == ({"invalid": count}, min(count, planner.MAX_EXAMPLES))
 
 
 @pytest.mark.parametrize(("lines", "is_long"), [(planner.LONG_RECORD_LINES, False), (planner.LONG_RECORD_LINES + 1, True)])

@@ -460,7 +460,7 @@ def test_old_events_and_attempts_are_deleted_page_by_page(tenant, listen, write,
     assert sum(delete_old_events()) == 0
     for days, attempts, events in ((31, 0, 3), (91, 0, 0)):
         as_of = f"(clock_timestamp() + interval '{days} days')"
-        later = [(statement.replace("clock_timestamp()", as_of), kept) for statement, kept in clean_up.STEPS]
+        later = [(statement.replace("clock_timestamp()", as_of), retention) for statement, retention in clean_up.STEPS]
         with monkeypatch.context() as patch:
             patch.setattr(clean_up, "STEPS", later)
             assert sum(delete_old_events()) == 3

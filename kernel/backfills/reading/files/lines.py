@@ -61,7 +61,7 @@ class LinesFile:
             raise BadSource(f"{self.path}: the header names {', '.join(map(repr, repeated))} more than once.")
         return names
 
-    def _lines(self, kept: list[bytes]) -> Iterator[str]:
+    def _lines(self, raw_lines: list[bytes]) -> Iterator[str]:
         """Lines as text. Bytes that aren't UTF-8 become lone surrogates, which every column refuses."""
         readline = self.file.readline
         while line := readline(MAX_LINE_BYTES + 1):
@@ -69,18 +69,18 @@ class LinesFile:
                 raise BadSource(f"{self.path}: line {self.line + 1} is longer than {MAX_LINE_BYTES} bytes.")
             self.line += 1
             self.offset += len(line)
-            kept.append(line)
+            raw_lines.append(line)
             yield line.decode("utf-8", "surrogateescape")
 
-    def _csv_reader(self, kept: list[bytes]) -> Any:
-        return csv.reader(self._lines(kept), delimiter=self.layout.delimiter, strict=True)
+    def _csv_reader(self, raw_lines: list[bytes]) -> Any:
+        return csv.reader(self._lines(raw_lines), delimiter=self.layout.delimiter, strict=True)
 
     def _csv_records(self) -> Iterator[Record]:
-        kept: list[bytes] = []
-        reader = self._csv_reader(kept)
+        raw_lines: list[bytes] = []
+        reader = self._csv_reader(raw_lines)
         while True:
             first = self.line + 1
-            kept.clear()
+            raw_lines.clear()
             fault, fields = "", None
             try:
                 fields = next(reader)
@@ -90,13 +90,13 @@ class LinesFile:
                 fault = f"no CSV record: {error}"
             if fields == []:
                 continue
-            raw = kept[0] if len(kept) == 1 else b"".join(kept)
+            raw = raw_lines[0] if len(raw_lines) == 1 else b"".join(raw_lines)
             yield Record(line=first, end_line=self.line, end=self.offset, raw=raw, fields=fields, fault=fault)
 
     def _json_records(self) -> Iterator[Record]:
-        kept: list[bytes] = []
-        for _ in self._lines(kept):
-            raw = kept.pop()
+        raw_lines: list[bytes] = []
+        for _ in self._lines(raw_lines):
+            raw = raw_lines.pop()
             if not raw.strip():
                 continue
             fields, fault = read_object(raw)

@@ -67,8 +67,8 @@ class Layout:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> "Layout":
-        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
+    def from_json(cls, stored: Mapping[str, Any]) -> "Layout":
+        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
         return cls(**values)
 
 

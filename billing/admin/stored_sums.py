@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from billing.choices import Direction
 from billing.models import DailyTotal
 from kernel.ledger.admin.searching import values_of
-from kernel.ledger.admin.sums import KeptSums, chosen
+from kernel.ledger.admin.sums import StoredSums, chosen
 from kernel.tenants.staff_scope import scope_of
 
 AMOUNTS: dict[str, Any] = {Direction.CREDIT.value: F("credits"), Direction.DEBIT.value: -F("debits"), "": F("credits") - F("debits")}
@@ -16,7 +16,7 @@ AMOUNTS: dict[str, Any] = {Direction.CREDIT.value: F("credits"), Direction.DEBIT
 CONDITIONS = {Direction.CREDIT.value: Q(credits__gt=0), Direction.DEBIT.value: Q(debits__gt=0), "": Q()}
 
 
-def kept_sums(request: HttpRequest) -> KeptSums | None:
+def stored_sums(request: HttpRequest) -> StoredSums | None:
     """By tenant, currency, type, direction, and days of world time."""
     wanted = chosen(request, {"currency", "type_is", "direction__exact"})
     direction = "" if wanted is None else wanted.get("direction__exact", "")
@@ -27,4 +27,4 @@ def kept_sums(request: HttpRequest) -> KeptSums | None:
         days = days.filter(currency=currency.upper())
     if type_code := wanted.get("type_is"):
         days = days.filter(type__in=values_of(request, days, "type_is", "type", type_code))
-    return KeptSums(days, "currency", AMOUNTS[direction], day="day", clock="occurred_at")
+    return StoredSums(days, "currency", AMOUNTS[direction], day="day", clock="occurred_at")

@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import F, Q
 from django.http import HttpRequest
 
-from kernel.ledger.admin.sums import KeptSums, chosen
+from kernel.ledger.admin.sums import StoredSums, chosen
 from kernel.tenants.staff_scope import scope_of
 from metering.choices import Grain
 from metering.models import Rollup
@@ -13,7 +13,7 @@ from metering.models import Rollup
 AMOUNTS: dict[str, Any] = {"1": F("estimated"), "0": F("amount") - F("estimated"), "": F("amount")}
 
 
-def kept_sums(request: HttpRequest) -> KeptSums | None:
+def stored_sums(request: HttpRequest) -> StoredSums | None:
     """Of the active costs of all time, by tenant, currency, and whether they are estimates."""
     wanted = chosen(request, {"currency", "is_active__exact", "is_estimate__exact"})
     estimate = "" if wanted is None else wanted.get("is_estimate__exact", "")
@@ -23,4 +23,4 @@ def kept_sums(request: HttpRequest) -> KeptSums | None:
     days = scope_of(request.user).limit(Rollup.objects.filter(has_estimates, grain=Grain.DAY, costs__gt=0))
     if currency := wanted.get("currency"):
         days = days.filter(currency=currency.upper())
-    return KeptSums(days, "currency", AMOUNTS[estimate])
+    return StoredSums(days, "currency", AMOUNTS[estimate])
