@@ -19,8 +19,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from backoffice.list_exports import exports
-from backoffice.list_exports.spreadsheets import write_excel
+from backoffice.list_exports import background_workbooks as workbooks
+from backoffice.list_exports.changelists import changelist_at
+from backoffice.list_exports.exported_rows import exported_rows
+from backoffice.list_exports.spreadsheets import csv_lines, write_excel
 from backoffice.models import Export
 from kernel.base.setting_author import setting_author
 from kernel.ledger.admin.formatting import actor_of
@@ -41,14 +43,14 @@ def _user_id(request: HttpRequest) -> int:
 def export(request: HttpRequest) -> HttpResponseBase:
     """The list at `from` as a file. A long workbook is written in the background, and this leads to its progress page."""
     address = _address(request.GET.get("from", ""))
-    found = exports.list_rows(request, address)
+    found = exported_rows(request, address)
     name = f"{found.title.replace(' ', '-').lower()}-{timezone.now():%Y%m%d-%H%M%S}"
     if request.GET.get("format") != "xlsx":
-        response = StreamingHttpResponse(exports.lines(found), content_type="text/csv; charset=utf-8")
+        response = StreamingHttpResponse(csv_lines(found.headers, found.stream()), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
         return response
-    if found.count > exports.MAX_DIRECT_ROWS:
-        started = exports.begin(request, found, address=address)
+    if found.has_more_than(workbooks.MAX_DIRECT_ROWS):
+        started = workbooks.begin_workbook(request, found, address=address)
         return HttpResponseRedirect(reverse("admin:backoffice_export_progress", args=(started.pk,)))
     file = NamedTemporaryFile(suffix=".xlsx")  # noqa: SIM115 - the response closes it
     rows = found.stream_in_words()
@@ -60,7 +62,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
 def list_sums(request: HttpRequest) -> HttpResponse:
     """The sums below the list at `from`, as a part of its page: see kernel.ledger.admin.sums."""
     address = _address(request.GET.get("from", ""))
-    _, changelist = exports.listed(request, address)
+    changelist = changelist_at(request, address)
     if not isinstance(changelist, LedgerChangeList):
         raise Http404
     foot = late_foot(changelist)
@@ -77,7 +79,7 @@ def progress(request: HttpRequest, export_id: UUID) -> HttpResponse:
         "title": "Export",
         "export": found,
         "share": 100 if found.state == Export.State.READY else share,
-        "is_dead": exports.is_dead(found),
+        "has_stopped": workbooks.has_stopped(found),
     }
     return TemplateResponse(request, "backoffice/export.html", context)
 
@@ -85,7 +87,7 @@ def progress(request: HttpRequest, export_id: UUID) -> HttpResponse:
 @require_safe
 def download(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
     found = get_object_or_404(Export, pk=export_id, user_id=request.user.pk, state=Export.State.READY)
-    path = exports.file_of(found)
+    path = workbooks.path_of(found)
     if not path.is_file():
         raise Http404
     return FileResponse(path.open("rb"), as_attachment=True, filename=f"{found.title.replace(' ', '-')}.xlsx", content_type=EXCEL)

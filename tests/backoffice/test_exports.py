@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from backoffice.list_exports import exports
+from backoffice.list_exports import background_workbooks
 from backoffice.list_exports.spreadsheets import cell, csv_lines, is_exact_in_excel, write_excel
 from backoffice.models import Export, SavedView
 from billing import services as billing
@@ -223,7 +223,7 @@ def test_who_may_not_see_a_list_can_not_export_it(reader):
 @pytest.mark.django_db(transaction=True)
 def test_a_long_workbook_is_written_behind_a_progress_page(tenant, reader, viewer, monkeypatch, settings, tmp_path):
     settings.EXPORT_FOLDER = tmp_path
-    monkeypatch.setattr(exports, "MAX_DIRECT_ROWS", 2)
+    monkeypatch.setattr(background_workbooks, "MAX_DIRECT_ROWS", 2)
     for number in range(5):
         charge(tenant, "1", str(number))
     response = take(reader, "?window=all", format="xlsx")

@@ -10,7 +10,7 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from backoffice import jobs
-from backoffice.list_exports.exports import file_of
+from backoffice.list_exports.background_workbooks import path_of
 from backoffice.models import ClosedDay, Export, SignIn
 from tests.backoffice.staff_members import employ
 
@@ -30,12 +30,12 @@ def test_old_exports_are_deleted_with_their_files_and_new_ones_stay(settings, tm
     old, new = (Export.objects.create(user=user, title="t", source="/admin/", format="xlsx") for _ in range(2))
     Export.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=8))
     for export in (old, new):
-        file_of(export).write_text("x")
+        path_of(export).write_text("x")
     recent = SignIn.objects.create(name_digest="a", outcome="ok")
     SignIn.objects.create(name_digest="b", outcome="ok", at=timezone.now() - timedelta(days=91))
     assert jobs.clean_up_office(timestamp=0) == 2
     assert (list(Export.objects.all()), list(SignIn.objects.all())) == ([new], [recent])
-    assert (file_of(old).exists(), file_of(new).exists()) == (False, True)
+    assert (path_of(old).exists(), path_of(new).exists()) == (False, True)
 
 
 def test_every_job_is_scheduled_and_tried_again_when_it_fails():
