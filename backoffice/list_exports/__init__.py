@@ -1,1 +1,1 @@
-"""Exports of a list: `changelists` finds its rows, `exported_rows` chooses columns; `spreadsheets` and `background_workbooks` write files."""
+"""Exports of a list: `changelists` finds its rows, `exported_rows` chooses columns, `spreadsheets` writes files."""

@@ -17,9 +17,9 @@ from kernel.base.caches import BoundedDict
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, trimmed_digits
 from metering.choices import Pricing, ReportedCosts
 from metering.pricing.choosing_prices import fitting_prices
-from metering.pricing.public_models import BEDROCK_MODEL, find_public_model
-from metering.pricing.public_prices import Calculated, calculate, prices_of
-from metering.pricing.remembered_public_prices import calculate_plainly, known_shape, plain_usage, remember_shape
+from metering.pricing.plain_usage_costs import known_shape, plain_usage, plain_usage_cost, remember_shape
+from metering.pricing.public_model_lookup import BEDROCK_MODEL, find_public_model
+from metering.pricing.public_price_costs import PublicCost, public_cost, unit_prices_of
 from metering.pricing.self_hosted import is_self_hosted
 from metering.pricing.serving_providers import foreign_prices
 from metering.pricing.stated_costs import reported_cost
@@ -238,32 +238,34 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
     found = find_public_model(service=service, model=model)
     if found is None:
         return Priced(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
-    provider, public = found
-    model_price = public.get_prices(at)
+    provider, public_model = found
+    model_price = public_model.get_prices(at)
     usage = plain_usage(reported, facts=facts)
-    decisive = (service, model, bool(terms["prices_self_hosted"]))
-    shape = usage and known_shape(usage, model_price=model_price, decisive=decisive)
-    if usage and shape and (plain := calculate_plainly(usage, shape)) is not None:
-        counters, calculated = plain
-        return _priced(counters, calculated, model=model, price=shape.price, read=shape.read)
+    context_key = (service, model, bool(terms["prices_self_hosted"]))
+    shape = usage and known_shape(usage, model_price=model_price, context_key=context_key)
+    if usage and shape and (plain := plain_usage_cost(usage, shape)) is not None:
+        counters, cost = plain
+        return _priced(counters, cost, model=model, price=shape.price, read=shape.read)
     if not terms["prices_self_hosted"] and is_self_hosted(reported, service=service, model=model):
         return Priced(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
     reading = _complete_reading(reported, provider=provider, model_price=model_price)
-    has_request_fee = "requests_kcount" in prices_of(model_price)
-    reading = with_tool_uses(reading, reported=reported, facts=facts, model=model, public_model=public.id, has_request_fee=has_request_fee)
-    context, unpriced_tier = price_context(public, provider=provider, reported=reported, facts=facts, at=at)
+    has_request_fee = "requests_kcount" in unit_prices_of(model_price)
+    reading = with_tool_uses(
+        reading, reported=reported, facts=facts, model=model, public_model=public_model.id, has_request_fee=has_request_fee
+    )
+    context, unpriced_tier = price_context(public_model, provider=provider, reported=reported, facts=facts, at=at)
     try:
-        calculated = calculate(reading, provider=provider, public=public, model_price=model_price, at=at, context=context)
+        cost = public_cost(reading, provider=provider, public_model=public_model, model_price=model_price, at=at, context=context)
     except ValueError as error:
         raise MissingQuantity(str(error)) from error
-    price = {"source": PUBLIC, "provider": provider.id, "model": public.id, "unitPrices": unit_prices_text(calculated.model_price)}
+    price = {"source": PUBLIC, "provider": provider.id, "model": public_model.id, "unitPrices": unit_prices_text(cost.model_price)}
     price |= {"context": context} if context else {}
-    doubts = beyond_public_price(reading, calculated.model_price, reported=reported, found=found)
-    foreign = foreign_prices(reading.counters, service=service, model=model, provider=provider, public=public)
+    doubts = beyond_public_price(reading, cost.model_price, reported=reported, found=found)
+    foreign = foreign_prices(reading.counters, service=service, model=model, provider=provider, public_model=public_model)
     unpriced = [*reading.unpriced, *unpriced_tier, *doubts, *foreign]
     if usage and not unpriced and not context:
-        remember_shape(usage, reading, model_price=model_price, price=price, decisive=decisive)
-    priced = _priced(reading.counters, calculated, model=model, price=price, read=reading.read)
+        remember_shape(usage, reading, model_price=model_price, price=price, context_key=context_key)
+    priced = _priced(reading.counters, cost, model=model, price=price, read=reading.read)
     if not unpriced and not reading.ignored:
         return priced
     ignored = [*reading.ignored, *(path for path in unpriced if path not in reading.ignored)]
@@ -271,14 +273,14 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
     return replace(priced, pricing=pricing, note=", ".join(unpriced)[:512], ignored=ignored)
 
 
-def _priced(counters: Mapping[str, Any], calculated: Calculated, *, model: str, price: Any, read: Sequence[str]) -> Priced:
+def _priced(counters: Mapping[str, Any], cost: PublicCost, *, model: str, price: Any, read: Sequence[str]) -> Priced:
     """The cost of what was understood in full. `price`: as the details have it. Raises MissingQuantity."""
-    amount = rounded(calculated.total_price)
+    amount = rounded(cost.total_cost)
     details = {
         "price": price,
         "model": model,
         "quantities": {name: _quantity_text(quantity) for name, quantity in counters.items() if quantity},
-        "arithmetic": _arithmetic(calculated, amount),
+        "arithmetic": _arithmetic(cost, amount),
     }
     return Priced(pricing=PRICED, amount=amount, details=msgspec.json.encode(details).decode(), read=read)
 
@@ -300,7 +302,7 @@ def _complete_reading(reported: Any, *, provider: Any, model_price: Any) -> Usag
     BadQuantity."""
     reading = read_usage(reported, provider=provider, has_input_only=has_input_only(model_price)) or UsageReading({}, [], [], [])
     for counter, price in REQUIRED_COUNTERS.items():
-        if counter not in reading.counters and price in prices_of(model_price):
+        if counter not in reading.counters and price in unit_prices_of(model_price):
             raise MissingQuantity(NAMES[counter][0])
     if not reading.counters:
         raise MissingQuantity("usage")
@@ -309,16 +311,16 @@ def _complete_reading(reported: Any, *, provider: Any, model_price: Any) -> Usag
 
 def has_input_only(model_price: Any) -> bool:
     """Whether a model is billed by the tokens that it reads alone: those of embeddings."""
-    prices = prices_of(model_price)
+    prices = unit_prices_of(model_price)
     return "input_mtok" in prices and "output_mtok" not in prices
 
 
-def _arithmetic(calculated: Calculated, amount: Decimal) -> str:
+def _arithmetic(cost: PublicCost, amount: Decimal) -> str:
     """The parts of a public price; they add up to the amount."""
-    other = calculated.total_price - calculated.input_price - calculated.output_price
-    steps = [f"{trimmed_digits(calculated.input_price)} input", f"{trimmed_digits(calculated.output_price)} output"]
+    other = cost.total_cost - cost.input_cost - cost.output_cost
+    steps = [f"{trimmed_digits(cost.input_cost)} input", f"{trimmed_digits(cost.output_cost)} output"]
     if other:
-        has_request_fee = "requests_kcount" in prices_of(calculated.model_price)
+        has_request_fee = "requests_kcount" in unit_prices_of(cost.model_price)
         steps.append(f"{trimmed_digits(other)} {'per request' if has_request_fee else 'for tools'}")
     return f"{' + '.join(steps)} = {trimmed_digits(amount)}"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from genai_prices import data_snapshot
 
-from metering.pricing.public_models import BEDROCK_MODEL
+from metering.pricing.public_model_lookup import BEDROCK_MODEL
 
 # Services that run models of several makers at prices of their own, of which the public prices have none.
 OTHER_HOSTS = frozenset(
@@ -33,10 +33,10 @@ TOOLS = ("web_searches", "storage_searches")
 WORD = re.compile(r"[^./]+")
 
 
-def foreign_prices(counters: Any, *, service: str, model: str, provider: Any, public: Any) -> list[str]:
+def foreign_prices(counters: Any, *, service: str, model: str, provider: Any, public_model: Any) -> list[str]:
     """What of a call has only another provider's price, or another region's: all of it ("price of deepseek", "region"), or the tools that
     were run."""
-    other, is_own = _origin(service.lower(), model.lower(), provider.id, public.id)
+    other, is_own = _origin(service.lower(), model.lower(), provider.id, public_model.id)
     if other:
         return [other]
     return [] if is_own else [name for name in TOOLS if counters.get(name)]

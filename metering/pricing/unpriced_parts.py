@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from metering.pricing.public_prices import prices_of, uncharged
+from metering.pricing.public_price_costs import counters_without_price, unit_prices_of
 from metering.usage_reading.counter_extraction import UsageReading, look_up
 from metering.usage_reading.counter_parts import counts_tokens, counts_tools, unpriced_counters
 from metering.usage_reading.service_tiers import stated_tiers
@@ -18,11 +18,11 @@ MAX_SEARCH_SIZE = "high"
 
 def beyond_public_price(reading: UsageReading, rates: Any, *, reported: Any, found: tuple[Any, Any]) -> list[str]:
     """What was understood of a usage and has no price, or from which the cost doesn't follow. `rates`: the public price."""
-    provider, public = found
+    provider, public_model = found
     return [
-        *_without_price(reading, rates, public_model=public.id),
+        *_without_price(reading, rates, public_model=public_model.id),
         *_smaller_search(provider, rates, reported=reported),
-        *unclear_counters(reading, reported=reported, public=public, model_price=rates),
+        *unclear_counters(reading, reported=reported, public_model=public_model, model_price=rates),
         *_cache_hits(reported),
     ]
 
@@ -42,16 +42,16 @@ def _without_price(reading: UsageReading, model_price: Any, *, public_model: str
     """Counters that no rate of the public price counts, and those whose whole has another rate: audio costs many times more than text, and
     what is kept in a cache for an hour more than what is kept for minutes."""
     counters = ((name, name.replace("_tokens", "_mtok")) for name in ("input_audio_tokens", "output_audio_tokens", "cache_write_1h_tokens"))
-    of_parts = [name for name, price in counters if reading.counters.get(name) and price not in prices_of(model_price)]
+    of_parts = [name for name, price in counters if reading.counters.get(name) and price not in unit_prices_of(model_price)]
     # All that these models put out is sound.
     if public_model.endswith("-tts") or "-tts-" in public_model:
         of_parts = [name for name in of_parts if name != "output_audio_tokens"]
-    return list(dict.fromkeys([*of_parts, *uncharged(reading, model_price)]))
+    return list(dict.fromkeys([*of_parts, *counters_without_price(reading, model_price)]))
 
 
 def _smaller_search(provider: Any, model_price: Any, *, reported: Any) -> list[str]:
     """Where Perplexity asks a fee for each request: the size of the search, if it isn't the one whose fee the public prices know."""
-    if provider.id != "perplexity" or "requests_kcount" not in prices_of(model_price):
+    if provider.id != "perplexity" or "requests_kcount" not in unit_prices_of(model_price):
         return []
     sizes = {path: look_up(reported, path) for path in (f"usage.{SEARCH_SIZE}", f"response.usage.{SEARCH_SIZE}")}
     stated = {path: size for path, size in sizes.items() if size is not None}

@@ -24,7 +24,7 @@ from kernel.ledger.past_reads import final_until
 from metering.choices import DIMENSIONS, FactPhase
 from metering.models import Usage, UsageKey, UsageNote, UsageProgress, UsageSum
 from metering.pricing.costs_of_facts import MODEL_KEYS, has_input_only, parsed_json
-from metering.pricing.public_models import find_public_model
+from metering.pricing.public_model_lookup import find_public_model
 from metering.selectors import Row
 from metering.selectors.usage_keys import list_tenants_to_count, list_usage_keys
 from metering.selectors.usage_readings import list_readable
@@ -160,9 +160,9 @@ def _documents(row: Any, reported: list[Any]) -> Iterator[Any]:
 
 def _tokens(facts: Any, *, service: str, model: str) -> dict[str, int]:
     """The tokens by their columns, without zeros."""
-    public = _public_model(service, model)
+    found = _public_model(service, model)
     try:
-        reading = read_usage(facts, provider=public[0] if public else None, has_input_only=_has_input_only(service, model))
+        reading = read_usage(facts, provider=found[0] if found else None, has_input_only=_has_input_only(service, model))
     except BadQuantity:
         reading = None
     counters = reading.counters if reading else {}
@@ -177,8 +177,8 @@ def _public_model(service: str, model: str) -> tuple[Any, Any] | None:
 @lru_cache(maxsize=10_000)
 def _has_input_only(service: str, model: str) -> bool:
     """By the price of now: models don't begin to write."""
-    public = _public_model(service, model)
-    return public is not None and has_input_only(public[1].get_prices(datetime.now(UTC)))
+    found = _public_model(service, model)
+    return found is not None and has_input_only(found[1].get_prices(datetime.now(UTC)))
 
 
 def value_of(document: Any, name: str) -> str | None:

@@ -42,7 +42,7 @@ WHOLE_BATCH, SUMS, SUMS_OF_BATCHES = "batch", "organization.usage.", "batch"
 GEMINI_REPLY, GEMINI_TIER = "response.usageMetadata", "response.usageMetadata.serviceTier"
 
 
-def price_context(public: Any, *, provider: Any, reported: Any, facts: str, at: datetime) -> tuple[dict[str, str], list[str]]:
+def price_context(public_model: Any, *, provider: Any, reported: Any, facts: str, at: datetime) -> tuple[dict[str, str], list[str]]:
     """The service tier that the facts state, as genai-prices knows it; and the paths of those that the model has no price for, or none with
     this provider. `facts`: the text of `reported`."""
     context: dict[str, str] = {}
@@ -50,8 +50,8 @@ def price_context(public: Any, *, provider: Any, reported: Any, facts: str, at: 
     for key, tier in (*_lines_of_batches(reported), *_stated_tiers(reported, facts)):
         name = TIERS.get(tier)
         of_tier = {"processing": "batch"} if name == "batch" else {"service_tier": name or ""}
-        is_own = any(model is public for model in provider.models)
-        if name is None or not is_own or public.get_prices(at, of_tier) == public.get_prices(at):
+        is_own = any(model is public_model for model in provider.models)
+        if name is None or not is_own or public_model.get_prices(at, of_tier) == public_model.get_prices(at):
             unknown.append(key)
         else:
             context |= of_tier

@@ -15,9 +15,9 @@ LAST_STEP = "usage"
 UNCLEAR_CACHE, CLEAR_CACHE = "cachedInputTokens", "inputTokenDetails"
 
 
-def unclear_counters(reading: UsageReading, *, reported: Any, public: Any, model_price: Any) -> list[str]:
+def unclear_counters(reading: UsageReading, *, reported: Any, public_model: Any, model_price: Any) -> list[str]:
     """The paths of counters from which the cost doesn't follow."""
-    return [*_several_requests(reading, reported, model_price), *_unclear_cache(reading, reported, public)]
+    return [*_several_requests(reading, reported, model_price), *_unclear_cache(reading, reported, public_model)]
 
 
 def _several_requests(reading: UsageReading, reported: Any, model_price: Any) -> list[str]:
@@ -42,8 +42,8 @@ def _says_several(body: Any, name: str) -> bool:
     return isinstance(value, int) and value > 1
 
 
-def _unclear_cache(reading: UsageReading, reported: Any, public: Any) -> list[str]:
-    if not reading.counters.get("cache_read_tokens") or "claude" not in public.id:
+def _unclear_cache(reading: UsageReading, reported: Any, public_model: Any) -> list[str]:
+    if not reading.counters.get("cache_read_tokens") or "claude" not in public_model.id:
         return []
     paths = [path for path in reading.read if path.rpartition(".")[2] == UNCLEAR_CACHE]
     return [path for path in paths if look_up(reported, f"{path.rpartition('.')[0]}.{CLEAR_CACHE}".lstrip(".")) is None]

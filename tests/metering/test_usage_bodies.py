@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from genai_prices import data_snapshot
 
-from metering.pricing import public_prices
+from metering.pricing import public_price_costs
 from metering.pricing.costs_of_facts import MissingQuantity, by_own_price, price_facts
 from metering.services import settings
 from metering.usage_reading.counter_extraction import UsageReading
@@ -1903,13 +1903,13 @@ def test_a_remembered_plan_of_a_price_gives_what_the_library_computes():
             counters = {name: choose.choice((0, 5, 50)) for name in choose.sample(more, choose.randrange(3))}
             counters |= {"input_tokens": choose.choice((0, 50, 300_000, 10**6)), "output_tokens": choose.choice((0, 1000))}
             reading = UsageReading(counters, [], [], [])
-            its = {"provider": provider, "public": model, "at": at, "context": {}}
-            by_library = outcome_of(public_prices.by_library, reading, **its)
+            its = {"provider": provider, "public_model": model, "at": at, "context": {}}
+            by_library = outcome_of(public_price_costs.cost_by_genai_prices, reading, **its)
             # The first call makes the plan, the second follows it.
             for _ in range(2):
-                assert outcome_of(public_prices.calculate, reading, **its, model_price=model.get_prices(at)) == by_library
+                assert outcome_of(public_price_costs.public_cost, reading, **its, model_price=model.get_prices(at)) == by_library
             compared.add(type(by_library))
-    assert compared == {str, public_prices.Calculated}
+    assert compared == {str, public_price_costs.PublicCost}
 
 
 def outcome_of(function, reading, **its):

@@ -2,7 +2,7 @@
 
 Most replies have such a usage, and a batch has a thousand of them. How one is read, and which prices count, depends on the names of its
 counters and not on their quantities. So both are remembered from the first of a shape, which was read in full (read_usage, tool_uses,
-service_tiers), and of the next the quantities alone are read. tests/metering/test_remembered_public_prices.py holds the results equal.
+service_tiers), and of the next the quantities alone are read. tests/metering/test_plain_usage_costs.py holds the results equal.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import msgspec
 
 from kernel.base.caches import BoundedDict
 from kernel.ledger.money import AMOUNT_LIMIT
-from metering.pricing.public_prices import Calculated, PricePlan, by_plan, plan_of
+from metering.pricing.public_price_costs import PricePlan, PublicCost, cost_by_plan, remembered_plan
 from metering.usage_reading.counter_extraction import UsageReading
 from metering.usage_reading.counter_names import REQUIRED_COUNTERS, WHOLES
 from metering.usage_reading.service_tiers import BATCH_LINE, WHOLE_BATCH, mentions_tier
@@ -20,7 +20,7 @@ from metering.usage_reading.tool_uses import SEARCHING_MODEL, mentions_tools
 
 Name = str | tuple[str, str]
 # What decides beside the usage and the price: the service, the model, whether models that the tenant runs have a price.
-Decisive = tuple[str, str, bool]
+ContextKey = tuple[str, str, bool]
 
 # What a reply may have beside its usage: members in which nothing is looked for but the tools and tiers that a search of its text finds.
 MEMBERS = frozenset({"model", "usage", "id", "object", "created", "choices", "output", "system_fingerprint", "service_tier", "status"})
@@ -63,7 +63,7 @@ class UsageShape(NamedTuple):
     price: msgspec.Raw
 
 
-# By what is decisive, the id of the public price, the names, and which quantities aren't zero. The shape keeps its price, so that the id
+# By the context key, the id of the public price, the names, and which quantities aren't zero. The shape keeps its price, so that the id
 # stays its own.
 _shapes: BoundedDict[tuple[Any, ...], UsageShape] = BoundedDict(at_most=1_000)
 
@@ -99,13 +99,13 @@ def _may_tell_more(reported: dict[str, Any], facts: str) -> bool:
     return mentions_tools(facts) or mentions_tier(facts)
 
 
-def known_shape(usage: PlainUsage, *, model_price: Any, decisive: Decisive) -> UsageShape | None:
+def known_shape(usage: PlainUsage, *, model_price: Any, context_key: ContextKey) -> UsageShape | None:
     """What was remembered of usages of this shape."""
-    shape = _shapes.get(_key(usage, model_price=model_price, decisive=decisive))
+    shape = _shapes.get(_key(usage, model_price=model_price, context_key=context_key))
     return shape if shape is not None and shape.model_price is model_price else None
 
 
-def calculate_plainly(usage: PlainUsage, shape: UsageShape) -> tuple[dict[str, int], Calculated] | None:
+def plain_usage_cost(usage: PlainUsage, shape: UsageShape) -> tuple[dict[str, int], PublicCost] | None:
     """The counters of a usage of a known shape, in the order of a reading, and their price. None where they contradict each other."""
     quantities = usage.quantities
     if shape.totals and not _add_up(quantities, wholes=shape.wholes, totals=shape.totals):
@@ -114,14 +114,14 @@ def calculate_plainly(usage: PlainUsage, shape: UsageShape) -> tuple[dict[str, i
     for part, whole in shape.parts:
         if counters[part] > counters[whole]:
             return None
-    calculated = by_plan(shape.plan, counters, model_price=shape.model_price)
-    return None if calculated is None else (counters, calculated)
+    cost = cost_by_plan(shape.plan, counters, model_price=shape.model_price)
+    return None if cost is None else (counters, cost)
 
 
-def remember_shape(usage: PlainUsage, reading: UsageReading, *, model_price: Any, price: dict[str, Any], decisive: Decisive) -> None:
+def remember_shape(usage: PlainUsage, reading: UsageReading, *, model_price: Any, price: dict[str, Any], context_key: ContextKey) -> None:
     """Remember how a usage was read, if those of its shape are plain. It was read in full, every counter of it has a price, and no context
     was needed. `price`: as the details of its cost have it."""
-    if not all(name in COUNTERS or name in TOTALS for name in usage.names) or SEARCHING_MODEL.search(decisive[1]):
+    if not all(name in COUNTERS or name in TOTALS for name in usage.names) or SEARCHING_MODEL.search(context_key[1]):
         return
     names = [COUNTERS.get(name) for name in usage.names]
     places = {counter: place for place, counter in enumerate(names) if counter is not None}
@@ -129,11 +129,11 @@ def remember_shape(usage: PlainUsage, reading: UsageReading, *, model_price: Any
     totals = tuple([place for place, counter in enumerate(names) if counter is None])
     if len(totals) + len(counted) != len(names) or reading.counters != counted or len(reading.read) != len(counted) or reading.ignored:
         return
-    plan = plan_of(model_price, reading.counters)
+    plan = remembered_plan(model_price, reading.counters)
     wholes = tuple([place for counter, place in places.items() if counter in REQUIRED_COUNTERS])
     if plan is None or not _add_up(usage.quantities, wholes=wholes, totals=totals):
         return
-    _shapes[_key(usage, model_price=model_price, decisive=decisive)] = UsageShape(
+    _shapes[_key(usage, model_price=model_price, context_key=context_key)] = UsageShape(
         model_price=model_price,
         plan=plan,
         counters=tuple([(counter, places[counter]) for counter in reading.counters]),
@@ -151,5 +151,5 @@ def _add_up(quantities: Sequence[int], *, wholes: Sequence[int], totals: Sequenc
     return not [place for place in totals if quantities[place] != whole]
 
 
-def _key(usage: PlainUsage, *, model_price: Any, decisive: Decisive) -> tuple[Any, ...]:
-    return decisive, id(model_price), usage.names, tuple([quantity > 0 for quantity in usage.quantities])
+def _key(usage: PlainUsage, *, model_price: Any, context_key: ContextKey) -> tuple[Any, ...]:
+    return context_key, id(model_price), usage.names, tuple([quantity > 0 for quantity in usage.quantities])

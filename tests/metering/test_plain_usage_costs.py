@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from metering.pricing import costs_of_facts, remembered_public_prices
+from metering.pricing import costs_of_facts, plain_usage_costs
 from tests.metering.test_usage_bodies import BODIES, changed, chat, numbers_in, priced
 
 NAMES = [
@@ -39,7 +39,7 @@ QUANTITIES = [0, 1, 7, 7, 300, 1000, 250_000, 10**17, 10**18, 10**30, -1, True, 
 
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch):
-    monkeypatch.setattr(remembered_public_prices, "_shapes", {})
+    monkeypatch.setattr(plain_usage_costs, "_shapes", {})
 
 
 def both_ways(monkeypatch: pytest.MonkeyPatch, service: str, body: dict[str, Any], resource: str, **policy: Any) -> Any:
@@ -61,7 +61,7 @@ def test_bodies_of_providers_cost_the_same_with_other_quantities(monkeypatch):
             for path, value in list(numbers_in(body)):
                 another = changed(another, path, choose.choice([0, value, value + 1, value * 2, choose.choice(QUANTITIES)]))
             both_ways(monkeypatch, service, another, resource)
-    assert len(remembered_public_prices._shapes) > 10
+    assert len(plain_usage_costs._shapes) > 10
 
 
 def test_usages_of_any_names_cost_the_same(monkeypatch):
@@ -85,7 +85,7 @@ def test_usages_of_any_names_cost_the_same(monkeypatch):
             if choose.random() < 0.8:
                 usage |= {name: sum(whole) for name in usage if name.startswith("total")}
             both_ways(monkeypatch, service, {"model": model, "usage": usage} | beside, "r", **policy)
-    assert len(remembered_public_prices._shapes) > 15
+    assert len(plain_usage_costs._shapes) > 15
     assert len(followed) > 150
 
 

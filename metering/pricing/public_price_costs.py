@@ -1,5 +1,5 @@
 """What a usage costs by a public price, as genai-prices computes it, without computing again how the price is put together. Which model's
-price it is: public_models.py.
+price it is: public_model_lookup.py.
 
 genai-prices finds out for each usage which counters are parts of which others. That depends on the names of the counters alone, so it is
 remembered here for each price and set of names, and a thousand calls of a batch need it once. tests/metering/test_usage_bodies.py holds
@@ -29,12 +29,12 @@ UNITS_BY_PRICE = {unit["price_key"]: name for name, unit in unit_data.items()}
 _plans: BoundedDict[tuple[Any, ...], tuple[Any, "PricePlan | None"]] = BoundedDict(at_most=1_000)
 
 
-class Calculated(msgspec.Struct, frozen=True):
+class PublicCost(msgspec.Struct, frozen=True):
     """What a usage costs: for input, for output, and all together with what each request costs."""
 
-    input_price: Decimal
-    output_price: Decimal
-    total_price: Decimal
+    input_cost: Decimal
+    output_cost: Decimal
+    total_cost: Decimal
     model_price: Any
 
 
@@ -57,29 +57,29 @@ class PricePlan:
     parts_first: tuple[_Part, ...]
 
 
-def calculate(
-    reading: UsageReading, *, provider: Any, public: Any, model_price: Any, at: datetime, context: Mapping[str, str]
-) -> Calculated:
+def public_cost(
+    reading: UsageReading, *, provider: Any, public_model: Any, model_price: Any, at: datetime, context: Mapping[str, str]
+) -> PublicCost:
     """`model_price`: the public model's price of this time, without the context. Raises ValueError where counters contradict each other."""
     counters = reading.counters
     # Prices in a context are made for each call; seconds may be rounded.
     if context or [name for name, quantity in counters.items() if type(quantity) is not int or name.endswith("seconds")]:
-        return by_library(reading, provider=provider, public=public, at=at, context=context)
+        return cost_by_genai_prices(reading, provider=provider, public_model=public_model, at=at, context=context)
     key = _plan_key(model_price, counters)
     known = _plans.get(key)
     if known is None or known[0] is not model_price:
-        calculated = by_library(reading, provider=provider, public=public, at=at, context=context)
+        cost = cost_by_genai_prices(reading, provider=provider, public_model=public_model, at=at, context=context)
         plan = _plan(model_price, counters)
-        if plan is not None and by_plan(plan, counters, model_price=model_price) != calculated:
+        if plan is not None and cost_by_plan(plan, counters, model_price=model_price) != cost:
             plan = None
         _plans[key] = (model_price, plan)
-        return calculated
-    calculated_by_plan = None if known[1] is None else by_plan(known[1], counters, model_price=model_price)
-    return calculated_by_plan or by_library(reading, provider=provider, public=public, at=at, context=context)
+        return cost
+    by_plan = None if known[1] is None else cost_by_plan(known[1], counters, model_price=model_price)
+    return by_plan or cost_by_genai_prices(reading, provider=provider, public_model=public_model, at=at, context=context)
 
 
-def plan_of(model_price: Any, counters: Mapping[str, int]) -> PricePlan | None:
-    """The plan by which `calculate` has priced such counters before; None where it asked genai-prices."""
+def remembered_plan(model_price: Any, counters: Mapping[str, int]) -> PricePlan | None:
+    """The plan by which `public_cost` has priced such counters before; None where it asked genai-prices."""
     known = _plans.get(_plan_key(model_price, counters))
     return None if known is None or known[0] is not model_price else known[1]
 
@@ -88,15 +88,15 @@ def _plan_key(model_price: Any, counters: Mapping[str, int]) -> tuple[Any, ...]:
     return (id(model_price), *counters, *[quantity > 0 for quantity in counters.values()])
 
 
-def prices_of(model_price: Any) -> dict[str, Any]:
+def unit_prices_of(model_price: Any) -> dict[str, Any]:
     """The prices that a public price has, by their names there. To ask it for one that it doesn't have takes ten times as long."""
     return {name: price for name, price in vars(model_price).items() if price is not None}
 
 
-def uncharged(reading: UsageReading, model_price: Any) -> list[str]:
+def counters_without_price(reading: UsageReading, model_price: Any) -> list[str]:
     """The counters that aren't zero and that no rate of the price counts. None of a price without any rate (the model is free), no searches
     that a fee for each request includes. A price for tokens of one direction means that those of the other are free."""
-    prices = prices_of(model_price)
+    prices = unit_prices_of(model_price)
     has_tokens = any(price in prices for price in REQUIRED_COUNTERS.values())
     # The tokens of sound that is billed by the second are included.
     has_tokens = has_tokens or bool(reading.counters.get("audio_seconds"))
@@ -114,10 +114,12 @@ def _is_rated(counter: str, rated: Sequence[Mapping[str, str]]) -> bool:
     return any(whole.items() <= own.items() or whole["family"] == own["family"] == "tokens" for whole in rated)
 
 
-def by_library(reading: UsageReading, *, provider: Any, public: Any, at: datetime, context: Mapping[str, str]) -> Calculated:
-    """What genai-prices computes. Raises ValueError as calculate."""
-    price = public.calc_price(reading.usage, provider, genai_request_timestamp=at, price_context=context)
-    return Calculated(price.input_price, price.output_price, price.total_price, price.model_price)
+def cost_by_genai_prices(
+    reading: UsageReading, *, provider: Any, public_model: Any, at: datetime, context: Mapping[str, str]
+) -> PublicCost:
+    """What genai-prices computes. Raises ValueError as public_cost."""
+    price = public_model.calc_price(reading.usage, provider, genai_request_timestamp=at, price_context=context)
+    return PublicCost(price.input_price, price.output_price, price.total_price, price.model_price)
 
 
 def _plan(model_price: Any, counters: Mapping[str, int]) -> PricePlan | None:
@@ -151,7 +153,7 @@ def _is_told_of(own: Any, used: Sequence[Any]) -> bool:
     return any(own <= one for one in used) or any(own == one | other for one in used for other in used)
 
 
-def by_plan(plan: PricePlan, counters: Mapping[str, int], *, model_price: Any) -> Calculated | None:
+def cost_by_plan(plan: PricePlan, counters: Mapping[str, int], *, model_price: Any) -> PublicCost | None:
     """None where a counter is less than its parts: the library says so in its words."""
     rest: dict[str, int] = {}
     for part in plan.parts_first:
@@ -161,7 +163,7 @@ def by_plan(plan: PricePlan, counters: Mapping[str, int], *, model_price: Any) -
         if quantity < 0:
             return None
         rest[part.counter] = quantity
-    total = input_price = output_price = ZERO
+    total = input_cost = output_cost = ZERO
     for part in plan.summed:
         quantity = rest[part.counter]
         if type(part.price) is Decimal:
@@ -170,7 +172,7 @@ def by_plan(plan: PricePlan, counters: Mapping[str, int], *, model_price: Any) -
             price = calc_unit_price(part.price, quantity, counters.get("input_tokens", 0), part.per)
         total += price
         if part.direction == "input":
-            input_price += price
+            input_cost += price
         elif part.direction == "output":
-            output_price += price
-    return Calculated(input_price, output_price, total, model_price)
+            output_cost += price
+    return PublicCost(input_cost, output_cost, total, model_price)
