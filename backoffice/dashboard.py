@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from backoffice import alerts, day_sums
 from backoffice.customer_links import customer_url
-from backoffice.day_sums import Measure
+from backoffice.day_sums import FigureName
 from backoffice.figure_rows import EXPIRING_SOON, SOON
 from billing.choices import ADJUSTMENT
 from billing.models import DailyTotal, Transaction
@@ -100,15 +100,15 @@ def _figures(scope: VisibleTenants, today: date, clock: Clock) -> dict[str, Any]
     if clock == Clock.WORLD:
         billed, adjusted = _billed(tenants, since=since), _adjusted(tenants, since=since)
     else:
-        billed, adjusted = (_of_measure(sums, measure) for measure in (Measure.BILLED, Measure.WALLET_ADJUSTED))
+        billed, adjusted = (_of_figure(sums, figure) for figure in (FigureName.BILLED, FigureName.WALLET_ADJUSTED))
     spans = [today - timedelta(days=days - 1) for days in SPANS.values()]
 
     def line(rows: Sequence[Any], amount: str, *figure: str) -> list[Any]:
         return [_amounts(_sum(rows, since=first, unit="currency", amount=amount), *figure, clock=clock, since=first) for first in spans]
 
-    def credit(measure: str) -> list[Any]:
-        totals = ((first, day_sums.total(sums, measure=measure, since=first, clock=clock)) for first in spans)
-        return [_amounts(total, "credits.credittransaction", measure, clock=clock, since=first) for first, total in totals]
+    def credit(figure: str) -> list[Any]:
+        totals = ((first, day_sums.total(sums, figure=figure, since=first, clock=clock)) for first in spans)
+        return [_amounts(total, "credits.credittransaction", figure, clock=clock, since=first) for first, total in totals]
 
     return {
         "spans": list(SPANS),
@@ -117,9 +117,9 @@ def _figures(scope: VisibleTenants, today: date, clock: Clock) -> dict[str, Any]
             ("billing", "Wallets adjusted", line(adjusted, "total", "billing.transaction", "adjusted")),
             ("metering", "Metered cost, actual", line(costs, "actual", "metering.cost", "actual")),
             ("metering", "Metered cost, estimated", line(costs, "estimated", "metering.cost", "estimated")),
-            ("credits", "Credit granted", credit(Measure.GRANTED)),
-            ("credits", "Credit consumed", credit(Measure.CONSUMED)),
-            ("credits", "Credit adjusted", credit(Measure.CREDIT_ADJUSTED)),
+            ("credits", "Credit granted", credit(FigureName.GRANTED)),
+            ("credits", "Credit consumed", credit(FigureName.CONSUMED)),
+            ("credits", "Credit adjusted", credit(FigureName.CREDIT_ADJUSTED)),
         ],
         "outstanding": _outstanding(tenants, today),
         "rules": _rules(tenants, today),
@@ -150,8 +150,8 @@ def _adjusted(tenants: Any, *, since: date) -> list[dict[str, Any]]:
     return list(rows)
 
 
-def _of_measure(sums: Iterable[Mapping[str, Any]], measure: str) -> list[dict[str, Any]]:
-    return [{"day": row["day"], "currency": row["unit"], "total": row["amount"]} for row in sums if row["measure"] == measure]
+def _of_figure(sums: Iterable[Mapping[str, Any]], figure: str) -> list[dict[str, Any]]:
+    return [{"day": row["day"], "currency": row["unit"], "total": row["amount"]} for row in sums if row["figure"] == figure]
 
 
 def _costs(tenants: Any, *, since: date) -> list[dict[str, Any]]:
@@ -269,17 +269,17 @@ def _charts(
     Services and agents are summed by world time only, customers by book time only: their charts say so.
     """
     days = [since + timedelta(days=number) for number in range((today - since).days + 1)]
-    consumed = [row | {"day": row[day_sums.DAY_OF[clock]]} for row in map(dict, sums) if row["measure"] == Measure.CONSUMED]
+    consumed = [row | {"day": row[day_sums.DAY_OF[clock]]} for row in map(dict, sums) if row["figure"] == FigureName.CONSUMED]
     totals = [row for row in consumed if not row["customer_id"]]
     customers = [row for row in consumed if row["customer_id"]]
     happened = _costs(tenants, since=since) if clock == Clock.BOOK else costs
     agents = _agents(tenants, since=since)
-    measured = {"unit": "unit", "amount": "amount"}
+    unit_and_amount = {"unit": "unit", "amount": "amount"}
     chosen, world, book = (CLOCK_TITLES[each].lower() for each in (clock, Clock.WORLD, Clock.BOOK))
-    cost, consumer = {"unit": "currency", "amount": "amount", "clock": world}, {**measured, "clock": book}
+    cost, consumer = {"unit": "currency", "amount": "amount", "clock": world}, {**unit_and_amount, "clock": book}
     return [
         ("billing", _by_day("Billed by day", billed, days, unit="currency", amount="total", clock=chosen, figure=(*BILLED, clock))),
-        ("credits", _by_day("Credit consumed by day", totals, days, **measured, clock=chosen, figure=(*CONSUMED, clock))),
+        ("credits", _by_day("Credit consumed by day", totals, days, **unit_and_amount, clock=chosen, figure=(*CONSUMED, clock))),
         ("metering", _by_day("Metered cost by day", costs, days, unit="currency", amount="amount", clock=chosen, figure=(*COST, clock))),
         ("metering", _linked(_leaders("Metered cost by service", happened, name="service__name", **cost), happened, "service", since)),
         ("metering", _linked(_leaders("Top agents by metered cost", agents, name="agent__name", **cost), agents, "agent", since)),
@@ -292,7 +292,7 @@ def _charts(
 
 # The lists and figures that the charts by day lead to.
 BILLED = ("billing.transaction", "billed")
-CONSUMED = ("credits.credittransaction", Measure.CONSUMED.value)
+CONSUMED = ("credits.credittransaction", FigureName.CONSUMED.value)
 COST = ("metering.cost", "cost")
 
 

@@ -27,7 +27,7 @@ from kernel.ledger.moments import midnight
 from kernel.ledger.money import MoneyField
 from kernel.tenants.models import Tenant
 
-Measure = DaySum.Measure
+FigureName = DaySum.FigureName
 GRANTED = [TransactionKind.OPENING, TransactionKind.ROLLOVER]
 DEBITS = [TransactionKind.DEBIT, TransactionKind.CONSUMPTION, TransactionKind.CAPTURE]
 # The days that the dashboard shows, with today.
@@ -38,7 +38,7 @@ MAX_CUSTOMERS = 50
 COMMIT_DELAY = timedelta(minutes=10)
 DAY_OF = {Clock.BOOK: "day", Clock.WORLD: "occurred_on"}
 # What tells one sum from another.
-KEY = ("tenant_id", "day", "occurred_on", "unit", "measure", "customer_id")
+KEY = ("tenant_id", "day", "occurred_on", "unit", "figure", "customer_id")
 
 
 def close_days(*, today: date | None = None) -> int:
@@ -55,7 +55,7 @@ def close_days(*, today: date | None = None) -> int:
 
 
 def day_rows(day: date) -> list[dict[str, Any]]:
-    """The DaySum rows of one day of book time: totals by tenant, unit, measure and day of world time, and who consumed most."""
+    """The DaySum rows of one day of book time: totals by tenant, unit, figure and day of world time, and who consumed most."""
     return [*_billed(day), *_credit(day)]
 
 
@@ -80,18 +80,18 @@ BILLED_AMOUNT = Case(
 def _billed(day: date) -> list[dict[str, Any]]:
     """What was taken from wallets, less what was reversed of it; and what corrections changed."""
     rows = _rows(BillingTransaction, day).filter(Q(effect__lt=0) | Q(reverses__isnull=False) | Q(type=ADJUSTMENT))
-    measured = rows.annotate(
-        measure=Case(When(type=ADJUSTMENT, then=Value(Measure.WALLET_ADJUSTED)), default=Value(Measure.BILLED)),
+    by_figure = rows.annotate(
+        figure=Case(When(type=ADJUSTMENT, then=Value(FigureName.WALLET_ADJUSTED)), default=Value(FigureName.BILLED)),
         change=Case(When(type=ADJUSTMENT, then=F("effect")), default=BILLED_AMOUNT, output_field=MoneyField()),
     )
-    sums = measured.values("tenant_id", "currency", "measure", "occurred_on").annotate(total=Sum("change"), entries=Count("id"))
+    sums = by_figure.values("tenant_id", "currency", "figure", "occurred_on").annotate(total=Sum("change"), entries=Count("id"))
     return [
         {
             "day": day,
             "unit": row["currency"],
             "amount": row["total"],
             "customer_id": "",
-            **{name: row[name] for name in ("tenant_id", "measure", "occurred_on", "entries")},
+            **{name: row[name] for name in ("tenant_id", "figure", "occurred_on", "entries")},
         }
         for row in sums
     ]
@@ -106,12 +106,12 @@ CORRECTED = (
 )
 CONSUMED = Q(kind__in=[*DEBITS, TransactionKind.REINSTATEMENT]) | Q(reverses__kind__in=[*DEBITS, TransactionKind.REINSTATEMENT])
 # Which figure a credit transaction counts in; empty: in none.
-MEASURE = Case(
+CREDIT_FIGURE = Case(
     # A grant that takes another's place grants nothing anew.
     When(Q(kind=TransactionKind.OPENING, grant__idempotency_key__endswith=EXTENDED), then=Value("")),
-    When(Q(kind__in=GRANTED), then=Value(Measure.GRANTED)),
-    When(CORRECTED, then=Value(Measure.CREDIT_ADJUSTED)),
-    When(CONSUMED, then=Value(Measure.CONSUMED)),
+    When(Q(kind__in=GRANTED), then=Value(FigureName.GRANTED)),
+    When(CORRECTED, then=Value(FigureName.CREDIT_ADJUSTED)),
+    When(CONSUMED, then=Value(FigureName.CONSUMED)),
     default=Value(""),
 )
 
@@ -121,10 +121,10 @@ def _credit(day: date) -> list[dict[str, Any]]:
         _rows(CreditTransaction, day)
         .annotate(
             unit=Case(When(grant__unit_type=UnitType.METRIC, then=F("grant__metric_id")), default=F("grant__currency")),
-            measure=MEASURE,
+            figure=CREDIT_FIGURE,
         )
-        .exclude(measure="")
-        .values("tenant_id", "unit", "measure", "customer_id", "occurred_on")
+        .exclude(figure="")
+        .values("tenant_id", "unit", "figure", "customer_id", "occurred_on")
         .annotate(total=Sum(EFFECT), entries=Count("id"))
     )
     by_customer = [_row(day, row) for row in sums]
@@ -132,8 +132,8 @@ def _credit(day: date) -> list[dict[str, Any]]:
 
 
 def _row(day: date, sums: Mapping[str, Any]) -> dict[str, Any]:
-    sign = -1 if sums["measure"] == Measure.CONSUMED else 1
-    names = ("tenant_id", "unit", "measure", "customer_id", "occurred_on", "entries")
+    sign = -1 if sums["figure"] == FigureName.CONSUMED else 1
+    names = ("tenant_id", "unit", "figure", "customer_id", "occurred_on", "entries")
     return {"day": day, "amount": sign * sums["total"], **{name: sums[name] for name in names}}
 
 
@@ -154,14 +154,14 @@ def _added_up(rows: Iterable[dict[str, Any]], *, without: str, default: Any) -> 
 
 def _leaders(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Who consumed most on the day of book time."""
-    consumed = [row for row in rows if row["measure"] == Measure.CONSUMED and row["customer_id"]]
+    consumed = [row for row in rows if row["figure"] == FigureName.CONSUMED and row["customer_id"]]
     days = {row["day"] for row in rows}
     by_day = _added_up(consumed, without="occurred_on", default=min(days)) if days else []
     return sorted(by_day, key=lambda row: row["amount"], reverse=True)[:MAX_CUSTOMERS]
 
 
 def by_day(*, since: date, today: date, tenant_ids: Iterable[Any] | None) -> tuple[list[Mapping[str, Any]], int]:
-    """Rows of day, occurred_on, unit, measure, customer_id and amount booked from `since` to today, of these tenants (None: all).
+    """Rows of day, occurred_on, unit, figure, customer_id and amount booked from `since` to today, of these tenants (None: all).
 
     Also the number of days that are missing because the job that sums them hasn't run yet. Yesterday is summed here until it has.
     """
@@ -169,7 +169,7 @@ def by_day(*, since: date, today: date, tenant_ids: Iterable[Any] | None) -> tup
     if tenant_ids is not None:
         stored = stored.filter(tenant_id__in=tenant_ids)
     closed = set(ClosedDay.objects.filter(day__gte=since, day__lt=today).values_list("day", flat=True))
-    rows: list[Mapping[str, Any]] = list(stored.values("tenant_id", "day", "occurred_on", "unit", "measure", "customer_id", "amount"))
+    rows: list[Mapping[str, Any]] = list(stored.values("tenant_id", "day", "occurred_on", "unit", "figure", "customer_id", "amount"))
     yesterday = today - timedelta(days=1)
     live = [day for day in (yesterday, today) if day >= since and day not in closed]
     for day in live:
@@ -177,10 +177,10 @@ def by_day(*, since: date, today: date, tenant_ids: Iterable[Any] | None) -> tup
     return rows, (today - since).days + 1 - len(closed) - len(live)
 
 
-def total(rows: Iterable[Mapping[str, Any]], *, measure: str, since: date, clock: str = Clock.BOOK) -> dict[str, Decimal]:
-    """The sum of a measure from a day on, by unit."""
+def total(rows: Iterable[Mapping[str, Any]], *, figure: str, since: date, clock: str = Clock.BOOK) -> dict[str, Decimal]:
+    """The sum of a figure from a day on, by unit."""
     sums: dict[str, Decimal] = {}
     for row in rows:
-        if row["measure"] == measure and not row["customer_id"] and row[DAY_OF[Clock(clock)]] >= since:
+        if row["figure"] == figure and not row["customer_id"] and row[DAY_OF[Clock(clock)]] >= since:
             sums[row["unit"]] = sums.get(row["unit"], Decimal(0)) + row["amount"]
     return sums

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from backoffice.day_sums import MEASURE, TAKES_OR_GIVES_BACK, Measure
+from backoffice.day_sums import CREDIT_FIGURE, TAKES_OR_GIVES_BACK, FigureName
 from billing.choices import ADJUSTMENT
 from billing.selectors.holds import OPEN
 from credits.choices import GrantStatus, UnitType
@@ -61,8 +61,8 @@ def _unit_of_grant(prefix: str) -> Any:
     return unit
 
 
-def _measure(measure: str) -> Any:
-    return lambda rows: rows.alias(measure=MEASURE).filter(measure=measure)
+def _in_figure(name: str) -> Any:
+    return lambda rows: rows.alias(figure=CREDIT_FIGURE).filter(figure=name)
 
 
 def _costs(**condition: Any) -> Any:
@@ -119,14 +119,14 @@ register_figure(
 )
 
 CREDIT_TITLES = {
-    Measure.GRANTED: "Credit granted",
-    Measure.CONSUMED: "Credit consumed",
-    Measure.CREDIT_ADJUSTED: "Credit adjusted",
+    FigureName.GRANTED: "Credit granted",
+    FigureName.CONSUMED: "Credit consumed",
+    FigureName.CREDIT_ADJUSTED: "Credit adjusted",
 }
 GRANT_OF = {"customer_id": "customer_id", "tenant_id": "tenant_id"}
-for _measured, _title in CREDIT_TITLES.items():
-    _figure = Figure(_title, _measure(_measured), _unit_of_grant("grant__"), OWN_TIMES, GRANT_OF | {"happened_on": _happened_on})
-    register_figure("credits.credittransaction", _measured, _figure)
+for _name, _title in CREDIT_TITLES.items():
+    _figure = Figure(_title, _in_figure(_name), _unit_of_grant("grant__"), OWN_TIMES, GRANT_OF | {"happened_on": _happened_on})
+    register_figure("credits.credittransaction", _name, _figure)
 register_figure(
     "credits.grant",
     "usable",
@@ -178,19 +178,19 @@ def costs_of_rollup(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     return Panel("Its costs", ("Sum", "Costs"), lines, note=note)
 
 
-FIGURE_OF = {Measure.BILLED: ("billing.transaction", "billed"), Measure.WALLET_ADJUSTED: ("billing.transaction", "adjusted")}
+FIGURE_OF = {FigureName.BILLED: ("billing.transaction", "billed"), FigureName.WALLET_ADJUSTED: ("billing.transaction", "adjusted")}
 
 
 def rows_of_day_sum(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     """The rows that the sum of a day adds up."""
-    label, name = FIGURE_OF.get(row.measure, ("credits.credittransaction", row.measure))
+    label, name = FIGURE_OF.get(row.figure, ("credits.credittransaction", row.figure))
     if not user.has_perm(label.replace(".", ".view_")):
         return None
     keys: dict[str, Any] = {"unit": row.unit, "clock": Clock.BOOK, "since": row.day, "until": row.day, "tenant_id": row.tenant_id}
     # The sum of one customer is of all that was booked on the day, whenever it happened.
     keys |= {"customer_id": row.customer_id} if row.customer_id else {"happened_on": row.occurred_on}
     amount = link(figure_url(label, name, **keys), money(row.amount, row.unit))
-    return Panel("Its rows", ("Sum", "Rows"), [(row.get_measure_display(), amount)], note="The amount leads to the rows that it adds up.")
+    return Panel("Its rows", ("Sum", "Rows"), [(row.get_figure_display(), amount)], note="The amount leads to the rows that it adds up.")
 
 
 register_panel("backoffice.daysum", rows_of_day_sum)

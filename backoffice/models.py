@@ -19,7 +19,7 @@ class DaySum(models.Model):
     customers; else one of those who consumed most on the day, and `occurred_on` is the day itself.
     """
 
-    class Measure(models.TextChoices):
+    class FigureName(models.TextChoices):
         BILLED = "billed", "Billed"
         WALLET_ADJUSTED = "wallet_adjusted", "Wallets adjusted"
         GRANTED = "granted", "Granted"
@@ -30,7 +30,7 @@ class DaySum(models.Model):
     day = models.DateField()
     occurred_on = models.DateField()
     unit = models.CharField(max_length=255)
-    measure = models.CharField(max_length=16, choices=Measure.choices)
+    figure = models.CharField(max_length=16, choices=FigureName.choices)
     customer_id = models.CharField(max_length=255, blank=True, default="")
     entries = models.BigIntegerField()
     amount = MoneyField()
@@ -38,11 +38,11 @@ class DaySum(models.Model):
     class Meta:
         ordering = ["-day", "-id"]
         constraints = [
-            models.UniqueConstraint(fields=["day", "tenant", "unit", "measure", "customer_id", "occurred_on"], name="backoffice_daysum_key")
+            models.UniqueConstraint(fields=["day", "tenant", "unit", "figure", "customer_id", "occurred_on"], name="backoffice_daysum_key")
         ]
 
     def __str__(self) -> str:
-        return f"{self.day} {self.get_measure_display()}"
+        return f"{self.day} {self.get_figure_display()}"
 
 
 class ClosedDay(models.Model):

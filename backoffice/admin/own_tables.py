@@ -77,8 +77,8 @@ class SavedViewAdmin(OwnRows, LedgerAdmin):
 @admin.register(DaySum)
 class DaySumAdmin(LedgerAdmin):
     in_sidebar = False
-    list_display = ("day", "occurred_on", "tenant", "measure", "unit", "customer_id", "entries", "amount")
-    list_filter = ("measure",)
+    list_display = ("day", "occurred_on", "tenant", "figure", "unit", "customer_id", "entries", "amount")
+    list_filter = ("figure",)
     list_select_related = ("tenant",)
     ordering = ("-day", "-id")
     currency_path = "unit"

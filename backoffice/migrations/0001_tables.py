@@ -150,7 +150,7 @@ class Migration(migrations.Migration):
                 ("occurred_on", models.DateField()),
                 ("unit", models.CharField(max_length=255)),
                 (
-                    "measure",
+                    "figure",
                     models.CharField(
                         choices=[
                             ("billed", "Billed"),
@@ -171,7 +171,7 @@ class Migration(migrations.Migration):
                 "ordering": ["-day", "-id"],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("day", "tenant", "unit", "measure", "customer_id", "occurred_on"), name="backoffice_daysum_key"
+                        fields=("day", "tenant", "unit", "figure", "customer_id", "occurred_on"), name="backoffice_daysum_key"
                     ),
                 ],
             },

@@ -198,5 +198,5 @@ def fill_backoffice(tenant, user):
     SavedView.objects.create(user=user, name="Mine", path="/admin/billing/transaction/")
     yesterday = timezone.now().date() - timedelta(days=1)
     ClosedDay.objects.get_or_create(day=yesterday)
-    DaySum.objects.create(tenant=tenant, day=yesterday, occurred_on=yesterday, unit="USD", measure="granted", entries=1, amount=Decimal(1))
+    DaySum.objects.create(tenant=tenant, day=yesterday, occurred_on=yesterday, unit="USD", figure="granted", entries=1, amount=Decimal(1))
     save_integrity_run(tenant_id=tenant.id, ledgers=["billing"], checks=[{"check": "balances", "seconds": 0.1, "violations": []}])

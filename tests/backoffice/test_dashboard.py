@@ -195,12 +195,12 @@ def test_a_day_that_is_over_is_summed_once_and_equals_the_book(tenant, grant, mo
     today = datetime.now(UTC).date()
     tomorrow = today + timedelta(days=1)
     monkeypatch.setattr(day_sums.timezone, "now", lambda: datetime.now(UTC) + timedelta(days=1, minutes=30))
-    live = day_sums.total(day_sums.day_rows(today), measure="granted", since=today)
+    live = day_sums.total(day_sums.day_rows(today), figure="granted", since=today)
     assert day_sums.close_days(today=tomorrow) == day_sums.DAYS - 1
     assert day_sums.close_days(today=tomorrow) == 0
     assert ClosedDay.objects.latest("day").day == today
     closed, missing = day_sums.by_day(since=today, today=tomorrow, tenant_ids=None)
-    assert day_sums.total(closed, measure="granted", since=today) == live == {"USD": Decimal(100)}
+    assert day_sums.total(closed, figure="granted", since=today) == live == {"USD": Decimal(100)}
     assert missing == 0
 
 
@@ -223,7 +223,7 @@ def test_the_page_sums_no_past_days_and_says_how_many_are_missing(look, tenant, 
 def test_yesterday_is_on_the_page_before_the_job_has_summed_it(tenant, grant, monkeypatch):
     today = datetime.now(UTC).date()
     rows, _ = day_sums.by_day(since=today, today=today + timedelta(days=1), tenant_ids=None)
-    assert day_sums.total(rows, measure="granted", since=today) == {"USD": Decimal(100)}
+    assert day_sums.total(rows, figure="granted", since=today) == {"USD": Decimal(100)}
 
 
 def test_who_is_limited_to_some_tenants_sees_the_sums_of_those(look, viewer, tenant):

@@ -105,7 +105,7 @@ def test_every_figure_leads_to_rows_that_add_up_to_it(tenant):
     billing.record_transaction(tenant_id=foreign.id, **WHO, amount=Decimal(999), type="usage", reference_id="foreign")
     reader = log_in(employ("vera", "viewer", tenants=[tenant]))
     DaySum.objects.bulk_create(DaySum(**row) for row in day_sums.day_rows(timezone.now().date()))
-    assert {day.measure for day in DaySum.objects.filter(tenant=tenant)} == set(DaySum.Measure)
+    assert {day.figure for day in DaySum.objects.filter(tenant=tenant)} == set(DaySum.FigureName)
     agent, service, rollup = Agent.objects.get(), Service.objects.get(), Rollup.objects.filter(grain="day", amount__gt=0).first()
     total = DailyTotal.objects.filter(debits__gt=0, type="usage").first()
     pages = {

@@ -64,5 +64,5 @@ def figures():
     sums = {}
     for row in day_rows(timezone.now().date()):
         if not row["customer_id"]:
-            sums[row["measure"]] = sums.get(row["measure"], Decimal(0)) + row["amount"]
+            sums[row["figure"]] = sums.get(row["figure"], Decimal(0)) + row["amount"]
     return sums
