@@ -49,7 +49,7 @@ NEXT_STEPS = {
     "credits.holdentry": _OF_HOLDS,
     "credits.holdline": _OF_HOLDS,
     "credits.policy": "The defaults apply: grants are announced before they expire. “Set the policy” changes that for one tenant.",
-    "credits.recurringgrant": "No grant is repeated yet. The API makes a schedule, which then issues a grant for each period.",
+    "credits.recurringgrant": "There is no recurring grant yet. The API makes one, which then issues a grant for each period.",
     "events.attempt": _OF_WEBHOOKS,
     "events.delivery": _OF_WEBHOOKS,
     "events.endpoint": "“New endpoint” takes an address and the events that it wants; its page then has the secret and a test.",

@@ -83,8 +83,8 @@ class HoldEntryKind(models.TextChoices):
     EXPIRED = "expired", "Expired"
 
 
-class ScheduleStatus(models.TextChoices):
-    """A schedule's status. Only an `active` one issues grants; `ended` is set when no period begins by `ends_on` any more."""
+class RecurringGrantStatus(models.TextChoices):
+    """A recurring grant's status. Only an `active` one issues grants; `ended` is set when no period begins by `ends_on` any more."""
 
     ACTIVE = "active", "Active"
     ENDED = "ended", "Ended"

@@ -28,7 +28,7 @@ HOLD_FACTS = ("customer_id", "currency", "metric_id", "amount", "expires_at", "r
 # `hold` only where the call has a key: without one it is compared with the calls on the same hold.
 HOLD_CLOSE_FACTS = ("amount", "reason", "invoice_id", "billing_run_id", "final", "hold")
 HOLD_EXTENSION_FACTS = ("hold", "expires_at")
-SCHEDULE_FACTS = (
+RECURRING_GRANT_FACTS = (
     "customer_id",
     "name",
     "unit_type",

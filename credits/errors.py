@@ -110,6 +110,6 @@ register_error("credits_recurringgrant_priority_range", InvalidValue, field="pri
 register_error("credits_recurringgrant_months_range", InvalidValue, field="every_months", reason="out_of_range")
 register_error("credits_recurringgrant_cap_not_negative", InvalidValue, field="rollover_cap", reason="negative")
 register_error("credits_recurringgrant_cost_not_negative", InvalidValue, field="cost_of_credit", reason="negative")
-# Only an import sets the schedule and the period of a grant from outside.
-register_error("credits_grant_schedule_fkey", NotFound, kind="schedule")
+# Only an import sets the recurring grant and the period of a grant from outside.
+register_error("credits_grant_recurring_grant_fkey", NotFound, kind="recurring grant")
 register_error("credits_grant_period", InvalidValue, field="period", reason="taken")

@@ -1,4 +1,4 @@
-"""Exports of the credits ledger: schedules, grants and transactions that backfills import, and the rest for the record."""
+"""Exports of the credits ledger: recurring grants, grants and transactions that backfills import, and the rest for the record."""
 
 from kernel.ledger.exports.definitions import BOOKED, Field, Kind, LedgerFile, amount, digest, fields, moment
 
@@ -43,9 +43,9 @@ NAMED = (
 
 EXPORTS = (
     LedgerFile(
-        name="credit-schedules",
+        name="recurring-grants",
         description="every recurring grant, ended and cancelled ones too; before the grants that they issued",
-        command="backfill_credit_schedules",
+        command="backfill_recurring_grants",
         tables=("credits_recurringgrant",),
         row="account",
         fields=(
@@ -76,7 +76,7 @@ EXPORTS = (
             *fields("effective_date", "expiry_date", kind=Kind.DAY),
             Field("category"),
             Field("priority", kind=Kind.WHOLE),
-            Field("schedule_id"),
+            Field("recurring_grant_id"),
             Field("period", kind=Kind.WHOLE),
             Field("opening_id", "opening.id"),
             Field("facts_digest", kind=Kind.DIGEST),

@@ -27,7 +27,7 @@ def expire_credits(timestamp: int) -> int:
 @app.periodic(cron="1 * * * *")
 @app.task(name=ISSUE_RECURRING_CREDITS, queueing_lock=ISSUE_RECURRING_CREDITS, retry=RETRY)
 def issue_recurring_credits(timestamp: int) -> int:
-    """Hourly: issue the grants of schedules that are due. Returns the number of grants issued."""
+    """Hourly: issue what is due of recurring grants. Returns the number of grants issued."""
     issued = services.issue_due_grants(actor=f"job:{ISSUE_RECURRING_CREDITS}", request_id=f"{ISSUE_RECURRING_CREDITS}:{timestamp}")
     return sum(len(grants) for grants in issued)
 

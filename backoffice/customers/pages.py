@@ -28,7 +28,7 @@ from backoffice.models import Customer, id_of_customer
 from backoffice.search.names import with_grants, with_part
 from credits import selectors as credits
 from credits.admin import unit_of
-from credits.choices import GrantStatus, ScheduleStatus, UnitType
+from credits.choices import GrantStatus, RecurringGrantStatus, UnitType
 from credits.models import Grant, Hold, RecurringGrant
 from credits.selectors.balances import HELD_OF_GRANT
 from credits.selectors.clock import NOW, TODAY
@@ -289,7 +289,7 @@ def _grant(request: HttpRequest, grant: Grant, *, back: str) -> dict[str, Any]:
 
 
 def _open(request: HttpRequest, *, back: str, tenant_id: UUID, customer_id: str) -> Iterator[Panel]:
-    """Open holds, and schedules, each with what the reader may do."""
+    """Open holds, and recurring grants, each with what the reader may do."""
     own: dict[str, Any] = {"tenant_id": tenant_id, "customer_id": customer_id}
     holds = Hold.objects.filter(**own, status=HoldStatus.ACTIVE, expires_at__gt=NOW).order_by("-created_at", "-id")[:SHOWN]
     may_release, may_cancel = (request.user.has_perm(f"credits.manage_{name}") for name in ("hold", "recurringgrant"))
@@ -305,7 +305,7 @@ def _open(request: HttpRequest, *, back: str, tenant_id: UUID, customer_id: str)
     ]
     if lines:
         yield Panel("Open holds", ("Hold", "Reserved", "Reason", "Until", "Actions"), lines)
-    schedules = RecurringGrant.objects.filter(**own).order_by("-created_at", "-id")[:SHOWN]
+    recurring_grants = RecurringGrant.objects.filter(**own).order_by("-created_at", "-id")[:SHOWN]
     plans = [
         (
             row_link(row, row.name),
@@ -314,10 +314,10 @@ def _open(request: HttpRequest, *, back: str, tenant_id: UUID, customer_id: str)
             row.next_on,
             row.get_status_display(),
             action_link("credits_recurringgrant_cancel", row.pk, "Cancel", back=back)
-            if may_cancel and row.status == ScheduleStatus.ACTIVE
+            if may_cancel and row.status == RecurringGrantStatus.ACTIVE
             else "",
         )
-        for row in schedules
+        for row in recurring_grants
     ]
     if plans:
         yield Panel("Recurring grants", ("Name", "Amount", "Period", "Next on", "State", "Actions"), plans)

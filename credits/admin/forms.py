@@ -72,11 +72,11 @@ class ReleaseForm(ReleaseHoldForm):
         services.release_hold(**keys, actor=actor, request_id=request_id, **values)
 
 
-class CancelScheduleForm(SettingForm):
+class CancelRecurringGrantForm(SettingForm):
     title = "Cancel the recurring grant"
     description = "No further grant is issued. Those that were issued stay. It can't be taken up again: make a new one instead."
     icon = "event_busy"
     is_destructive = True
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        services.cancel_recurring_grant(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, schedule_id=self.row.pk)
+        services.cancel_recurring_grant(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, recurring_grant_id=self.row.pk)

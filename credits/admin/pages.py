@@ -8,8 +8,8 @@ from django.db import models
 from django.http import HttpRequest
 
 from credits.admin.filters import GrantStatusFilter
-from credits.admin.forms import AlertForm, CancelScheduleForm, ChangeAlertForm, PolicyForm, ReleaseForm
-from credits.choices import GrantStatus, ScheduleStatus, TransactionKind, TransactionType, UnitType
+from credits.admin.forms import AlertForm, CancelRecurringGrantForm, ChangeAlertForm, PolicyForm, ReleaseForm
+from credits.choices import GrantStatus, RecurringGrantStatus, TransactionKind, TransactionType, UnitType
 from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldCall, HoldEntry, HoldLine, Policy, RecurringGrant
 from credits.selectors.balances import HELD_OF_GRANT
 from credits.selectors.clock import NOW
@@ -292,7 +292,7 @@ class RecurringGrantAdmin(LedgerAdmin):
     search_parts = ("customer_id", "name")
     icon = "event_repeat"
     actions_detail = ("cancel",)
-    cancel = setting_action(CancelScheduleForm, name="cancel")
+    cancel = setting_action(CancelRecurringGrantForm, name="cancel")
 
     def currency_of(self, row: Any) -> str:
         return unit_of(row)
@@ -304,7 +304,7 @@ class RecurringGrantAdmin(LedgerAdmin):
         return super().formatter_for(field)
 
     def panels(self, request: HttpRequest, row: RecurringGrant) -> list[Panel]:
-        issued = Grant.objects.filter(tenant_id=row.tenant_id, schedule_id=row.id).order_by("-period")[:NEWEST]
+        issued = Grant.objects.filter(tenant_id=row.tenant_id, recurring_grant_id=row.id).order_by("-period")[:NEWEST]
         lines = [
             (row_link(grant), money(grant.original_amount, unit_of(grant)), money(grant.balance, unit_of(grant)), grant.expiry_date or "-")
             for grant in issued
@@ -312,7 +312,7 @@ class RecurringGrantAdmin(LedgerAdmin):
         return [Panel(f"The newest {NEWEST} grants", ("Grant", "Granted", "Balance", "Last day"), lines, empty="None is issued yet.")]
 
     def action_links(self, request: HttpRequest, row: RecurringGrant) -> list[dict[str, str]]:
-        return super().action_links(request, row) if row.status == ScheduleStatus.ACTIVE else []
+        return super().action_links(request, row) if row.status == RecurringGrantStatus.ACTIVE else []
 
 
 @admin.register(BalanceAlert)

@@ -90,5 +90,5 @@ class AlertQuery(PageQuery):
     """The alerts of a customer."""
 
 
-class ScheduleQuery(PageQuery):
+class RecurringGrantQuery(PageQuery):
     customer_id = Text(required=False, max_length=255)

@@ -11,7 +11,7 @@ from credits.api.views import (
     ExplanationViewSet,
     GrantViewSet,
     HoldViewSet,
-    ScheduleViewSet,
+    RecurringGrantViewSet,
     TransactionViewSet,
 )
 
@@ -20,8 +20,8 @@ urlpatterns = [
     path("credit-transactions/batch", TransactionViewSet.as_view({"post": "batch"})),
     path("credit-transactions/<uuid:transaction_id>", TransactionViewSet.as_view({"get": "retrieve"})),
     path("credit-transactions/<uuid:transaction_id>/reverse", TransactionViewSet.as_view({"post": "reverse"})),
-    path("credit-schedules", ScheduleViewSet.as_view({"get": "list", "post": "create"})),
-    path("credit-schedules/<uuid:schedule_id>", ScheduleViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
+    path("credit-schedules", RecurringGrantViewSet.as_view({"get": "list", "post": "create"})),
+    path("credit-schedules/<uuid:recurring_grant_id>", RecurringGrantViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("credits", GrantViewSet.as_view({"get": "list", "post": "create"})),
     path("credits/balances", CustomerViewSet.as_view({"get": "account_balances"})),
     path("credits/<uuid:grant_id>", GrantViewSet.as_view({"get": "retrieve", "delete": "destroy"})),

@@ -31,7 +31,8 @@ from kernel.ledger.errors import InvalidValue
 from kernel.ledger.posting import encoded
 from kernel.tenants.models import Tenant
 
-SCHEDULE = "schedule "
+# What the name of a recurring grant begins with, as an account of a plan.
+RECURRING_GRANT = "recurring grant "
 
 
 class GrantsAdapter(Adapter):
@@ -58,7 +59,7 @@ class GrantsAdapter(Adapter):
         ),
         Column("occurred_at", moment, help="when it was granted (default: now, or the midnight of an earlier effective_date)"),
         Column("opening_id", identifier, help="from an export: the id of its opening transaction"),
-        Column("schedule_id", identifier, help="from an export: the recurring grant that issued it"),
+        Column("recurring_grant_id", identifier, help="from an export: the recurring grant that issued it"),
         Column("period", whole_number(lowest=0, highest=99_999), help="and for which period", from_json=whole_from_json(0, 99_999)),
     )
 
@@ -71,14 +72,14 @@ class GrantsAdapter(Adapter):
             raise RowRefused("cost_of_credit", "must not be negative")
         if values["unit_type"] != UnitType.METRIC:
             values.pop("metric_id", None)
-        if ("schedule_id" in values) != ("period" in values):
-            raise RowRefused("period", "belongs to a grant of a schedule, and such a grant needs it")
+        if ("recurring_grant_id" in values) != ("period" in values):
+            raise RowRefused("period", "belongs to a grant that a recurring grant issued, and such a grant needs it")
         try:
             line = services.grant_line(values)
         except InvalidValue as invalid:
             raise RowRefused(invalid.facts["field"], invalid.facts["reason"].replace("_", " ")) from invalid
         unit = values.get("metric_id") or values["currency"]
-        ordered = [(f"{SCHEDULE}{values['schedule_id']}", Decimal(0))] if "schedule_id" in values else []
+        ordered = [(f"{RECURRING_GRANT}{values['recurring_grant_id']}", Decimal(0))] if "recurring_grant_id" in values else []
         return Posting(
             key=key,
             digest=bytes.fromhex(line["facts_digest"][2:]),
@@ -104,22 +105,24 @@ class GrantsAdapter(Adapter):
         return find_existing("credits_grant", tenant, keys)
 
     def accounts(self, tenant: Tenant, names: Sequence[str]) -> Mapping[str, Account]:
-        wanted = [name.removeprefix(SCHEDULE) for name in names if is_schedule(name)]
-        schedules = [f"{SCHEDULE}{found}" for found in lookups.known_schedules(tenant_id=tenant.id, ids=wanted)] if wanted else []
-        parts = {name: name.partition("/") for name in names if not is_schedule(name)}
+        wanted = [name.removeprefix(RECURRING_GRANT) for name in names if is_recurring_grant(name)]
+        known = lookups.known_recurring_grants(tenant_id=tenant.id, ids=wanted) if wanted else []
+        parts = {name: name.partition("/") for name in names if not is_recurring_grant(name)}
         totals = lookups.customer_totals(tenant_id=tenant.id, customers=[customer for _, _, customer in parts.values()])
         customers = {
             name: customer_account(name, totals[customer, unit])
             for name, (unit, _, customer) in parts.items()
             if (customer, unit) in totals
         }
-        return customers | {name: Account(name=name, label=name, unit="", is_listed=False) for name in schedules}
+        return customers | {
+            name: Account(name=name, label=name, unit="", is_listed=False) for name in (f"{RECURRING_GRANT}{each}" for each in known)
+        }
 
     def new_account(self, tenant: Tenant, name: str, posting: Posting) -> Account | None:
-        return None if is_schedule(name) else customer_account(name, Decimal(0))
+        return None if is_recurring_grant(name) else customer_account(name, Decimal(0))
 
     def missing(self, name: str) -> Outcome:
-        return Outcome("not_found", f"there is no {name}: import the schedules first")
+        return Outcome("not_found", f"there is no {name}: import the recurring grants first")
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         answers = services.create_imported_grants([posting.payload for posting in postings], tenant_id=tenant.id)
@@ -139,9 +142,9 @@ class GrantsAdapter(Adapter):
         return UndoStep(reversed=count, lowest_id=lowest)
 
 
-def is_schedule(name: str) -> bool:
-    """A customer's account is called <unit>/<customer>: whatever the unit, a schedule's name has no stroke."""
-    return name.startswith(SCHEDULE) and "/" not in name
+def is_recurring_grant(name: str) -> bool:
+    """A customer's account is called <unit>/<customer>: whatever the unit, the name of a recurring grant has no slash."""
+    return name.startswith(RECURRING_GRANT) and "/" not in name
 
 
 def customer_account(name: str, balance: Decimal) -> Account:

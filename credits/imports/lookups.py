@@ -78,15 +78,15 @@ def grants_again(*, tenant_id: UUID, keys: Sequence[str]) -> list[tuple[str, str
     return [(wanted[str(key)], str(grant), metric or currency) for key, grant, metric, currency in rows]
 
 
-def known_schedules(*, tenant_id: UUID, ids: Sequence[str]) -> list[UUID]:
+def known_recurring_grants(*, tenant_id: UUID, ids: Sequence[str]) -> list[UUID]:
     return list(RecurringGrant.objects.filter(tenant_id=tenant_id, id__in=list(ids)).values_list("id", flat=True))
 
 
-def schedules_used(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tuple[UUID, str, int]]:
-    """A run's schedules that have grants which aren't deleted: id, name, number of grants."""
-    grants = Grant.objects.filter(tenant_id=tenant_id, schedule__tenant_id=tenant_id, schedule__request_id=request_id)
-    standing = grants.filter(schedule__request_id__startswith="run:").exclude(status=GrantStatus.DELETED)
-    counted = standing.values_list("schedule_id", "schedule__name").annotate(Count("id")).order_by("schedule_id")
+def recurring_grants_used(*, tenant_id: UUID, request_id: str, at_most: int) -> list[tuple[UUID, str, int]]:
+    """A run's recurring grants that have grants which aren't deleted: id, name, number of grants."""
+    grants = Grant.objects.filter(tenant_id=tenant_id, recurring_grant__tenant_id=tenant_id, recurring_grant__request_id=request_id)
+    standing = grants.filter(recurring_grant__request_id__startswith="run:").exclude(status=GrantStatus.DELETED)
+    counted = standing.values_list("recurring_grant_id", "recurring_grant__name").annotate(Count("id")).order_by("recurring_grant_id")
     return list(counted[:at_most])
 
 

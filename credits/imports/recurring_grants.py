@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from credits import services
-from credits.choices import Category, ScheduleStatus
-from credits.digests import SCHEDULE_FACTS
+from credits.choices import Category, RecurringGrantStatus
+from credits.digests import RECURRING_GRANT_FACTS
 from credits.imports import lookups
 from credits.imports.columns import CREDIT_OF_A_CUSTOMER
 from kernel.backfills.adapters import Adapter, Blocker, Existing, Outcome, UndoStep, actor_of
@@ -30,12 +30,12 @@ from kernel.ledger.errors import InvalidValue
 from kernel.tenants.models import Tenant
 
 
-class SchedulesAdapter(Adapter):
+class RecurringGrantsAdapter(Adapter):
     """Recurring grants, keyed by idempotency_key or else by id. Their grants are in the file of grants."""
 
-    command = "backfill_credit_schedules"
+    command = "backfill_recurring_grants"
     noun = "recurring grants"
-    facts = SCHEDULE_FACTS
+    facts = RECURRING_GRANT_FACTS
     account_columns = ("customer_id",)
     skipped_columns = ("next_on", "created_at", "actor", "request_id")
     columns = (
@@ -50,7 +50,7 @@ class SchedulesAdapter(Adapter):
         Column("starts_on", day, required=True, help="first day of the first period, UTC"),
         Column("ends_on", day, help="no period begins later (default: none)"),
         Column("rollover_cap", positive_or_zero, help="what may roll over (default: nothing)", from_json=money_from_json(positive_or_zero)),
-        Column("status", one_of(*ScheduleStatus.values), help="active, ended or cancelled (default: active)"),
+        Column("status", one_of(*RecurringGrantStatus.values), help="active, ended or cancelled (default: active)"),
         Column(
             "next_period",
             whole_number(lowest=0, highest=99_999),
@@ -75,7 +75,7 @@ class SchedulesAdapter(Adapter):
             key=key,
             digest=line["facts_digest"],
             body=line,
-            kind="schedule",
+            kind="recurring grant",
             occurred_at=values["occurred_at"],
             amounts=((values.get("metric_id") or values["currency"], Decimal(0)),),
         )
@@ -94,8 +94,8 @@ class SchedulesAdapter(Adapter):
         )
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:
-        for schedule, name, grants in lookups.schedules_used(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
-            yield Blocker(what=f"schedule {schedule} ({name})", why=f"has {grants} grants")
+        for recurring_grant, name, grants in lookups.recurring_grants_used(tenant_id=tenant.id, request_id=run.request_id, at_most=at_most):
+            yield Blocker(what=f"recurring grant {recurring_grant} ({name})", why=f"has {grants} grants")
 
     def undo(self, tenant: Tenant, run: BackfillRun, *, at_most: int, actor: str, below: Any) -> UndoStep:
         return UndoStep(

@@ -224,9 +224,10 @@ CHECKS = (
             SELECT entry.tenant_id, entry.id, entry.grant_id, entry.amount, entry.reason, entry.occurred_at
             FROM credits_transaction entry
             JOIN credits_grant later ON later.tenant_id = entry.tenant_id AND later.id = entry.grant_id
-            LEFT JOIN credits_recurringgrant schedule ON schedule.tenant_id = entry.tenant_id AND schedule.id = later.schedule_id
+            LEFT JOIN credits_recurringgrant recurring ON recurring.tenant_id = entry.tenant_id AND recurring.id = later.recurring_grant_id
             LEFT JOIN credits_grant earlier
-                ON earlier.tenant_id = entry.tenant_id AND earlier.schedule_id = later.schedule_id AND earlier.period = later.period - 1
+                ON earlier.tenant_id = entry.tenant_id AND earlier.recurring_grant_id = later.recurring_grant_id
+                    AND earlier.period = later.period - 1
             CROSS JOIN LATERAL (SELECT later.effective_date::timestamp AT TIME ZONE 'UTC' AS moment) first_day
             WHERE entry.kind = 'rollover' AND entry.request_id NOT LIKE 'run:%%'
                 AND (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND (
@@ -235,7 +236,7 @@ CHECKS = (
                     OR (
                         SELECT sum(amount) FROM credits_transaction
                         WHERE tenant_id = entry.tenant_id AND grant_id = entry.grant_id AND kind = 'rollover'
-                    ) > coalesce(least(schedule.rollover_cap, (
+                    ) > coalesce(least(recurring.rollover_cap, (
                         SELECT sum(amount) FROM credits_transaction
                         WHERE tenant_id = entry.tenant_id AND grant_id = earlier.id AND kind = 'expiry'
                     )), 0)
@@ -361,20 +362,20 @@ CHECKS = (
         """,
     ),
     Check(
-        name="credits_schedule_period",
+        name="credits_recurring_grant_period",
         rule="A recurring grant's next period follows the newest one that it issued, and its day is counted in months from the first.",
         statement="""
-            SELECT schedule.tenant_id, schedule.id, schedule.next_period, schedule.next_on, issued.periods
-            FROM credits_recurringgrant schedule
+            SELECT recurring.tenant_id, recurring.id, recurring.next_period, recurring.next_on, issued.periods
+            FROM credits_recurringgrant recurring
             CROSS JOIN LATERAL (
                 SELECT coalesce(max(period) + 1, 0) AS periods FROM credits_grant
-                WHERE tenant_id = schedule.tenant_id AND schedule_id = schedule.id
+                WHERE tenant_id = recurring.tenant_id AND recurring_grant_id = recurring.id
             ) AS issued
-            WHERE (%(tenant)s::uuid IS NULL OR schedule.tenant_id = %(tenant)s) AND (
-                schedule.next_period < issued.periods
-                -- An imported schedule may have issued its first periods elsewhere.
-                OR schedule.next_period > issued.periods AND schedule.request_id NOT LIKE 'run:%%'
-                OR schedule.next_on <> (schedule.starts_on + schedule.next_period * schedule.every_months * interval '1 month')::date)
+            WHERE (%(tenant)s::uuid IS NULL OR recurring.tenant_id = %(tenant)s) AND (
+                recurring.next_period < issued.periods
+                -- An imported recurring grant may have issued its first periods elsewhere.
+                OR recurring.next_period > issued.periods AND recurring.request_id NOT LIKE 'run:%%'
+                OR recurring.next_on <> (recurring.starts_on + recurring.next_period * recurring.every_months * interval '1 month')::date)
         """,
     ),
 )

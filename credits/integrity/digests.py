@@ -9,7 +9,7 @@ from credits.digests import (
     HOLD_CLOSE_FACTS,
     HOLD_EXTENSION_FACTS,
     HOLD_FACTS,
-    SCHEDULE_FACTS,
+    RECURRING_GRANT_FACTS,
     TRANSACTION_FACTS,
     transaction_digest,
 )
@@ -45,7 +45,7 @@ CHECKS = (
         statement="""
             SELECT tenant_id, id, facts_digest, customer_id, name, unit_type, currency, metric_id, original_amount, cost_of_credit,
                 effective_date, expiry_date, category, priority
-            FROM credits_grant WHERE schedule_id IS NULL AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+            FROM credits_grant WHERE recurring_grant_id IS NULL AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
         """,
         facts=GRANT_FACTS,
         digest_of=_grant_digest,
@@ -129,15 +129,15 @@ CHECKS = (
         only_stated=frozenset(HOLD_EXTENSION_FACTS),
     ),
     DigestCheck(
-        name="credits_schedule_digest",
-        rule="A schedule's columns match the digest of the facts that it was created with.",
+        name="credits_recurring_grant_digest",
+        rule="A recurring grant's columns match the digest of the facts that it was created with.",
         statement="""
             SELECT tenant_id, id, facts_digest, customer_id, name, unit_type, currency, metric_id, amount, cost_of_credit, category,
                 priority, every_months, starts_on, ends_on, rollover_cap
             FROM credits_recurringgrant WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
         """,
-        facts=SCHEDULE_FACTS,
-        digest_of=_digest_of(SCHEDULE_FACTS),
+        facts=RECURRING_GRANT_FACTS,
+        digest_of=_digest_of(RECURRING_GRANT_FACTS),
         only_stated=frozenset({"cost_of_credit", "ends_on", "rollover_cap"}),
     ),
 )

@@ -215,7 +215,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenants.tenant"),
                 ),
                 (
-                    "schedule",
+                    "recurring_grant",
                     models.ForeignKey(
                         blank=True,
                         db_constraint=False,
@@ -278,15 +278,15 @@ class Migration(migrations.Migration):
                         ),
                         name="credits_grant_amounts_finite",
                     ),
-                    models.UniqueConstraint(fields=("tenant", "schedule", "period"), name="credits_grant_period"),
+                    models.UniqueConstraint(fields=("tenant", "recurring_grant", "period"), name="credits_grant_period"),
                     models.CheckConstraint(
                         condition=models.Q(
                             django.db.models.lookups.Exact(
-                                django.db.models.lookups.IsNull(models.F("schedule"), rhs=True),
+                                django.db.models.lookups.IsNull(models.F("recurring_grant"), rhs=True),
                                 django.db.models.lookups.IsNull(models.F("period"), rhs=True),
                             )
                         ),
-                        name="credits_grant_schedule_with_period",
+                        name="credits_grant_recurring_with_period",
                     ),
                 ],
             },

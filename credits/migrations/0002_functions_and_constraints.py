@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("credits", version=1, digest="d5aa60df2b69ea93"),
+        InstallFunctions("credits", version=1, digest="02f8081b2cd756f5"),
         TenantKey("RecurringGrant"),
         TenantKey("Grant"),
         TenantKey("Consumption"),
@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
         TenantKey("Policy"),
         TenantKey("BalanceAlert"),
         TenantKey("HoldCall"),
-        TenantForeignKey("Grant", "schedule"),
+        TenantForeignKey("Grant", "recurring_grant"),
         TenantForeignKey("HoldLine", "hold"),
         TenantForeignKey("HoldLine", "grant"),
         TenantForeignKey("CreditTransaction", "grant"),

@@ -1,18 +1,18 @@
-"""Schedules that issue grants of prepaid credit, the grants, draws on them, and their transactions."""
+"""Recurring grants, grants of prepaid credit, draws on them, and their transactions."""
 
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.lookups import Exact, IsNull
 
-from credits.choices import Category, GrantStatus, ScheduleStatus, TransactionKind, TransactionType, UnitType
+from credits.choices import Category, GrantStatus, RecurringGrantStatus, TransactionKind, TransactionType, UnitType
 from kernel.ledger.base_models import LedgerRow, one_of, tenant_foreign_key, tenant_of_account
 from kernel.ledger.money import ZERO, MoneyField, are_finite, in_words, is_finite
 
 
 class RecurringGrant(LedgerRow):
-    """A recurring grant: a schedule that issues a grant of `amount` for each period, as long as it is active.
+    """A rule that issues a grant of `amount` for each period, as long as it is active.
 
-    The API and the rest of the code call it a schedule.
+    Its published address says schedule: /credit-schedules.
 
     Period n begins `n * every_months` months after `starts_on`, counted from `starts_on` itself (31 January, 28 February, 31 March), and
     its grant expires on the last day before the next begins. What expires of a period rolls over to the next, up to `rollover_cap`.
@@ -33,7 +33,7 @@ class RecurringGrant(LedgerRow):
     rollover_cap = MoneyField(null=True, blank=True)
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null is "no key", and unique by index
     facts_digest = models.BinaryField()
-    status = models.CharField(max_length=9, choices=ScheduleStatus.choices, default=ScheduleStatus.ACTIVE)
+    status = models.CharField(max_length=9, choices=RecurringGrantStatus.choices, default=RecurringGrantStatus.ACTIVE)
     next_period = models.PositiveIntegerField(default=0)
     next_on = models.DateField()
 
@@ -76,7 +76,7 @@ class Grant(LedgerRow):
     cost_of_credit = MoneyField(null=True, blank=True)
     effective_date = models.DateField()
     expiry_date = models.DateField(null=True, blank=True)
-    schedule = tenant_foreign_key("credits.RecurringGrant", null=True, related_name="grants")
+    recurring_grant = tenant_foreign_key("credits.RecurringGrant", null=True, related_name="grants")
     period = models.PositiveIntegerField(null=True, blank=True)
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null is "no key", and unique by index
     facts_digest = models.BinaryField()
@@ -91,7 +91,7 @@ class Grant(LedgerRow):
         ordering = ["-created_at", "-id"]
         constraints = [
             models.UniqueConstraint(fields=["tenant", "idempotency_key"], name="credits_grant_idempotency"),
-            models.UniqueConstraint(fields=["tenant", "schedule", "period"], name="credits_grant_period"),
+            models.UniqueConstraint(fields=["tenant", "recurring_grant", "period"], name="credits_grant_period"),
             models.CheckConstraint(condition=Q(original_amount__gt=ZERO), name="credits_grant_amount_positive"),
             # So the balance isn't negative either.
             models.CheckConstraint(condition=Q(held__gte=ZERO, held__lte=F("balance")), name="credits_grant_held_within_balance"),
@@ -104,8 +104,8 @@ class Grant(LedgerRow):
                 name="credits_grant_metric_named",
             ),
             models.CheckConstraint(
-                condition=Q(Exact(IsNull(F("schedule"), rhs=True), IsNull(F("period"), rhs=True))),
-                name="credits_grant_schedule_with_period",
+                condition=Q(Exact(IsNull(F("recurring_grant"), rhs=True), IsNull(F("period"), rhs=True))),
+                name="credits_grant_recurring_with_period",
             ),
             are_finite(table="credits_grant", fields=("original_amount", "balance")),
         ]

@@ -6,7 +6,7 @@ from credits.selectors.explanations import explain_customer, explain_grant
 from credits.selectors.grants import count_due_grants, due_grants, due_totals, get_grant, list_grants
 from credits.selectors.holds import get_hold, hold_after_call, hold_as_placed, list_holds, overdue_holds, with_lines
 from credits.selectors.past_balances import customer_balance_at, grant_balance_at, tenant_balance_at
-from credits.selectors.recurring_grants import due_recurring_grants, get_schedule, grant_of_period, list_schedules
+from credits.selectors.recurring_grants import due_recurring_grants, get_recurring_grant, grant_of_period, list_recurring_grants
 from credits.selectors.transactions import get_transaction, list_transactions
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "explain_grant",
     "get_grant",
     "get_hold",
-    "get_schedule",
+    "get_recurring_grant",
     "get_transaction",
     "grant_balance_at",
     "grant_of_period",
@@ -29,7 +29,7 @@ __all__ = [
     "list_balance_alerts",
     "list_grants",
     "list_holds",
-    "list_schedules",
+    "list_recurring_grants",
     "list_transactions",
     "overdue_holds",
     "preview_consumption",

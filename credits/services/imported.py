@@ -47,12 +47,12 @@ def grant_line(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The argument of `credits_open_grants` for one grant, without actor and request id, which are added when it is posted.
 
     `facts`: the arguments of create_grant; optionally `id`, `opening_id`, `occurred_at` and `facts_digest` (hexadecimal), which are kept;
-    and `schedule_id` and `period` of a recurring grant. Raises InvalidValue.
+    and `recurring_grant_id` and `period` of a recurring grant. Raises InvalidValue.
     """
     grant_facts = {name: facts.get(name) for name in GRANT_FACTS}
-    schedule = {name: facts.get(name) for name in ("schedule_id", "period")}
+    issued_by = {name: facts.get(name) for name in ("recurring_grant_id", "period")}
     from_file = {name: facts[file_name] for name, file_name in FILE_NAMES.items() if facts.get(file_name) is not None}
-    line = grants.make_opening({}, facts=grant_facts, key=facts.get("idempotency_key"), grant_id=facts.get("id"), **schedule, **from_file)
+    line = grants.make_opening({}, facts=grant_facts, key=facts.get("idempotency_key"), grant_id=facts.get("id"), **issued_by, **from_file)
     return line if facts.get("facts_digest") is None else {**line, "facts_digest": f"\\x{facts['facts_digest']}"}
 
 

@@ -1,4 +1,4 @@
-"""Schedules of recurring grants: each period's grant is issued exactly once, however late and by however many jobs at once."""
+"""Recurring grants: each period's grant is issued exactly once, however late and by however many jobs at once."""
 
 from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,8 +10,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from credits import selectors
-from credits.choices import Category, ScheduleStatus, TransactionKind, UnitType
-from credits.digests import SCHEDULE_FACTS
+from credits.choices import Category, RecurringGrantStatus, TransactionKind, UnitType
+from credits.digests import RECURRING_GRANT_FACTS
 from credits.models import Grant, RecurringGrant
 from credits.services.grants import make_closing, make_opening, open_grants
 from kernel.base.setting_author import setting_author
@@ -24,10 +24,10 @@ from kernel.ledger.moments import check_moment
 from kernel.ledger.money import is_currency
 from kernel.ledger.outcomes import EXISTS, POSTED, REPLAYED, or_raise, posted_or_error
 
-# A new schedule issues all its due periods in one transaction, so their number is limited.
+# A new recurring grant issues all its due periods in one transaction, so their number is limited.
 MAX_DUE = 120
 YEARS_AHEAD = 100
-# Facts that each period's grant copies from its schedule.
+# Facts that each period's grant copies from its recurring grant.
 SHARED = ("customer_id", "name", "unit_type", "currency", "metric_id", "amount", "cost_of_credit", "category", "priority")
 
 ROLL_OVER = """
@@ -37,8 +37,8 @@ FROM credits_grant account WHERE account.tenant_id = %s AND account.id = %s
 UPDATE_ALERTS = "SELECT credits_update_alerts(%s, %s, ARRAY[%s]::uuid[])"
 
 
-class ScheduleOutcome(NamedTuple):
-    """The outcome of an imported schedule: `posted`, or `replayed` if its key was used before."""
+class RecurringGrantOutcome(NamedTuple):
+    """The outcome of an imported recurring grant: `posted`, or `replayed` if its key was used before."""
 
     id: UUID
     outcome: str
@@ -48,7 +48,7 @@ class ScheduleOutcome(NamedTuple):
 def create_recurring_grant(
     *, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Any
 ) -> tuple[UUID, bool]:
-    """Create a schedule and issue the grants that are due; returns its id and whether an earlier call had created it.
+    """Create a recurring grant and issue the grants that are due; returns its id and whether an earlier call had created it.
 
     `facts`: customer_id, name, unit_type, currency, amount (units, > 0); optional: metric_id, cost_of_credit, category, priority,
     every_months, starts_on (default: today), ends_on (no period begins later), rollover_cap (units; None: nothing rolls over).
@@ -56,58 +56,58 @@ def create_recurring_grant(
     """
     if facts["unit_type"] == UnitType.CURRENCY:
         facts["metric_id"] = None
-    facts_digest = digest(facts, SCHEDULE_FACTS)
+    facts_digest = digest(facts, RECURRING_GRANT_FACTS)
     wanted: dict[str, Any] = {"tenant_id": tenant_id, "key": idempotency_key, "facts_digest": facts_digest}
     wanted["starts_on"] = facts.get("starts_on")
-    if (earlier := _schedule_with_key(**wanted)) is not None:
+    if (earlier := _recurring_grant_with_key(**wanted)) is not None:
         return or_raise(earlier), True
-    schedule = _new(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
-    schedule.idempotency_key = idempotency_key
-    schedule.facts_digest = facts_digest
+    recurring_grant = _new(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
+    recurring_grant.idempotency_key = idempotency_key
+    recurring_grant.facts_digest = facts_digest
     try:
         with transaction.atomic():
-            schedule.save(force_insert=True)
-            issue_recurring_grant(tenant_id=tenant_id, actor=actor, request_id=request_id, schedule_id=schedule.id)
+            recurring_grant.save(force_insert=True)
+            issue_recurring_grant(tenant_id=tenant_id, actor=actor, request_id=request_id, recurring_grant_id=recurring_grant.id)
     except IntegrityError:
         # Another call may have used the key in between.
-        if (earlier := _schedule_with_key(**wanted)) is None:
+        if (earlier := _recurring_grant_with_key(**wanted)) is None:
             raise
         return or_raise(earlier), True
-    return schedule.id, False
+    return recurring_grant.id, False
 
 
 @translate_db_errors
-def cancel_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, schedule_id: UUID) -> None:
-    """Cancel a schedule; the grants that it issued stay. Changes nothing if it is cancelled or ended already. Raises NotFound."""
+def cancel_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, recurring_grant_id: UUID) -> None:
+    """Cancel a recurring grant; the grants that it issued stay. Changes nothing if it is cancelled or ended already. Raises NotFound."""
     with setting_author(actor=actor, request_id=request_id):
-        schedule = _locked(tenant_id=tenant_id, schedule_id=schedule_id)
-        if schedule.status == ScheduleStatus.ACTIVE:
-            RecurringGrant.objects.filter(tenant_id=tenant_id, id=schedule_id).update(status=ScheduleStatus.CANCELLED)
+        recurring_grant = _locked(tenant_id=tenant_id, recurring_grant_id=recurring_grant_id)
+        if recurring_grant.status == RecurringGrantStatus.ACTIVE:
+            RecurringGrant.objects.filter(tenant_id=tenant_id, id=recurring_grant_id).update(status=RecurringGrantStatus.CANCELLED)
 
 
 @translate_db_errors
-def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, schedule_id: UUID) -> list[Any]:
+def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, recurring_grant_id: UUID) -> list[Any]:
     """Issue the grants of every period that has begun and has none; returns their rows, oldest first. Raises NotFound.
 
-    The schedule's row stays locked, and (schedule, period) is unique, so two jobs at once issue one grant.
+    The recurring grant's row stays locked, and (recurring grant, period) is unique, so two jobs at once issue one grant.
     """
     audit = {"actor": actor, "request_id": request_id}
     issued = []
     with transaction.atomic():
-        schedule = _locked(tenant_id=tenant_id, schedule_id=schedule_id)
+        recurring_grant = _locked(tenant_id=tenant_id, recurring_grant_id=recurring_grant_id)
         today = _today()
-        if schedule.next_on <= today:
-            _lock_period_before(schedule)
-        while schedule.status == ScheduleStatus.ACTIVE and schedule.next_on <= today:
-            issued.append(_issue(audit, schedule))
-            _advance(schedule)
+        if recurring_grant.next_on <= today:
+            _lock_period_before(recurring_grant)
+        while recurring_grant.status == RecurringGrantStatus.ACTIVE and recurring_grant.next_on <= today:
+            issued.append(_issue(audit, recurring_grant))
+            _advance(recurring_grant)
         if issued:
-            rows = RecurringGrant.objects.filter(tenant_id=tenant_id, id=schedule_id)
-            rows.update(next_period=schedule.next_period, next_on=schedule.next_on)
-            if schedule.status != ScheduleStatus.ACTIVE:
+            rows = RecurringGrant.objects.filter(tenant_id=tenant_id, id=recurring_grant_id)
+            rows.update(next_period=recurring_grant.next_period, next_on=recurring_grant.next_on)
+            if recurring_grant.status != RecurringGrantStatus.ACTIVE:
                 # By itself, because the history of settings records each update that names the status.
                 with setting_author(actor=actor, request_id=request_id):
-                    rows.update(status=schedule.status)
+                    rows.update(status=recurring_grant.status)
     return issued
 
 
@@ -117,67 +117,74 @@ def recurring_grant_line(facts: Mapping[str, Any]) -> dict[str, Any]:
     `facts`: the arguments of create_recurring_grant; optionally `id` and `facts_digest` (hexadecimal), which are kept; `status`; and
     `next_period`, the first period without a grant. Grants of earlier periods are imported as grants.
     """
-    values = {name: facts[name] for name in (*SCHEDULE_FACTS, "idempotency_key", "status", "next_period") if facts.get(name) is not None}
+    values = {
+        name: facts[name] for name in (*RECURRING_GRANT_FACTS, "idempotency_key", "status", "next_period") if facts.get(name) is not None
+    }
     if values["unit_type"] == UnitType.CURRENCY:
         values.pop("metric_id", None)
-    schedule = RecurringGrant(**values)
+    recurring_grant = RecurringGrant(**values)
     try:
-        schedule.next_on = period_start(schedule, schedule.next_period)
+        recurring_grant.next_on = period_start(recurring_grant, recurring_grant.next_period)
     except ValueError as error:
         raise InvalidValue(field="next_period", reason="too_far_ahead", max=YEARS_AHEAD) from error
     today = timezone.now().astimezone(UTC).date()
-    if schedule.status == ScheduleStatus.ACTIVE:
-        _check(values, schedule.next_on, today)
+    if recurring_grant.status == RecurringGrantStatus.ACTIVE:
+        _check(values, recurring_grant.next_on, today)
     else:
         _check({**values, "ends_on": None}, today, today)
     given_digest = facts.get("facts_digest")
-    facts_digest = digest(values, SCHEDULE_FACTS) if given_digest is None else bytes.fromhex(given_digest)
-    more = {"next_on": schedule.next_on, "facts_digest": facts_digest, "occurred_at": facts["occurred_at"]}
+    facts_digest = digest(values, RECURRING_GRANT_FACTS) if given_digest is None else bytes.fromhex(given_digest)
+    more = {"next_on": recurring_grant.next_on, "facts_digest": facts_digest, "occurred_at": facts["occurred_at"]}
     return {**values, **more, "id": facts.get("id") or new_id()}
 
 
 @translate_db_errors
 def create_imported_recurring_grants(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Create schedules from items of `recurring_grant_line`, without issuing grants; returns a ScheduleOutcome or LedgerError for each."""
+    """Create recurring grants from items of `recurring_grant_line`, without issuing grants.
+
+    Returns a RecurringGrantOutcome or LedgerError for each.
+    """
     audit: dict[str, Any] = {"actor": actor, "request_id": request_id}
-    return [_create_imported_schedule(tenant_id, audit, line) for line in lines]
+    return [_create_imported_recurring_grant(tenant_id, audit, line) for line in lines]
 
 
 @translate_db_errors
 def cancel_recurring_grants_of_run(*, tenant_id: UUID, actor: str, of: str, at_most: int) -> int:
-    """Cancel up to `at_most` active schedules that the import run with request id `of` created; returns how many."""
+    """Cancel up to `at_most` active recurring grants that the import run with request id `of` created; returns how many."""
     imported = RecurringGrant.objects.filter(
-        tenant_id=tenant_id, request_id=of, request_id__startswith="run:", status=ScheduleStatus.ACTIVE
+        tenant_id=tenant_id, request_id=of, request_id__startswith="run:", status=RecurringGrantStatus.ACTIVE
     )
     ids = list(imported.order_by("-id").values_list("id", flat=True)[:at_most])
     with setting_author(actor=actor, request_id=of):
-        return RecurringGrant.objects.filter(tenant_id=tenant_id, id__in=ids).update(status=ScheduleStatus.CANCELLED)
+        return RecurringGrant.objects.filter(tenant_id=tenant_id, id__in=ids).update(status=RecurringGrantStatus.CANCELLED)
 
 
 def issue_due_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[list[Any]]:
-    """Issue the due grants of every active schedule, each schedule in its own transaction; yields the rows issued for each."""
-    for schedule in selectors.due_recurring_grants(tenant_id=tenant_id):
-        yield issue_recurring_grant(tenant_id=schedule["tenant_id"], actor=actor, request_id=request_id, schedule_id=schedule["id"])
+    """Issue what is due of every active recurring grant, each in its own transaction; yields the rows issued for each."""
+    for recurring_grant in selectors.due_recurring_grants(tenant_id=tenant_id):
+        yield issue_recurring_grant(
+            tenant_id=recurring_grant["tenant_id"], actor=actor, request_id=request_id, recurring_grant_id=recurring_grant["id"]
+        )
 
 
-def period_start(schedule: RecurringGrant, period: int) -> date:
-    """The first day of a period, counted from `starts_on`: a schedule from 31 January continues on 28 February and 31 March."""
-    months = schedule.starts_on.month - 1 + period * schedule.every_months
-    year, month = schedule.starts_on.year + months // 12, months % 12 + 1
-    return date(year, month, min(schedule.starts_on.day, monthrange(year, month)[1]))
+def period_start(recurring_grant: RecurringGrant, period: int) -> date:
+    """The first day of a period, counted from `starts_on`: a recurring grant from 31 January continues on 28 February and 31 March."""
+    months = recurring_grant.starts_on.month - 1 + period * recurring_grant.every_months
+    year, month = recurring_grant.starts_on.year + months // 12, months % 12 + 1
+    return date(year, month, min(recurring_grant.starts_on.day, monthrange(year, month)[1]))
 
 
 def recurring_grant_as_made(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A schedule's row as it was when it was created, after the periods were issued that were due on that day."""
-    schedule = RecurringGrant(**{name: row[name] for name in ("starts_on", "ends_on", "every_months")}, next_on=row["starts_on"])
+    """A recurring grant's row as it was when it was created, after the periods were issued that were due on that day."""
+    recurring_grant = RecurringGrant(**{name: row[name] for name in ("starts_on", "ends_on", "every_months")}, next_on=row["starts_on"])
     created_on = row["created_at"].astimezone(UTC).date()
-    while schedule.status == ScheduleStatus.ACTIVE and schedule.next_on <= created_on:
-        _advance(schedule)
-    return {**row, "next_on": schedule.next_on, "status": schedule.status}
+    while recurring_grant.status == RecurringGrantStatus.ACTIVE and recurring_grant.next_on <= created_on:
+        _advance(recurring_grant)
+    return {**row, "next_on": recurring_grant.next_on, "status": recurring_grant.status}
 
 
 def _new(facts: Mapping[str, Any], **audit: Any) -> RecurringGrant:
-    """The schedule, unsaved. Raises InvalidValue."""
+    """The recurring grant, unsaved. Raises InvalidValue."""
     values = {name: value for name, value in facts.items() if value is not None}
     today = _today()
     starts_on = values.pop("starts_on", None) or today
@@ -207,7 +214,7 @@ def _check(values: Mapping[str, Any], starts_on: date, today: date) -> None:
 
 
 class _KeyUsed(NamedTuple):
-    """An earlier schedule with the same key, in the form of a posting function's row, for `posted_or_error`."""
+    """An earlier recurring grant with the same key, in the form of a posting function's row, for `posted_or_error`."""
 
     id: UUID
     first_digest: bytes
@@ -215,73 +222,81 @@ class _KeyUsed(NamedTuple):
     outcome: str = EXISTS
 
 
-def _schedule_with_key(*, tenant_id: UUID, key: str | None, facts_digest: bytes, starts_on: date | None) -> UUID | LedgerError | None:
-    """The id of the schedule created with this key, IdempotencyConflict if it was created from other facts, or None."""
-    schedule = RecurringGrant.objects.filter(tenant_id=tenant_id, idempotency_key=key).first() if key else None
-    if schedule is None:
+def _recurring_grant_with_key(
+    *, tenant_id: UUID, key: str | None, facts_digest: bytes, starts_on: date | None
+) -> UUID | LedgerError | None:
+    """The id of the recurring grant created with this key, IdempotencyConflict if it was created from other facts, or None."""
+    recurring_grant = RecurringGrant.objects.filter(tenant_id=tenant_id, idempotency_key=key).first() if key else None
+    if recurring_grant is None:
         return None
-    row = _KeyUsed(id=schedule.id, first_digest=bytes(schedule.facts_digest), starts_on=schedule.starts_on)
+    row = _KeyUsed(id=recurring_grant.id, first_digest=bytes(recurring_grant.facts_digest), starts_on=recurring_grant.starts_on)
     meant = starts_on or _today()
 
     def is_recorded(first: _KeyUsed, name: str) -> bool:
         return name == "starts_on" and first.starts_on == meant
 
-    outcome = posted_or_error(row, facts_digest=facts_digest, names=SCHEDULE_FACTS, errors={}, is_recorded=is_recorded)
-    return outcome if isinstance(outcome, LedgerError) else schedule.id
+    outcome = posted_or_error(row, facts_digest=facts_digest, names=RECURRING_GRANT_FACTS, errors={}, is_recorded=is_recorded)
+    return outcome if isinstance(outcome, LedgerError) else recurring_grant.id
 
 
-def _create_imported_schedule(tenant_id: UUID, audit: Mapping[str, Any], line: Mapping[str, Any]) -> ScheduleOutcome | LedgerError:
-    earlier = _schedule_with_key(
+def _create_imported_recurring_grant(
+    tenant_id: UUID, audit: Mapping[str, Any], line: Mapping[str, Any]
+) -> RecurringGrantOutcome | LedgerError:
+    earlier = _recurring_grant_with_key(
         tenant_id=tenant_id, key=line.get("idempotency_key"), facts_digest=line["facts_digest"], starts_on=line.get("starts_on")
     )
     if isinstance(earlier, LedgerError):
         return earlier
     if earlier is not None:
-        return ScheduleOutcome(id=earlier, outcome=REPLAYED)
+        return RecurringGrantOutcome(id=earlier, outcome=REPLAYED)
     RecurringGrant(tenant_id=tenant_id, **audit, **line).save(force_insert=True)
-    return ScheduleOutcome(id=line["id"], outcome=POSTED)
+    return RecurringGrantOutcome(id=line["id"], outcome=POSTED)
 
 
 def _today() -> date:
-    """Today in UTC by the database's clock. Where it decides what is due, it is read after the schedule's row was locked."""
+    """Today in UTC by the database's clock. Where it decides what is due, it is read after the recurring grant's row was locked."""
     today: date = queries.fetch_rows("SELECT ledger_day(ledger_now()) AS today")[0].today
     return today
 
 
-def _locked(*, tenant_id: UUID, schedule_id: UUID) -> RecurringGrant:
-    schedule = RecurringGrant.objects.select_for_update(no_key=True).filter(tenant_id=tenant_id, id=schedule_id).first()
-    if schedule is None:
-        raise NotFound(kind="schedule", id=schedule_id)
-    return schedule
+def _locked(*, tenant_id: UUID, recurring_grant_id: UUID) -> RecurringGrant:
+    recurring_grant = RecurringGrant.objects.select_for_update(no_key=True).filter(tenant_id=tenant_id, id=recurring_grant_id).first()
+    if recurring_grant is None:
+        raise NotFound(kind="recurring grant", id=recurring_grant_id)
+    return recurring_grant
 
 
-def _lock_period_before(schedule: RecurringGrant) -> None:
+def _lock_period_before(recurring_grant: RecurringGrant) -> None:
     """To issue a grant locks the alerts of the customer, and to roll over then locks the grant before: every posting locks grants first."""
-    keys = {"tenant_id": schedule.tenant_id, "schedule_id": schedule.id, "period": schedule.next_period - 1}
+    keys = {"tenant_id": recurring_grant.tenant_id, "recurring_grant_id": recurring_grant.id, "period": recurring_grant.next_period - 1}
     Grant.objects.select_for_update(no_key=True).filter(**keys).first()
 
 
-def _issue(audit: Mapping[str, Any], schedule: RecurringGrant) -> Any:
+def _issue(audit: Mapping[str, Any], recurring_grant: RecurringGrant) -> Any:
     """Issue the grant of the next period, and roll over what expires of the period before."""
-    start = period_start(schedule, schedule.next_period)
-    facts = {name: None if getattr(schedule, name) == "" else getattr(schedule, name) for name in SHARED} | {
+    start = period_start(recurring_grant, recurring_grant.next_period)
+    facts = {name: None if getattr(recurring_grant, name) == "" else getattr(recurring_grant, name) for name in SHARED} | {
         "effective_date": start,
-        "expiry_date": period_start(schedule, schedule.next_period + 1) - timedelta(days=1),
+        "expiry_date": period_start(recurring_grant, recurring_grant.next_period + 1) - timedelta(days=1),
     }
-    wanted = make_opening(audit, facts=facts, schedule_id=schedule.id, period=schedule.next_period)
-    [grant] = open_grants([wanted], tenant_id=schedule.tenant_id)
-    before = selectors.grant_of_period(tenant_id=schedule.tenant_id, schedule_id=schedule.id, period=schedule.next_period - 1)
-    if schedule.rollover_cap and before is not None:
+    wanted = make_opening(audit, facts=facts, recurring_grant_id=recurring_grant.id, period=recurring_grant.next_period)
+    [grant] = open_grants([wanted], tenant_id=recurring_grant.tenant_id)
+    before = selectors.grant_of_period(
+        tenant_id=recurring_grant.tenant_id, recurring_grant_id=recurring_grant.id, period=recurring_grant.next_period - 1
+    )
+    if recurring_grant.rollover_cap and before is not None:
         # The expiry rolls over to the new grant. If a job expired the old grant before, the second statement rolls over.
-        posting.post("credits_post", [make_closing(audit, grant_id=before, kind=TransactionKind.EXPIRY)], tenant_id=schedule.tenant_id)
-        queries.fetch_rows(ROLL_OVER, [audit["actor"], audit["request_id"], schedule.tenant_id, before])
+        posting.post(
+            "credits_post", [make_closing(audit, grant_id=before, kind=TransactionKind.EXPIRY)], tenant_id=recurring_grant.tenant_id
+        )
+        queries.fetch_rows(ROLL_OVER, [audit["actor"], audit["request_id"], recurring_grant.tenant_id, before])
         # No posting function saw what rolled over now: the alerts are compared with the balance after it.
-        queries.fetch_rows(UPDATE_ALERTS, [schedule.tenant_id, audit["request_id"], before])
+        queries.fetch_rows(UPDATE_ALERTS, [recurring_grant.tenant_id, audit["request_id"], before])
     return grant
 
 
-def _advance(schedule: RecurringGrant) -> None:
-    schedule.next_period += 1
-    schedule.next_on = period_start(schedule, schedule.next_period)
-    if schedule.ends_on is not None and schedule.next_on > schedule.ends_on:
-        schedule.status = ScheduleStatus.ENDED
+def _advance(recurring_grant: RecurringGrant) -> None:
+    recurring_grant.next_period += 1
+    recurring_grant.next_on = period_start(recurring_grant, recurring_grant.next_period)
+    if recurring_grant.ends_on is not None and recurring_grant.next_on > recurring_grant.ends_on:
+        recurring_grant.status = RecurringGrantStatus.ENDED

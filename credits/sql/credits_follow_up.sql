@@ -24,7 +24,7 @@ BEGIN
         again.actor := item.actor;
         again.request_id := item.request_id;
         PERFORM credits_post_single(tenant, again);
-    ELSIF entry.kind = 'expiry' AND account.schedule_id IS NOT NULL AND NOT is_imported THEN
+    ELSIF entry.kind = 'expiry' AND account.recurring_grant_id IS NOT NULL AND NOT is_imported THEN
         PERFORM credits_roll_over(tenant, account, item.now, item.actor, item.request_id);
     END IF;
 END

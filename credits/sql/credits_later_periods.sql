@@ -6,20 +6,21 @@ AS $$
 BEGIN
     RETURN (
         WITH RECURSIVE ended AS (
-            SELECT account.schedule_id, account.period
+            SELECT account.recurring_grant_id, account.period
             FROM credits_grant account
-            WHERE account.tenant_id = tenant AND account.id = ANY (grants) AND account.schedule_id IS NOT NULL
+            WHERE account.tenant_id = tenant AND account.id = ANY (grants) AND account.recurring_grant_id IS NOT NULL
               AND credits_is_over(account, ledger_day(ledger_now()))
             UNION
-            SELECT later.schedule_id, later.period
+            SELECT later.recurring_grant_id, later.period
             FROM ended
             JOIN credits_grant later
-                ON later.tenant_id = tenant AND later.schedule_id = ended.schedule_id AND later.period = ended.period + 1
+                ON later.tenant_id = tenant AND later.recurring_grant_id = ended.recurring_grant_id AND later.period = ended.period + 1
                 AND credits_is_over(later, ledger_day(ledger_now()))
         )
         SELECT coalesce(array_agg(DISTINCT later.id), '{}')
         FROM ended
-        JOIN credits_grant later ON later.tenant_id = tenant AND later.schedule_id = ended.schedule_id AND later.period = ended.period + 1
+        JOIN credits_grant later
+            ON later.tenant_id = tenant AND later.recurring_grant_id = ended.recurring_grant_id AND later.period = ended.period + 1
     );
 END
 $$;

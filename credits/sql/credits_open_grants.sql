@@ -33,10 +33,10 @@ BEGIN
     ), opened AS (
         INSERT INTO credits_grant
             (tenant_id, id, customer_id, name, unit_type, currency, metric_id, category, priority, original_amount, cost_of_credit,
-             effective_date, expiry_date, schedule_id, period, idempotency_key, facts_digest, balance, held, last_entry_number,
+             effective_date, expiry_date, recurring_grant_id, period, idempotency_key, facts_digest, balance, held, last_entry_number,
              last_entry_at, status, occurred_at, created_at, actor, request_id)
         SELECT tenant, id, customer_id, name, unit_type, currency, metric_id, category, priority, amount, cost_of_credit,
-               first_day, expiry_date, schedule_id, period, idempotency_key, facts_digest, amount, 0, 1,
+               first_day, expiry_date, recurring_grant_id, period, idempotency_key, facts_digest, amount, 0, 1,
                moment, 'open', occurred_at, moment, actor, request_id
         FROM fresh_items
     )

@@ -50,7 +50,7 @@ BEGIN
         may_roll_over := items[1].kind = 'expiry';
         IF items[1].type = 'CREDIT' THEN
             may_roll_over := EXISTS (
-                SELECT FROM credits_grant WHERE tenant_id = tenant AND id = items[1].grant_id AND schedule_id IS NOT NULL
+                SELECT FROM credits_grant WHERE tenant_id = tenant AND id = items[1].grant_id AND recurring_grant_id IS NOT NULL
             );
         END IF;
     ELSE

@@ -1,4 +1,4 @@
--- Credits the next period's grant with what expired of a recurring grant, up to the schedule's cap, less what was rolled over before. So
+-- Credits the next period's grant with what expired of a recurring grant, up to its cap, less what was rolled over before. So
 -- the total that rolls over is the same, whichever comes first: the end of the period, the end of a hold, or credit given back.
 -- Takes: a tenant, a grant that the caller has locked, the moment taken under that lock, the actor and request id to record.
 -- Returns: nothing. Locks: the next period's grant, if it has been issued; callers lock it before, in the order of ids, unless it was
@@ -16,12 +16,13 @@ DECLARE
     rolled numeric;
     item credits_posting;
 BEGIN
-    SELECT rollover_cap INTO cap FROM credits_recurringgrant WHERE tenant_id = tenant AND id = closed.schedule_id;
+    SELECT rollover_cap INTO cap FROM credits_recurringgrant WHERE tenant_id = tenant AND id = closed.recurring_grant_id;
     IF coalesce(cap, 0) = 0 THEN
         RETURN;
     END IF;
     SELECT * INTO later FROM credits_grant
-    WHERE tenant_id = tenant AND schedule_id = closed.schedule_id AND period = closed.period + 1 AND status IN ('open', 'expired')
+    WHERE tenant_id = tenant AND recurring_grant_id = closed.recurring_grant_id AND period = closed.period + 1
+        AND status IN ('open', 'expired')
     FOR NO KEY UPDATE;
     SELECT coalesce(sum(amount), 0) INTO expired FROM credits_transaction
     WHERE tenant_id = tenant AND grant_id = closed.id AND kind = 'expiry';

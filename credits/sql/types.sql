@@ -20,7 +20,7 @@ CREATE TYPE credits_outcome AS (
 -- One grant to be created. `effective_date` null: the day on which it is created.
 CREATE TYPE credits_opening AS (
     id uuid, entry_id uuid, customer_id text, name text, unit_type text, currency text, metric_id text, category text, priority integer,
-    amount numeric, cost_of_credit numeric, effective_date date, expiry_date date, schedule_id uuid, period integer, reason text,
+    amount numeric, cost_of_credit numeric, effective_date date, expiry_date date, recurring_grant_id uuid, period integer, reason text,
     as_of timestamptz, idempotency_key text, facts_digest bytea, actor text, request_id text
 );
 

@@ -92,7 +92,7 @@ INTERNAL_CONSTRAINTS = {
     "credits_consumption_taken_whole_or_partial",
     "credits_grant_held_within_balance",
     "credits_grant_period_check",
-    "credits_grant_schedule_with_period",
+    "credits_grant_recurring_with_period",
     "credits_hold_captured_within_amount",
     "credits_holdcall_amount_finite",
     "credits_holdcall_amount_within",

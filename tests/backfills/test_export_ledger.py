@@ -87,7 +87,7 @@ def test_a_repeated_call_of_the_old_ledger_is_a_replay_in_the_new_one(copy, othe
 
 
 def fill_grants(context):
-    order_schedules(context)
+    order_recurring_grants(context)
     facts = {"customer_id": "maria", "name": "Start", "unit_type": "CURRENCY", "currency": "USD"}
     grant = credits.create_grant(
         **context, **facts, amount=Decimal(100), cost_of_credit=Decimal("33.33"), idempotency_key="g", effective_date=date(2026, 1, 1)
@@ -110,7 +110,7 @@ def fill_grants(context):
     )
 
 
-def order_schedules(context):
+def order_recurring_grants(context):
     """Last month's grant rolled over into this month's; an order that begins next month; and one that was cancelled."""
     first = datetime.now(UTC).date().replace(day=1)
     facts = {"customer_id": "maria", "name": "Monthly", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(20)}
@@ -121,7 +121,7 @@ def order_schedules(context):
     metric = {**facts, "unit_type": "METRIC", "metric_id": "tokens", "customer_id": "jo", "category": "promotional", "priority": 0}
     credits.create_recurring_grant(**context, **metric, every_months=3, starts_on=first + timedelta(days=40), ends_on=date(2100, 1, 1))
     ended, _ = credits.create_recurring_grant(**context, **{**facts, "customer_id": "jo"}, starts_on=first)
-    credits.cancel_recurring_grant(**context, schedule_id=ended)
+    credits.cancel_recurring_grant(**context, recurring_grant_id=ended)
 
 
 def test_credit_given_back_to_a_grant_that_is_over_is_gone_again_in_the_new_book(copy, tenant, other, context):
@@ -142,21 +142,21 @@ def test_credit_given_back_to_a_grant_that_is_over_is_gone_again_in_the_new_book
     right(other)
 
 
-def test_the_plan_reports_grants_without_their_schedule(copy, tenant, other, context):
-    order_schedules(context)
+def test_the_plan_reports_grants_without_their_recurring_grant(copy, tenant, other, context):
+    order_recurring_grants(context)
     run = copy("credit-grants", "backfill_credit_grants", "jsonl")
     assert run.counts == run.plan["counts"] == {"not_found": 3}
-    assert "import the schedules first" in run.plan["examples"][0]["why"]
+    assert "import the recurring grants first" in run.plan["examples"][0]["why"]
 
 
-def test_schedules_that_were_brought_in_are_cancelled_by_an_undo_once_no_grant_of_theirs_stands(copy, call, tenant, other, context):
-    order_schedules(context)
-    schedules = copy("credit-schedules", "backfill_credit_schedules", "csv")
+def test_recurring_grants_that_were_brought_in_are_cancelled_by_an_undo_once_no_grant_of_theirs_stands(copy, call, tenant, other, context):
+    order_recurring_grants(context)
+    recurring_grants = copy("recurring-grants", "backfill_recurring_grants", "csv")
     grants = copy("credit-grants", "backfill_credit_grants", "csv")
-    with pytest.raises(CommandError, match=r"schedule .* \(Monthly\): has 2 grants"):
-        call("backfill_credit_schedules", "--undo", schedules.id)
+    with pytest.raises(CommandError, match=r"recurring grant .* \(Monthly\): has 2 grants"):
+        call("backfill_recurring_grants", "--undo", recurring_grants.id)
     call("backfill_credit_grants", "--undo", grants.id)
-    assert "taken back  2 rows" in call("backfill_credit_schedules", "--undo", schedules.id)[0]
+    assert "taken back  2 rows" in call("backfill_recurring_grants", "--undo", recurring_grants.id)[0]
     assert set(RecurringGrant.objects.filter(tenant=other).values_list("status", flat=True)) == {"cancelled"}
     assert RecurringGrant.objects.filter(tenant=tenant, status="active").count() == 2
 
@@ -276,7 +276,7 @@ TRIPS = {
     ),
     "credits": Trip(
         fill=fill_grants,
-        books=("credit-schedules", "credit-grants", "credit-transactions"),
+        books=("recurring-grants", "credit-grants", "credit-transactions"),
         rows=(3, 7, 11),
         tables={
             RecurringGrant: NEW,
@@ -470,7 +470,7 @@ def fill_with_limits(context):
 def test_moments_at_the_limits_of_the_range_come_back(bring, tmp_path, tenant, other, context, format):
     fill_with_limits(context)
     for export in EXPORTS.values():
-        if export.command is None or export.name == "credit-schedules":
+        if export.command is None or export.name == "recurring-grants":
             continue
         path = tmp_path / f"{export.name}.{format}"
         call_command("export_ledger", "acme", export.name, "--output", str(path))

@@ -257,7 +257,7 @@ def test_a_new_tenants_wallet_is_opened_by_a_first_top_up_above_the_threshold_by
     assert log_in(employ("vera", "viewer")).get("/admin/billing/wallet/open-wallet/").status_code == 403
 
 
-def test_a_hold_is_released_with_a_reason_and_a_schedule_cancelled_from_the_page_that_shows_them():
+def test_a_hold_is_released_with_a_reason_and_a_recurring_grant_cancelled_from_the_page_that_shows_them():
     tenant = TenantFactory(name="Acme")
     context = {"tenant_id": tenant.id, **WHO}
     its = {"customer_id": "maria", "currency": "USD"}

@@ -71,7 +71,7 @@ CHANGES = {
         tenant_id=tenant.id, **AUTHOR, key_id=declare_key(tenant, actor="x", request_id="").id
     ),
     "credits_recurringgrant": lambda tenant: credits.cancel_recurring_grant(
-        tenant_id=tenant.id, **AUTHOR, schedule_id=make_recurring_grant(tenant)
+        tenant_id=tenant.id, **AUTHOR, recurring_grant_id=make_recurring_grant(tenant)
     ),
     "paying_payersetting": lambda tenant: paying.set_payer(tenant_id=tenant.id, **AUTHOR, payer="ledger", is_enabled=False),
     "corrections_threshold": lambda tenant: corrections.set_threshold(tenant_id=tenant.id, **AUTHOR, unit="USD", amount=Decimal(5)),
@@ -107,7 +107,7 @@ def test_issuing_a_recurring_grant_is_no_change_of_it_and_its_end_is_one(tenant)
     facts = {"customer_id": "maria", "name": "Monthly", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(7)}
     lasting = make_recurring_grant(tenant)
     ending, _ = credits.create_recurring_grant(tenant_id=tenant.id, **AUTHOR, **facts, ends_on=tomorrow)
-    assert set(Grant.objects.values_list("schedule_id", flat=True)) == {lasting, ending}
+    assert set(Grant.objects.values_list("recurring_grant_id", flat=True)) == {lasting, ending}
     [change] = Change.objects.filter(table="credits_recurringgrant")
     assert (change.row, change.after["status"], change.actor) == (str(ending), "ended", "staff:7")
 

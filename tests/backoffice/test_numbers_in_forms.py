@@ -26,7 +26,7 @@ NOT_TRIED = {
     # Shows a secret, or forgets what processes know of a key.
     *("NewKeyForm", "RevealForm", "RevokeKeyForm", "TenantForm"),
     # Without fields.
-    *("WithdrawKeyForm", "SwitchOffForm", "SwitchOnForm", "CancelScheduleForm", "EnableForm", "DeleteForm", "DropPreviousForm"),
+    *("WithdrawKeyForm", "SwitchOffForm", "SwitchOnForm", "CancelRecurringGrantForm", "EnableForm", "DeleteForm", "DropPreviousForm"),
     # Takes any text, or only what the form offers.
     *("KeepForm", "ChangeCustomerForm", "CustomerForm", "DisableForm", "StaffTenantsForm", "AllowForm", "DenyForm"),
 }

@@ -21,7 +21,7 @@ def clock():
         yield clock
 
 
-def create_schedule(book, **facts):
+def create_recurring_grant(book, **facts):
     defaults = {"customer_id": "acme", "name": "Allowance", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)}
     return services.create_recurring_grant(**book.context, **defaults | facts)[0]
 
@@ -31,12 +31,12 @@ def issue(clock, *when):
     call_command("issue_recurring_credits", verbosity=0)
 
 
-def periods(schedule_id):
-    grants = Grant.objects.filter(schedule_id=schedule_id).order_by("period")
+def periods(recurring_grant_id):
+    grants = Grant.objects.filter(recurring_grant_id=recurring_grant_id).order_by("period")
     return [(grant.effective_date.isoformat(), grant.expiry_date.isoformat()) for grant in grants]
 
 
-def test_a_schedule_issues_its_first_grant_at_once_and_the_next_on_their_days(api, book, clock):
+def test_a_recurring_grant_issues_its_first_grant_at_once_and_the_next_on_their_days(api, book, clock):
     body = {
         "customerId": "acme",
         "name": "Allowance",
@@ -71,9 +71,9 @@ def test_a_schedule_issues_its_first_grant_at_once_and_the_next_on_their_days(ap
 
 
 def test_month_ends_are_counted_from_the_first_day(book, clock):
-    schedule_id = create_schedule(book, starts_on=date(2026, 1, 31))
+    recurring_grant_id = create_recurring_grant(book, starts_on=date(2026, 1, 31))
     issue(clock, 2026, 5, 1)
-    assert periods(schedule_id) == [
+    assert periods(recurring_grant_id) == [
         ("2026-01-31", "2026-02-27"),
         ("2026-02-28", "2026-03-30"),
         ("2026-03-31", "2026-04-29"),
@@ -82,16 +82,16 @@ def test_month_ends_are_counted_from_the_first_day(book, clock):
 
 
 def test_a_leap_day_comes_back_in_leap_years(book, clock):
-    schedule_id = create_schedule(book, starts_on=date(2028, 2, 29), every_months=12)
+    recurring_grant_id = create_recurring_grant(book, starts_on=date(2028, 2, 29), every_months=12)
     issue(clock, 2032, 2, 29)
-    assert [start for start, _ in periods(schedule_id)] == ["2028-02-29", "2029-02-28", "2030-02-28", "2031-02-28", "2032-02-29"]
+    assert [start for start, _ in periods(recurring_grant_id)] == ["2028-02-29", "2029-02-28", "2030-02-28", "2031-02-28", "2032-02-29"]
 
 
 def test_three_missed_periods_are_each_issued_once_and_rolled_over_in_a_chain(book, clock):
-    schedule_id = create_schedule(book, rollover_cap=Decimal(30))
+    recurring_grant_id = create_recurring_grant(book, rollover_cap=Decimal(30))
     issue(clock, 2026, 5, 1)
     issue(clock, 2026, 5, 1)
-    grants = list(Grant.objects.filter(schedule_id=schedule_id).order_by("period"))
+    grants = list(Grant.objects.filter(recurring_grant_id=recurring_grant_id).order_by("period"))
     assert [book.entries(grant.id) for grant in grants] == [
         [("opening", "CREDIT", 100), ("expiry", "DEBIT", 100)],
         [("opening", "CREDIT", 100), ("rollover", "CREDIT", 30), ("expiry", "DEBIT", 130)],
@@ -103,8 +103,8 @@ def test_three_missed_periods_are_each_issued_once_and_rolled_over_in_a_chain(bo
 
 @pytest.mark.parametrize("expiry_first", [True, False])
 def test_what_rolls_over_is_the_same_whichever_job_comes_first(book, clock, expiry_first):
-    schedule_id = create_schedule(book, rollover_cap=Decimal(30))
-    grant = Grant.objects.get(schedule_id=schedule_id)
+    recurring_grant_id = create_recurring_grant(book, rollover_cap=Decimal(30))
+    grant = Grant.objects.get(recurring_grant_id=recurring_grant_id)
     book.debit(grant.id, 80)
     if expiry_first:
         clock.move_to(datetime(2026, 2, 15, tzinfo=UTC))
@@ -117,13 +117,13 @@ def test_what_rolls_over_is_the_same_whichever_job_comes_first(book, clock, expi
 
 
 def test_without_a_cap_nothing_rolls_over(book, clock):
-    create_schedule(book)
+    create_recurring_grant(book)
     issue(clock, 2026, 2, 15)
     assert book.entries(Grant.objects.get(period=1).id) == [("opening", "CREDIT", 100)]
 
 
-def test_a_schedule_ends_on_its_last_day_or_when_it_is_cancelled(api, book, clock):
-    ending, cancelled = create_schedule(book, ends_on=date(2026, 2, 15)), create_schedule(book)
+def test_a_recurring_grant_ends_on_its_last_day_or_when_it_is_cancelled(api, book, clock):
+    ending, cancelled = create_recurring_grant(book, ends_on=date(2026, 2, 15)), create_recurring_grant(book)
     assert api.delete(f"{PATH}/{cancelled}").json()["status"] == "cancelled"
     assert api.delete(f"{PATH}/{cancelled}").status_code == 200
     issue(clock, 2026, 6, 1)
@@ -132,14 +132,14 @@ def test_a_schedule_ends_on_its_last_day_or_when_it_is_cancelled(api, book, cloc
     assert api.get(f"{PATH}/{ending}").json()["status"] == "ended"
 
 
-def test_a_schedule_that_starts_later_issues_nothing_before(api, book, clock):
-    schedule_id = create_schedule(book, starts_on=date(2026, 3, 1))
-    assert periods(schedule_id) == []
+def test_a_recurring_grant_that_starts_later_issues_nothing_before(api, book, clock):
+    recurring_grant_id = create_recurring_grant(book, starts_on=date(2026, 3, 1))
+    assert periods(recurring_grant_id) == []
     issue(clock, 2026, 3, 1)
-    assert periods(schedule_id) == [("2026-03-01", "2026-03-31")]
+    assert periods(recurring_grant_id) == [("2026-03-01", "2026-03-31")]
 
 
-def test_invalid_schedules_are_refused_and_those_of_another_account_are_not_found(api, book, clock, outsider):
+def test_invalid_recurring_grants_are_refused_and_those_of_another_account_are_not_found(api, book, clock, outsider):
     body = {"customerId": "acme", "name": "n", "creditUnitType": "CURRENCY", "currency": "USD", "amount": 1}
     for change, field, reason in (
         ({"creditUnitType": "METRIC"}, "metricId", "missing"),
@@ -156,9 +156,9 @@ def test_invalid_schedules_are_refused_and_those_of_another_account_are_not_foun
         [detail] = refused(api.post(PATH, body | change), 400, "InvalidRequest")
         assert (detail["field"], detail["reason"]) == (field, reason)
     assert not RecurringGrant.objects.exists()
-    schedule_id = create_schedule(book)
-    refused(outsider.get(f"{PATH}/{schedule_id}"), 404, "NotFound")
-    refused(outsider.delete(f"{PATH}/{schedule_id}"), 404, "NotFound")
+    recurring_grant_id = create_recurring_grant(book)
+    refused(outsider.get(f"{PATH}/{recurring_grant_id}"), 404, "NotFound")
+    refused(outsider.delete(f"{PATH}/{recurring_grant_id}"), 404, "NotFound")
     assert outsider.get(PATH).json()["items"] == []
 
 

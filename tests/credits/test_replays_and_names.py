@@ -13,7 +13,7 @@ from tests.credits.test_create_transaction import refused
 
 GRANT = {"customerId": "acme", "name": "n", "creditUnitType": "CURRENCY", "currency": "USD", "amount": 100}
 HOLD = {"amount": "12", "currency": "USD", "expiresAt": "2099-01-01T00:00:00Z"}
-SCHEDULE = {"customerId": "acme", "name": "n", "creditUnitType": "CURRENCY", "currency": "USD", "amount": 10}
+RECURRING_GRANT = {"customerId": "acme", "name": "n", "creditUnitType": "CURRENCY", "currency": "USD", "amount": 10}
 
 
 def grant(api, **more):
@@ -61,14 +61,14 @@ def test_a_capture_without_an_amount_and_one_of_the_whole_amount_are_the_same_re
 
 
 def test_a_repeated_recurring_grant_gets_the_first_reply(api):
-    first = api.post("/credit-schedules", SCHEDULE, key="k")
+    first = api.post("/credit-schedules", RECURRING_GRANT, key="k")
     api.delete(f"/credit-schedules/{first.json()['id']}")
-    again = api.post("/credit-schedules", SCHEDULE | {"startsOn": first.json()["startsOn"]}, key="k")
+    again = api.post("/credit-schedules", RECURRING_GRANT | {"startsOn": first.json()["startsOn"]}, key="k")
     assert (again.json(), again.status_code) == (first.json(), 201)
 
 
 def test_a_recurring_grant_that_costs_nothing_issues_grants_that_cost_nothing(api):
-    api.post("/credit-schedules", SCHEDULE | {"costOfCredit": 0})
+    api.post("/credit-schedules", RECURRING_GRANT | {"costOfCredit": 0})
     assert Grant.objects.get().cost_of_credit == 0
     [issued] = api.get("/credits").json()["items"]
     assert issued["costOfCredit"] == 0
@@ -78,7 +78,7 @@ def test_each_kind_of_call_has_its_own_keys_and_a_batch_shares_them_with_single_
     """A key is a tenant's for one kind of call. Transactions, reversals and the items of batches are one kind."""
     grant_id = grant(api).json()["id"]
     debit = {"grantId": grant_id, "type": "DEBIT", "amount": "1"}
-    for path, body in (("/credit-transactions", debit), ("/credits/acme/holds", HOLD), ("/credit-schedules", SCHEDULE)):
+    for path, body in (("/credit-transactions", debit), ("/credits/acme/holds", HOLD), ("/credit-schedules", RECURRING_GRANT)):
         assert api.post(path, body, key="k").status_code == 201
     assert api.post("/credits/acme/consume", {"amount": "1", "currency": "USD"}, key="k").status_code == 201
     batch = api.post("/credit-transactions/batch", {"items": [debit]}, key="b").json()
@@ -125,7 +125,7 @@ def test_every_address_accepts_any_customer_id(api, customer):
 @pytest.mark.parametrize("customer", ["a\nb", "a\x00b", "a\x85b", "", " a", "a\u200b"])
 def test_a_customer_id_with_control_characters_is_refused_when_it_is_first_used(api, customer):
     refused(grant(api, customerId=customer), 400, "InvalidRequest")
-    refused(api.post("/credit-schedules", SCHEDULE | {"customerId": customer}), 400, "InvalidRequest")
+    refused(api.post("/credit-schedules", RECURRING_GRANT | {"customerId": customer}), 400, "InvalidRequest")
 
 
 def test_every_view_leaves_out_a_hold_from_the_moment_it_is_overdue(api, book):

@@ -52,7 +52,7 @@ def state(book: CreditsBook) -> Any:
         "holds": sorted((number(row.amount), number(row.captured), row.status) for row in Hold.objects.filter(**mine)),
         "lines": sorted((grants[row.grant_id], number(row.amount), number(row.remaining)) for row in HoldLine.objects.filter(**mine)),
         "draws": sorted((number(row.amount), number(row.taken)) for row in Consumption.objects.filter(**mine)),
-        "schedules": sorted((row.name, row.next_period, row.status) for row in RecurringGrant.objects.filter(**mine)),
+        "recurring_grants": sorted((row.name, row.next_period, row.status) for row in RecurringGrant.objects.filter(**mine)),
     }
 
 
@@ -84,12 +84,12 @@ def period_over() -> CreditsBook:
     book = CreditsBook()
     with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC)):
         order = {"name": "monthly", "unit_type": "CURRENCY", "amount": Decimal(100), "rollover_cap": Decimal(90), **ACME}
-        schedule = services.create_recurring_grant(**book.context, **order, starts_on=date(2026, 5, 1))[0]
+        recurring_grant = services.create_recurring_grant(**book.context, **order, starts_on=date(2026, 5, 1))[0]
         hold = services.place_hold(**book.context, **ACME, amount=Decimal(60), expires_at=START + timedelta(days=9)).id
         services.consume(**book.context, **ACME, amount=Decimal(20), invoice_id="inv")
     book.name("credits_grant", may=Grant.objects.get(tenant_id=book.tenant_id).id)
     book.name("credits_hold", hold=hold)
-    book.name("credits_recurringgrant", schedule=schedule)
+    book.name("credits_recurringgrant", recurring_grant=recurring_grant)
     return book
 
 
@@ -114,12 +114,12 @@ def imported_period() -> CreditsBook:
     book = CreditsBook()
     order = {"name": "monthly", "unit_type": "CURRENCY", "amount": Decimal(100), **ACME}
     with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC)):
-        schedule = services.create_recurring_grant(**book.context, **order, rollover_cap=Decimal(90), starts_on=date(2026, 5, 1))[0]
+        recurring_grant = services.create_recurring_grant(**book.context, **order, rollover_cap=Decimal(90), starts_on=date(2026, 5, 1))[0]
         hold = services.place_hold(**book.context, **ACME, amount=Decimal(30), expires_at=START + timedelta(days=9)).id
         services.consume(**book.context, **ACME, amount=Decimal(20), invoice_id="inv")
     may, june = Grant.objects.get(tenant_id=book.tenant_id).id, UUID(int=uuid4().int >> 8)
     period = {
-        "schedule_id": schedule,
+        "recurring_grant_id": recurring_grant,
         "period": 1,
         "effective_date": date(2026, 6, 1),
         "expiry_date": date(2026, 6, 30),
@@ -268,7 +268,7 @@ SCENES = (
             "reinstate": lambda book: services.reinstate(**book.context, customer_id="acme", invoice_id="inv"),
             "expire": expire_everything,
             "consume": lambda book: services.consume(**book.context, **ACME, amount=Decimal(50), partial=True),
-            "cancel": lambda book: services.cancel_recurring_grant(**book.context, schedule_id=book.named["schedule"]),
+            "cancel": lambda book: services.cancel_recurring_grant(**book.context, recurring_grant_id=book.named["recurring_grant"]),
         },
     ),
     Scene(

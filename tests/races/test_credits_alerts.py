@@ -80,7 +80,7 @@ def test_a_period_that_is_issued_and_a_debit_of_the_one_before_do_not_wait_for_e
     facts = {"customer_id": "a", "name": "Monthly", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(50)}
     facts |= {"cost_of_credit": Decimal(0), "every_months": 1, "rollover_cap": Decimal(10), "starts_on": date(2026, 1, 1)}
     with time_machine.travel("2026-01-10T00:00:00Z", tick=False):
-        schedule, _ = services.create_recurring_grant(**book.context, idempotency_key=None, **facts)
+        recurring_grant, _ = services.create_recurring_grant(**book.context, idempotency_key=None, **facts)
     watch(book, "a", 45)
     issued, goes_on = threading.Event(), threading.Event()
     open_grants = recurring_grants.open_grants
@@ -97,7 +97,7 @@ def test_a_period_that_is_issued_and_a_debit_of_the_one_before_do_not_wait_for_e
 
     def call(number):
         if number == 0:
-            return services.issue_recurring_grant(**book.context, schedule_id=schedule)
+            return services.issue_recurring_grant(**book.context, recurring_grant_id=recurring_grant)
         issued.wait(10)
         threading.Timer(0.5, goes_on.set).start()
         return book.debit(first, 1)

@@ -118,14 +118,14 @@ def test_the_job_of_recurring_grants_four_times_at_once_issues_each_period_once(
     with time_machine.travel(datetime(2026, 4, 20, tzinfo=UTC), tick=False):
         assert sum(at_once(4, issue)) == 12
     for order in orders:
-        assert list(Grant.objects.filter(schedule_id=order).order_by("period").values_list("period", flat=True)) == [0, 1, 2, 3]
+        assert list(Grant.objects.filter(recurring_grant_id=order).order_by("period").values_list("period", flat=True)) == [0, 1, 2, 3]
     book.check()
 
 
 def test_one_key_orders_one_recurring_grant_however_many_ask(book):
     facts = {"name": "n", "unit_type": "CURRENCY", "amount": Decimal(10), **ACME}
     made = at_once(12, lambda number: services.create_recurring_grant(**book.context, **facts, idempotency_key="k"))
-    assert len({schedule_id for schedule_id, _ in made}) == 1
+    assert len({recurring_grant_id for recurring_grant_id, _ in made}) == 1
     assert sorted(replayed for _, replayed in made) == [False] + [True] * 11
     assert Grant.objects.count() == 1
 

@@ -419,10 +419,10 @@ def credits_examples(recorder: Recorder) -> None:
     recorder.send("POST", f"/credits/{later}/void", {"reason": "Contract ended"})
     recorder.refuse("grant_voided", "POST", path, debit | {"grantId": later})
     monthly = {name: value for name, value in order.items() if name not in {"sequenceAccountId", "effectiveDate"}}
-    schedule = recorder.send("POST", "/credit-schedules", monthly | {"name": "Monthly"})["id"]
+    recurring_grant = recorder.send("POST", "/credit-schedules", monthly | {"name": "Monthly"})["id"]
     recorder.send("GET", "/credit-schedules")
-    recorder.send("GET", f"/credit-schedules/{schedule}")
-    recorder.send("DELETE", f"/credit-schedules/{schedule}")
+    recorder.send("GET", f"/credit-schedules/{recurring_grant}")
+    recorder.send("DELETE", f"/credit-schedules/{recurring_grant}")
     common(recorder, path, ledger="credits")
     recorder.refuse("missing_header", "POST", path, debit, On_Behalf_Of=None)
     recorder.refuse("invalid", "POST", path, {"grantId": grant, "type": "DEBIT", "amount": 10})

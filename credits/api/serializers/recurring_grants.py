@@ -2,13 +2,13 @@
 
 from credits.api.dialect import CreditsBody, CreditsReply
 from credits.api.serializers.grants import NO_CONTROL_CHARACTERS
-from credits.choices import Category, ScheduleStatus, UnitType
+from credits.choices import Category, RecurringGrantStatus, UnitType
 from kernel.api.amounts import AmountNumber
 from kernel.api.fields import Choice, Currency, Day, Identifier, Integer, Text, Timestamp
 from kernel.api.problems import Refused
 
 
-class ScheduleRequest(CreditsBody):
+class RecurringGrantRequest(CreditsBody):
     customer_id = Text(is_key=True, min_length=1, max_length=255, pattern=NO_CONTROL_CHARACTERS)
     name = Text(min_length=1, max_length=255)
     credit_unit_type = Choice(UnitType.values)
@@ -36,7 +36,7 @@ class ScheduleRequest(CreditsBody):
         return values
 
 
-class ScheduleReply(CreditsReply):
+class RecurringGrantReply(CreditsReply):
     id = Identifier()
     sequence_account_id = Identifier(source="tenant_id")
     customer_id = Text()
@@ -52,6 +52,6 @@ class ScheduleReply(CreditsReply):
     starts_on = Day()
     ends_on = Day(required=False)
     rollover_cap = AmountNumber(required=False)
-    status = Choice(ScheduleStatus.values)
+    status = Choice(RecurringGrantStatus.values)
     next_on = Day(required=False, description="The day on which the next grant is issued.")
     created_at = Timestamp(fine=True)

@@ -12,7 +12,7 @@ from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
 
 
 class Command(DomainCommand):
-    help = "Issue the grants of schedules that are due, each exactly once, however late. Example: manage.py issue_recurring_credits"
+    help = "Issue what is due of recurring grants, each grant exactly once, however late. Example: manage.py issue_recurring_credits"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_tenant_option(parser)
@@ -22,5 +22,5 @@ class Command(DomainCommand):
         due = len(selectors.due_recurring_grants(tenant_id=tenant_id))
         run = str(new_id())
         batches = services.issue_due_grants(actor=f"command:issue_recurring_credits:{run}", request_id=run, tenant_id=tenant_id)
-        issued = sum(len(rows) for rows in tqdm(batches, total=due, unit="schedule", disable=None if options["verbosity"] else True))
+        issued = sum(len(rows) for rows in tqdm(batches, total=due, unit="recurring grant", disable=None if options["verbosity"] else True))
         return f"{issued} grants issued."
