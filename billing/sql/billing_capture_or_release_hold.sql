@@ -56,7 +56,7 @@ BEGIN
         -- As billing_post decides the debit, by the wallet's own floor. While the floor rule looks at nothing but the balance less what is
         -- held, which a capture doesn't lower, it never refuses one.
         refusal := billing_posting_refusal(
-            false, true, 'debit', item.amount, wallet.balance - item.amount,
+            false, true, 'debit', item.amount, -item.amount, wallet.balance,
             wallet.held - CASE WHEN item.final THEN reserved ELSE item.amount END, wallet.floor
         );
     END IF;

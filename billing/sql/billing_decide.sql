@@ -74,8 +74,8 @@ BEGIN
             decision.entry_effect := billing_effect(item.direction, decision.entry_amount, is_reversal);
             decision.requested := abs(decision.entry_effect);
             decision.outcome := billing_posting_refusal(
-                is_strict AND NOT is_reversal, item.is_catalogued, item.direction, decision.entry_amount,
-                wallet.balance + decision.entry_effect, wallet.held, wallet.floor
+                is_strict AND NOT is_reversal, item.is_catalogued, item.direction, decision.entry_amount, decision.entry_effect,
+                wallet.balance, wallet.held, wallet.floor
             );
         END IF;
 

@@ -214,7 +214,7 @@ def hidden_account(name: str, label: str, amount: Decimal) -> Account:
 
 
 def grant_refusal(account: Account, posting: Posting, effect: Decimal) -> Outcome | None:
-    """The refusals of credits/sql/credits_refusal.sql that follow from the grant alone, by the same conditions.
+    """The refusals of credits/sql/credits_posting_refusal.sql that follow from the grant alone, by the same conditions.
 
     A copy, because a plan streams: it keeps simulated balances that the database function can't see. What an invoice took of the grant and
     what is left of a reversed transaction are accounts of their own (TransactionsAdapter.refusal). The property test of

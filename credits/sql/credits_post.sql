@@ -2,15 +2,15 @@
 -- next period of a recurring grant is issued.
 -- Takes: a tenant, an array of credits_posting.
 -- Returns: one credits_outcome for each posting, in order. `outcome` is posted, exists (the key was used before: `first_digest` is the
--- first call's), nothing_left, closed_before, not_due, or an outcome of credits_refusal or credits_closing_refusal. Each posting is decided
--- for itself: one that is refused leaves nothing behind and doesn't touch the others.
+-- first call's), nothing_left, closed_before, not_due, or an outcome of credits_posting_refusal or credits_closing_refusal. Each posting is
+-- decided for itself: one that is refused leaves nothing behind and doesn't touch the others.
 -- Steps; what stands further in is called by what stands above it:
 --   1. credits_lock_posting_grants  locks the grants of all postings; not for one posting that can't roll over: it locks its own grant.
 --   2. credits_post_plain_array     posts more than six at once: decides all of them, then credits_write_entries writes them with two
 --                                   statements. Where one of them can't be posted so, it writes nothing.
 --   3. credits_post_single          posts one; for each posting that step 2 hasn't posted. Locks the grant,
 --        credits_release_overdue      ends its overdue hold lines,
---        credits_refusal              decides; of a closing credits_closing_refusal does,
+--        credits_posting_refusal      decides; of a closing credits_closing_refusal does,
 --        credits_write_entry          inserts the transaction,
 --        credits_write_events         writes its events, where somebody listens,
 --        credits_follow_up            posts what follows from it: credit given back to a closed grant is debited again at once,

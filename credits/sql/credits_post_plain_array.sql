@@ -2,7 +2,8 @@
 -- returned and nothing written, if any posting in it needs credits_post_single: one that would be refused, a credit that cites an invoice,
 -- a reversal, a closing, a posting on a grant that isn't open, a credit to a grant past its last day, or a key that was used before.
 -- Takes: a tenant, postings. Returns: their outcomes in order, all posted; or no row.
--- Locks: nothing; the caller has locked the grants. Never: decides differently from credits_post_single, because both ask credits_refusal.
+-- Locks: nothing; the caller has locked the grants. Never: decides differently from credits_post_single, because both ask
+-- credits_posting_refusal.
 CREATE OR REPLACE FUNCTION credits_post_plain_array(tenant uuid, items credits_posting[]) RETURNS SETOF credits_outcome LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -35,7 +36,7 @@ BEGIN
             -- What its invoice took isn't summed here.
             OR turn.type = 'CREDIT' AND turn.invoice_id <> ''
             OR turn.type = 'CREDIT' AND credits_is_over(account, ledger_day(coalesce(turn.as_of, turn.now, moment)))
-            OR credits_refusal(
+            OR credits_posting_refusal(
                 turn.kind, turn.type, turn.amount, turn.invoice_id, account, turn.before,
                 ledger_day(entry.occurred_at), NULL, NULL
             ) IS NOT NULL

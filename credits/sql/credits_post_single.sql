@@ -43,7 +43,7 @@ BEGIN
             entry.occurred_at := greatest(item.occurred_at, (account.expiry_date + 1)::timestamp AT TIME ZONE 'UTC');
         END IF;
     ELSE
-        decided := credits_refusal(
+        decided := credits_posting_refusal(
             item.kind, item.type, item.amount, item.invoice_id, account, account.balance, ledger_day(entry.occurred_at), taken,
             left_to_reverse
         );

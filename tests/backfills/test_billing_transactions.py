@@ -243,7 +243,7 @@ def test_a_plan_refuses_a_balance_exactly_where_the_posting_function_does(balanc
     account = wallet_account("wallet USD", wallet, None)
     with connection.cursor() as cursor:
         sent = [balance, balance, held, floor]
-        cursor.execute("SELECT billing_posting_refusal(false, true, 'signed', %s::numeric, %s::numeric, %s::numeric, %s::numeric)", sent)
+        cursor.execute("SELECT billing_posting_refusal(false, true, 'signed', %s::numeric, %s::numeric, 0, %s::numeric, %s::numeric)", sent)
         [decided] = cursor.fetchone()
     planned = wallet_refusal(account, Decimal(balance))
     assert (planned and planned.code) == decided

@@ -9,7 +9,7 @@
 --
 -- Only kind `debit` depends on the grant's dates: a burn-down chose its grants by date already, and a hold may be captured after the
 -- grant's last day.
-CREATE OR REPLACE FUNCTION credits_refusal(
+CREATE OR REPLACE FUNCTION credits_posting_refusal(
     kind text, type text, amount numeric, invoice_id text, account credits_grant, balance numeric, day date, taken numeric,
     left_to_reverse numeric
 )
