@@ -88,7 +88,7 @@ def _rejected(request: HttpRequest, scope: VisibleTenants) -> Alert:
 
 def _near_duplicates(request: HttpRequest, scope: VisibleTenants) -> Alert:
     rows = undecided_duplicates(scope.limit(BillingTransaction.objects.all()))
-    advice = "Compare each with the transaction that it resembles: reverse the one that is wrong, or keep it, with a reason."
+    advice = "Compare each with the entry that it resembles: reverse the one that is wrong, or keep it, with a reason."
     return _alert("Near-duplicate charges", rows, advice=advice, page="billing_transaction", query="flag=near_duplicate&window=all")
 
 
@@ -97,7 +97,7 @@ def _stale(request: HttpRequest, scope: VisibleTenants) -> Alert:
         tenant__in=query_tenant_ids(scope), status=Status.AUTHORIZED, created_at__lt=timezone.now() - STALE_AFTER
     )
     advice = "Authorized more than a day ago and never completed: ask the caller, or cancel."
-    return _alert("Stale authorized transactions", rows, advice=advice, page="metering_transaction", query="waits=day&window=all")
+    return _alert("Stale authorized calls", rows, advice=advice, page="metering_transaction", query="waits=day&window=all")
 
 
 def _overdue_estimates(request: HttpRequest, scope: VisibleTenants) -> Alert:

@@ -24,14 +24,16 @@ MODEL_NAMES = {
     "backfills.backfillshare": ("part of a backfill", "parts of backfills"),
     "backoffice.daysum": ("sum of a day", "sums of days"),
     "backoffice.signin": ("sign-in", "sign-ins"),
+    "billing.transaction": ("entry", "entries"),
     "billing.wallethold": ("hold on a wallet", "holds on wallets"),
     "billing.walletholdentry": ("change of a hold", "changes of holds"),
     "corrections.correctionevidence": ("file of evidence", "files of evidence"),
-    "credits.credittransaction": ("credit transaction", "credit transactions"),
+    "credits.credittransaction": ("credit entry", "credit entries"),
     "credits.holdcall": ("call about a hold", "calls about holds"),
     "credits.holdentry": ("change of a hold", "changes of holds"),
     "credits.holdline": ("part of a hold", "parts of holds"),
     "metering.rollup": ("sum by day or hour", "sums by day and hour"),
+    "metering.transaction": ("call", "calls"),
     "metering.usage": ("usage of a call", "usage of calls"),
     "metering.usagenote": ("call to be counted", "calls to be counted"),
     "metering.usageprogress": ("progress of counting", "progress of counting"),
@@ -52,18 +54,15 @@ MODEL_NAMES = {
 # Titles in the sidebar that say more than the model's name.
 TITLES = {
     "billing.policy": "Billing policies",
-    "billing.transaction": "Entries",
-    "credits.credittransaction": "Entries",
     "credits.policy": "Credit policies",
     "metering.policy": "Metering policies",
     "metering.rollup": "Usage by day and hour",
-    "metering.transaction": "Calls",
     "tenants.apikey": "API keys",
 }
 
 
 def list_title(address: str) -> str:
-    """`Billing: transactions` of the address of a list, with or without filters; empty for any other address."""
+    """`Billing: entries` of the address of a list, with or without filters; empty for any other address."""
     _, _, app, name, *_ = [*address.partition("?")[0].split("/"), "", "", "", ""]
     try:
         meta = apps.get_model(app, name)._meta

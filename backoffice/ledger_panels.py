@@ -48,7 +48,7 @@ def metered_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
         return None
     found = MeteredTransaction.objects.filter(tenant_id=row.tenant_id, agent_id=agent.pk).select_related("service").order_by("-created_at")
     rows = [(row_link(agent), row_link(each, _title(each)), each.get_status_display(), local_time(each.created_at)) for each in found[:5]]
-    return Panel("Metered of the same agent, newest first", ("Agent", "Transaction", "Status", "Booked"), rows)
+    return Panel("Metered of the same agent, newest first", ("Agent", "Call", "Status", "Booked"), rows)
 
 
 def billed_agent(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:

@@ -10,9 +10,7 @@ from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEnt
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.money import finer_than_currency, with_thousands
 
-AMOUNT = FormField(
-    "amount", "Amount to reverse", type="positive_amount", help="In the transaction's currency; less than what is left of it."
-)
+AMOUNT = FormField("amount", "Amount to reverse", type="positive_amount", help="In the entry's currency; less than what is left of it.")
 CHANGE = FormField("amount", "Change of the balance", type="amount", help="Signed: 12.50 adds to the wallet, -12.50 takes from it.")
 
 
@@ -135,7 +133,7 @@ register(
         code="billing.reverse",
         model_label="billing.transaction",
         title="Reverse",
-        description="Reverses what is left of each transaction, by an entry of the same type with the opposite effect.",
+        description="Reverses what is left of each entry, by one of the same type with the opposite effect.",
         post=reverse,
         applies_to=_is_whole,
     )
@@ -145,7 +143,7 @@ register(
         code="billing.reverse_part",
         model_label="billing.transaction",
         title="Reverse a part",
-        description="Reverses a part of the transaction; the rest stays.",
+        description="Reverses a part of the entry; the rest stays.",
         post=reverse_part,
         fields=(AMOUNT,),
         applies_to=_is_whole,
@@ -177,7 +175,7 @@ register(
         model_label="billing.transaction",
         title="Adjust the wallet",
         phrase="adjust the wallet of {rows}",
-        description="Changes the wallet's balance by an entry of its own; the transaction stays.",
+        description="Changes the wallet's balance by an entry of its own; the entry stays.",
         post=adjust_wallet_of_entry,
         fields=(CHANGE,),
         takes_many=False,

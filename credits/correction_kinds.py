@@ -61,7 +61,7 @@ def reverse(correction: CorrectionInput) -> list[PostedEntry]:
         reason=correction.reason[:MAX_REASON],
         idempotency_key=correction.key,
     )
-    return [_posted(correction, row, "Reverses the transaction")]
+    return [_posted(correction, row, "Reverses the entry")]
 
 
 def move(correction: CorrectionInput) -> list[PostedEntry]:
@@ -200,7 +200,7 @@ register(
         code="credits.reverse",
         model_label="credits.credittransaction",
         title="Reverse",
-        description="Reverses each transaction, by one with the opposite effect on the same grant.",
+        description="Reverses each entry, by one with the opposite effect on the same grant.",
         post=reverse,
         applies_to=_is_reversible,
     )
@@ -225,7 +225,7 @@ register(
         code="credits.adjust",
         model_label="credits.grant",
         title="Adjust",
-        description="Changes the grant's balance by a transaction of its own.",
+        description="Changes the grant's balance by an entry of its own.",
         post=adjust,
         fields=(CHANGE,),
         applies_to=_is_open,

@@ -45,7 +45,7 @@ def _superseded(correction: CorrectionInput, *, amount: Decimal) -> list[PostedE
         PostedEntry(
             account_label="metering.transaction",
             account_id=old["transaction_id"],
-            account_name="Transaction's cost",
+            account_name="Cost of the call",
             entry_number=None,
             what="Cost superseded",
             unit=old["fiat_asset_symbol"],
@@ -77,7 +77,7 @@ def cancel(correction: CorrectionInput) -> list[PostedEntry]:
         PostedEntry(
             account_label="metering.transaction",
             account_id=correction.target_id,
-            account_name="Transaction's status",
+            account_name="Status of the call",
             entry_number=None,
             what=f"From {before} to cancelled",
             unit=currency,
@@ -127,7 +127,7 @@ register(
         code="metering.cancel",
         model_label="metering.transaction",
         title="Cancel",
-        description="Cancels each open transaction. Its estimates are superseded by zero; its actual costs stay active.",
+        description="Cancels each open call. Its estimates are superseded by zero; its actual costs stay active.",
         post=cancel,
         applies_to=_is_open,
         icon="cancel",

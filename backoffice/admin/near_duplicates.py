@@ -196,6 +196,7 @@ class OfficeTransactionAdmin(TransactionAdmin):
 class KeptDuplicateAdmin(LedgerAdmin):
     in_sidebar = False
     list_display = ("decided_at", "tenant", "transaction_id", "reason", "decided_by")
+    field_labels = {"transaction_id": "entry"}
     list_select_related = ("tenant",)
     links = {"transaction_id": "billing.transaction"}
     search_fields = ("id", "transaction_id")

@@ -42,7 +42,7 @@ register_messages(
     {
         "already_reversed": "It was reversed before, by {reversed_by}.",
         "amount_missing": "Enter the amount.",
-        "direction_in_use": "Transactions of this type exist, so its direction stays {direction}.",
+        "direction_in_use": "Entries of this type exist, so its direction stays {direction}.",
         "exceeds_original": "{requested} is more than the {remaining} that is left of it.",
         "floor_above_balance": "The new floor of {floor} is above the balance less what is held: {balance} less {held}.",
         "hold_closed": "The hold is {status} already.",
@@ -63,7 +63,7 @@ class TypeForm(SettingForm):
         label="Direction",
         choices=Direction.choices,
         widget=UnfoldAdminSelectWidget(),
-        help_text="The sign of its amounts. It can't be changed once a transaction has the type.",
+        help_text="The sign of its amounts. It can't be changed once an entry has the type.",
     )
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
@@ -85,7 +85,7 @@ class PolicyForm(SettingForm):
     is_tried_first = True
     title = "Set the policy"
     description = "How the tenant's billing ledger treats types, duplicates and new wallets."
-    strict_types = switch_field("Only types of the catalogue", help="Refuse a transaction of a type that nobody defined.")
+    strict_types = switch_field("Only types of the catalogue", help="Refuse an entry of a type that nobody defined.")
     near_duplicate_seconds = WholeNumberField(
         label="Near-duplicates within (seconds)",
         min_value=0,
@@ -352,6 +352,7 @@ class WalletHoldAdmin(HoldAdmin):
 @admin.register(WalletHoldEntry)
 class WalletHoldEntryAdmin(LedgerAdmin):
     list_display = ("created_at", "tenant", "hold", "kind", "amount", "held_after", "reference_id", "actor")
+    field_labels = {"transaction": "entry"}
     list_select_related = ("tenant", "hold")
     currency_path = "hold.currency"
     # Amounts of several kinds of changes.

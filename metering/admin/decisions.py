@@ -56,7 +56,7 @@ class AllowForm(DecisionForm):
 
 class DenyForm(DecisionForm):
     title = "Deny the call"
-    description = "The transaction is denied for good."
+    description = "The call is denied for good."
     icon = "block"
     is_destructive = True
     allows = False

@@ -53,8 +53,8 @@ def in_unit(limit: timedelta, unit: timedelta) -> Decimal:
 class PolicyForm(SettingForm):
     is_tried_first = True
     title = "Set the policy"
-    description = "How the tenant's metered transactions are authorized and closed."
-    authorizes_at_once = switch_field("Authorize at once", help="Off: a new transaction waits for a decision.")
+    description = "How the tenant's metered calls are authorized and closed."
+    authorizes_at_once = switch_field("Authorize at once", help="Off: a new call waits for a decision.")
     stale_hours = PlainDecimalField(
         label="Cancel what stays authorized longer than (hours)",
         required=False,
@@ -71,12 +71,12 @@ class PolicyForm(SettingForm):
         "Self-hosted models have list prices", help="Off: a model behind Ollama, vLLM or the like costs what your own prices say."
     )
     holds_estimates = switch_field(
-        "Transactions are prepaid", help="Estimated costs are held, of credits first and the wallet next, and what a call cost is captured."
+        "Calls are prepaid", help="Estimated costs are held, of credits first and the wallet next, and what a call cost is captured."
     )
     payer_customer_id = text_field(
         "Customer who pays",
         required=False,
-        help="Where neither a transaction nor its agent names one. Empty: the tenant.",
+        help="Where neither a call nor its agent names one. Empty: the tenant.",
         max_length=255,
     )
     allows_overdraft = switch_field("A wallet without a floor pays below zero", help="Off: it pays down to zero.")
@@ -184,7 +184,7 @@ def same_trace(transaction: Transaction) -> list[Panel]:
         (row_link(row), row.action_name, row.get_status_display(), local_time(row.created_at))
         for row in rows.order_by("created_at", "id")[:MAX_ROWS]
     ]
-    return [Panel("In the same trace", ("Transaction", "Action", "Status", "Booked"), lines)] if lines else []
+    return [Panel("In the same trace", ("Call", "Action", "Status", "Booked"), lines)] if lines else []
 
 
 def cost_parts(costs: Iterable[Cost]) -> list[Any]:

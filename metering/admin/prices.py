@@ -83,7 +83,7 @@ class PriceForm(SettingForm):
 class EndPriceForm(SettingForm):
     is_tried_first = True
     title = "End the price"
-    description = "Transactions from that moment on don't have this price."
+    description = "Calls from that moment on don't have this price."
     icon = "event_busy"
     is_destructive = True
     valid_to = MomentField("Ends")

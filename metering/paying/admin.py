@@ -50,7 +50,7 @@ def names_field(label: str, *, help: str) -> forms.CharField:
 class ReleaseForm(SettingForm):
     is_tried_first = True
     title = "Release the payment"
-    description = "What it holds is free again. Its transaction stays open; what that costs in the end is debited when it is completed."
+    description = "What it holds is free again. Its call stays open; what that costs in the end is debited when it is completed."
     icon = "lock_open"
     reason = text_field("Why", help="It is kept with the payment.", max_length=1000)
 

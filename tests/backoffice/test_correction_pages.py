@@ -80,6 +80,13 @@ def test_the_cursor_stands_in_the_first_field(clerk, rows):
         assert html.count("autofocus") == 1
 
 
+def test_the_list_of_entries_adds_up_previews_and_posted_ones_apart(clerk, log_in, rows):
+    approved, _ = ask(clerk, rows[1]), ask(clerk, rows[2])
+    log_in("anna", "approver").post(f"{INBOX}{approved.id}/decide/", {"decision": "approve", "version": "1"})
+    foot = page(clerk.get("/admin/corrections/correctionentry/?window=all")).split('class="ch-foot"')[1].split("</div>")[0]
+    assert re.findall(r">([\d.]+) <span>USD</span></span> (.*?)(?=<|$)", foot) == [("40.00", "in previews"), ("30.50", "posted")]
+
+
 def test_the_preview_says_in_numbers_what_would_be_posted_and_posts_nothing(clerk, rows):
     html = page(clerk.post(ASK, {"kind": "billing.reverse", "row": rows[1].id, **REASON, "step": "preview"}))
     for shown in ("60.00 <span>USD</span>", "+30.50 <span>USD</span>", "90.50 <span>USD</span>", "Ask for approval"):
@@ -353,7 +360,7 @@ def test_the_approver_reads_what_is_asked_in_words_with_the_pair_the_clerks_day_
     approver.post(f"{address}decide/", {"decision": "comment", "text": "", "evidence": note})
     words = page(approver.get(f"{address}change/"))
     for shown in (
-        "asks to reverse the transaction",
+        "asks to reverse the entry",
         "USD wallet</a> gets",
         "Side by side with the entry that it resembles",
         "INV-1b",

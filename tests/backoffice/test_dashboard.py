@@ -270,7 +270,7 @@ def test_an_alert_that_goes_by_age_leads_to_a_list_that_does_too(look, tenant):
         Endpoint.objects.filter(pk=endpoint.row.pk).update(first_failure_at=datetime.now(UTC) - failing)
     response = look()
     alerts = {alert.title: alert for alert in response.context["alerts"]}
-    wanted = {"Estimates without an actual cost": 2, "Stale authorized transactions": 2, "Webhook endpoints that fail": 1}
+    wanted = {"Estimates without an actual cost": 2, "Stale authorized calls": 2, "Webhook endpoints that fail": 1}
     assert {title: alert.count for title, alert in alerts.items()} == wanted
     assert {title: len(response.client.get(alert.url).context["cl"].result_list) for title, alert in alerts.items()} == wanted
 

@@ -150,49 +150,55 @@ def search_for(client, typed):
         ("ÅNGS", "Customers", "Björn Ångström"),
         ("ust-acm", "Customers", "Björn Ångström"),
         ("customer:bjorn", "Customers", "Björn Ångström"),
-        ("0007", "Billing: transactions", "Usage INV-2026-0007"),
-        ("inv-2026", "Billing: transactions", "Usage INV-2026-0007"),
-        ("amount:7.350,25", "Billing: transactions", "Usage INV-2026-0007"),
-        ("7,350.25", "Billing: transactions", "Usage INV-2026-0007"),
-        ("agent:repon march 2026", "Billing: transactions", "Usage INV-2026-0007"),
-        ("reference:2026-0007 tenant:acm type:usage", "Billing: transactions", "Usage INV-2026-0007"),
+        ("0007", "Billing: entries", "Usage INV-2026-0007"),
+        ("inv-2026", "Billing: entries", "Usage INV-2026-0007"),
+        ("amount:7.350,25", "Billing: entries", "Usage INV-2026-0007"),
+        ("7,350.25", "Billing: entries", "Usage INV-2026-0007"),
+        ("agent:repon march 2026", "Billing: entries", "Usage INV-2026-0007"),
+        ("reference:2026-0007 tenant:acm type:usage", "Billing: entries", "Usage INV-2026-0007"),
         # Words of a description and of metadata, in any case.
-        ("frau lindqvist", "Billing: transactions", "Usage INV-2026-0007"),
-        ("TR-55-19", "Billing: transactions", "Usage INV-2026-0007"),
+        ("frau lindqvist", "Billing: entries", "Usage INV-2026-0007"),
+        ("TR-55-19", "Billing: entries", "Usage INV-2026-0007"),
         # Plain words beside a date or an amount mean what `agent:`, `type:` and `tenant:` do.
-        ("repondeur 14 march 2026", "Billing: transactions", "Usage INV-2026-0007"),
-        ("usage march 2026", "Billing: transactions", "Usage INV-2026-0007"),
-        ("usage amount:7350..7351", "Billing: transactions", "Usage INV-2026-0007"),
-        ("acme march 2026", "Billing: transactions", "Usage INV-2026-0007"),
+        ("repondeur 14 march 2026", "Billing: entries", "Usage INV-2026-0007"),
+        ("usage march 2026", "Billing: entries", "Usage INV-2026-0007"),
+        ("usage amount:7350..7351", "Billing: entries", "Usage INV-2026-0007"),
+        ("acme march 2026", "Billing: entries", "Usage INV-2026-0007"),
         # An amount without its decimals; with two digits exchanged.
-        ("7350", "Billing: transactions", "Usage INV-2026-0007"),
-        ("usage 7350", "Billing: transactions", "Usage INV-2026-0007"),
-        ("7,530.25", "No such amount. Billing: transactions with near ones", "Usage INV-2026-0007: digits exchanged?"),
+        ("7350", "Billing: entries", "Usage INV-2026-0007"),
+        ("usage 7350", "Billing: entries", "Usage INV-2026-0007"),
+        ("7,530.25", "No such amount. Billing: entries with near ones", "Usage INV-2026-0007: digits exchanged?"),
         # Umlauts spelt out, in the customer's name or in the search; the customer's rows too.
         ("bjoern", "Customers", "Björn Ångström"),
         ("mueller-soehne", "Customers", "mueller-soehne"),
         ("müller", "Customers", "mueller-soehne"),
         ("müller", "Credits: grants", "Für Müller"),
-        ("söhne", "Credits: credit transactions", None),
-        ("acm 0007", "Billing: transactions", "Usage INV-2026-0007"),
+        ("söhne", "Credits: credit entries", None),
+        ("acm 0007", "Billing: entries", "Usage INV-2026-0007"),
         # The name of a column, and a state, beside another word or a date.
-        ("invoice 0007", "Credits: credit transactions", None),
-        ("4.75 refunded", "Billing: transactions", "Usage reversal back-1"),
-        ("4.75 reversal", "Billing: transactions", "Usage wrong-1"),
+        ("invoice 0007", "Credits: credit entries", None),
+        ("4.75 refunded", "Billing: entries", "Usage reversal back-1"),
+        ("4.75 reversal", "Billing: entries", "Usage wrong-1"),
         ("bjorn ångström", "Customers", "Björn Ångström"),
-        ("0007 inv", "Billing: transactions", "Usage INV-2026-0007"),
-        ("currency:eur amount:12.50", "Credits: credit transactions", None),
-        ("customer:bjorn amount:1..20", "Credits: credit transactions", None),
+        ("0007 inv", "Billing: entries", "Usage INV-2026-0007"),
+        ("currency:eur amount:12.50", "Credits: credit entries", None),
+        ("customer:bjorn amount:1..20", "Credits: credit entries", None),
         ("repondeur", "Metering: agents", "Répondeur"),
-        ("customer:bjorn", "Metering: transactions", None),
+        ("customer:bjorn", "Metering: calls", None),
         ("amount:0.75", "Metering: costs", None),
-        ("march 2026", "Everything of 2026-03-01 to 2026-03-31", "Billing: transactions"),
+        ("march 2026", "Everything of 2026-03-01 to 2026-03-31", "Billing: entries"),
     ],
 )
 def test_the_palette_finds_by_partial_memory(viewer, typed, group, title):
     groups, titles, _ = search_for(viewer, typed)
     assert group in groups
     assert title is None or title in titles
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("typed", "amount"), [("0007", "-7,350.25"), ("4.75 reversal", "+4.75"), ("invoice 0007", "-12.50")])
+def test_amounts_of_entries_that_the_palette_finds_have_a_sign(viewer, typed, amount):
+    assert f">{amount} <span>" in search_for(viewer, typed)[2]
 
 
 @pytest.mark.django_db
@@ -320,4 +326,4 @@ def test_a_type_is_found_and_filtered_by_what_it_is_called(viewer, acme):
         assert [row.reference_id for row in found.context["cl"].result_list] == [reference], typed
         sums = viewer.get("/admin/backoffice/sums/", {"from": f"{listed}?{urlencode({'window': 'all', 'type_is': typed})}"})
         assert "1.00" in sums.content.decode(), typed
-    assert "Credits: credit transactions" in search_for(viewer, "type:credit")[0]
+    assert "Credits: credit entries" in search_for(viewer, "type:credit")[0]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Case, Value, When
 from django.utils.text import capfirst
 
 from kernel.corrections.choices import State
@@ -40,6 +41,8 @@ class CorrectionEntryAdmin(LedgerAdmin):
     list_select_related = ("tenant", "request")
     currency_path = "unit"
     sum_of, has_signed_amounts = "effect", True
+    # Each posted entry was previewed before, perhaps several times: one sum of both would count it twice.
+    sum_kind = Case(When(entry_id__isnull=False, then=Value("posted")), default=Value("in previews"))
     list_filter = (FigureFilter,)
     icon = "preview"
 

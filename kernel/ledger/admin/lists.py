@@ -7,17 +7,17 @@ from django.contrib import messages
 from django.contrib.admin.utils import get_fields_from_path
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Coalesce, NullIf
+from django.db.models.functions import Coalesce, Concat, NullIf
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html_join, strip_tags
 
 from kernel.ledger.admin.field_filters import ColumnsFilter, TenantFilter, amount_filter, chosen_columns, text_filter, value_filter
 from kernel.ledger.admin.filters import MomentRangeFilter, WindowFilter, WorldTimeFilter
-from kernel.ledger.admin.formatting import actor_names, money
+from kernel.ledger.admin.formatting import actor_names
 from kernel.ledger.admin.search_terms import read_terms
 from kernel.ledger.admin.searching import MAX_MATCHES, NEWEST, Found, equal_to, find_rows, newest_of, note_of_newest, values_of
-from kernel.ledger.admin.sums import StoredSums, SummingPaginator
+from kernel.ledger.admin.sums import KIND_SEPARATOR, StoredSums, SummingPaginator
 from kernel.ledger.admin.time_limits import TookTooLong, time_limit
 from kernel.ledger.base_models import LedgerRow, TenantOwned
 from kernel.ledger.json_field import DocumentField
@@ -128,6 +128,8 @@ class LedgerList:
     search_states: ClassVar[Mapping[str, Q]] = {}
     # The column, or expression, that is summed up below the list; None: the amount, if the table has one; empty: nothing.
     sum_of: Any = None
+    # An expression of a word that tells sums below the list apart, such as "posted"; None: one sum in each unit.
+    sum_kind: Any = None
     has_signed_amounts = False
     # Whether an index of each tenant has the amounts.
     has_amount_index = False
@@ -315,11 +317,10 @@ class LedgerList:
 
     def search_line(self, row: Any) -> Any:
         """What the search says of a row that it found, below its title."""
-        parts: list[Any] = []
-        for name in ("effect", *self.search_amounts):
-            if self._has(name):
-                parts.append(money(getattr(row, name), self.currency_of(row)))  # type: ignore[attr-defined] # of LedgerAdmin
-                break
+        column = next((name for name in ("effect", *self.search_amounts) if self._has(name)), "")
+        # As the list shows it: with a sign where the amount changes a balance.
+        shown = self.formatter_for(self.model._meta.get_field(column)) if column else None  # type: ignore[attr-defined] # of LedgerAdmin
+        parts: list[Any] = [shown(row)] if shown else []
         title = str(row)
         parts += [value for name in self._line_parts() if (value := getattr(row, name)) and value not in title]
         if self.search_time:
@@ -354,6 +355,8 @@ class LedgerList:
         found.unit = Coalesce(*(NullIf(models.F(name), models.Value("")) for name in reversed(units)), models.Value("")) if units else None
         if not units:
             found.amount = ""
+        elif self.sum_kind is not None:
+            found.unit = Concat(found.unit, models.Value(KIND_SEPARATOR), self.sum_kind)
         return found
 
 

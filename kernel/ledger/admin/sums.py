@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
+from django.utils.html import format_html
 
 from kernel.ledger.admin.field_filters import COLUMNS, TenantFilter
 from kernel.ledger.admin.filters import PARAMETER as WINDOW
@@ -29,6 +30,8 @@ from kernel.ledger.moments import midnight
 # Rows that are summed after the list, and how long that may take.
 MAX_SUMMED = 1_000_000
 SUM_MS = 10_000
+# Between a unit and the kind of a sum (`sum_kind` of a list). No unit has a control character.
+KIND_SEPARATOR = "\x1f"
 # Parameters of an address that choose no rows.
 PRESENTATION = {COLUMNS, "o", "p"}
 # The most months, or days, that a list with too many rows offers.
@@ -82,8 +85,14 @@ class SummingPaginator(EstimatingPaginator):
 
 def foot_of(sums: Mapping[str, Decimal], *, note: str = "") -> dict[str, Any]:
     # Rows without a unit have nothing to sum, such as calls without a cost.
-    shown = [money(total, unit) for unit, total in sums.items() if unit or total or len(sums) == 1]
+    shown = [_sum_in_words(key, total) for key, total in sums.items() if key or total or len(sums) == 1]
     return {"note": note or ("Sum:" if len(shown) == 1 else "Sums:"), "sums": shown}
+
+
+def _sum_in_words(key: str, total: Decimal) -> Any:
+    """`key`: the unit, and perhaps the kind of the sum."""
+    unit, _, kind = key.partition(KIND_SEPARATOR)
+    return format_html("{} {}", money(total, unit), kind) if kind else money(total, unit)
 
 
 def sums_by_unit(parts: list[tuple[QuerySet[Any], Any, Any]], most: int) -> list[tuple[str, int, Decimal]]:

@@ -110,7 +110,7 @@ def denials_panel(rule: SpendingRule) -> Panel:
     rows = [
         (local_time(row.created_at), id_link("metering.transaction", row.transaction_id), row.reason, row.rule_version) for row in found
     ]
-    return Panel("Last denials", ("When", "Transaction", "Reason", "Version"), rows, empty="It denied nothing yet.")
+    return Panel("Last denials", ("When", "Call", "Reason", "Version"), rows, empty="It denied nothing yet.")
 
 
 def dry_run_context(row: SpendingRule, opts: Any) -> dict[str, Any]:
