@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from backoffice.models import Customer
+from backoffice.customer_rows import row_of_customer
 from kernel.ledger.admin.formatting import link
 from kernel.ledger.admin.links import Panel, register_panel
 from kernel.tenants.staff_scope import VisibleTenants
@@ -19,7 +19,7 @@ def customer_url(tenant_id: UUID, customer_id: str) -> str:
 def customer_panel(row: Any, user: Any, scope: VisibleTenants) -> Panel | None:
     if not row.customer_id or not user.has_perm("credits.view_grant"):
         return None
-    known = Customer.objects.filter(tenant_id=row.tenant_id, customer_id=row.customer_id).first()
+    known = row_of_customer(tenant_id=row.tenant_id, customer_id=row.customer_id)
     text = link(customer_url(row.tenant_id, row.customer_id), known or row.customer_id)
     return Panel("Customer", ("Customer", "ID"), [(text, row.customer_id)])
 

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_safe
 
 from backoffice.correction_kinds import MAX_ID, name_of_new
 from backoffice.customer_links import customer_url
+from backoffice.customer_rows import row_of_customer, rows_of_customers
 from backoffice.customers.timeline import timeline
 from backoffice.figure_rows import SOON
 from backoffice.models import Customer, id_of_customer
@@ -129,7 +130,7 @@ def _search(tenant: Tenant, term: str) -> tuple[list[str], bool]:
 
 
 def _with_balances(tenant: Tenant, ids: list[str]) -> list[dict[str, Any]]:
-    names = dict(Customer.objects.filter(tenant=tenant, customer_id__in=ids).values_list("customer_id", "name"))
+    known = rows_of_customers(tenant_id=tenant.pk, customer_ids=ids)
     today = timezone.now().astimezone(UTC).date()
     sums = (
         Grant.objects.filter(tenant=tenant, customer_id__in=ids, status=GrantStatus.OPEN)
@@ -151,7 +152,7 @@ def _with_balances(tenant: Tenant, ids: list[str]) -> list[dict[str, Any]]:
     return [
         {
             "id": customer_id,
-            "name": names.get(customer_id, ""),
+            "name": known[customer_id].name if customer_id in known else "",
             "url": customer_url(tenant.pk, customer_id),
             "balances": [money(row["total"], row["unit"]) for row in by_customer.get(customer_id, []) if row["total"] is not None],
             "later": [money(row["later"], row["unit"]) for row in by_customer.get(customer_id, []) if row["later"]],
@@ -173,7 +174,7 @@ def new_grant(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm(REQUEST_PERMISSION):
         raise PermissionDenied
     tenant, customer_id = find_customer(request)
-    known = Customer.objects.filter(tenant=tenant, customer_id=customer_id).first()
+    known = row_of_customer(tenant_id=tenant.pk, customer_id=customer_id)
     newest = Grant.objects.filter(tenant=tenant, customer_id=customer_id).order_by("-created_at", "-id").first()
     row_id = known.pk if known else id_of_customer(tenant.pk, customer_id)
     wanted = {"kind": "backoffice.grant", "row": row_id, "back": customer_url(tenant.pk, customer_id)}
@@ -192,7 +193,7 @@ def customer_page(request: HttpRequest) -> HttpResponse:
     """`tenant` and `id`: the customer; `clock`, `show` and `before_…`: see backoffice.customers.timeline."""
     tenant, customer_id = find_customer(request)
     its: dict[str, Any] = {"tenant_id": tenant.pk, "customer_id": customer_id}
-    known = Customer.objects.filter(**its).first()
+    known = row_of_customer(**its)
     grants = list(Grant.objects.filter(**its).order_by(OPEN_FIRST, "-created_at")[:SHOWN])
     set_live_held(grants, HELD_OF_GRANT)
     if not grants and known is None and not MeteredTransaction.objects.filter(**its).exists():

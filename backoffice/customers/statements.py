@@ -18,9 +18,9 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from backoffice.customer_links import customer_url
+from backoffice.customer_rows import row_of_customer
 from backoffice.customers.pages import CLOCKS, chosen_clock, find_customer
 from backoffice.customers.timeline import TIMES
-from backoffice.models import Customer
 from billing.selectors.statements import BYTE_ORDER_MARK
 from credits.choices import GrantStatus, TransactionType, UnitType
 from credits.models import CreditTransaction
@@ -75,10 +75,9 @@ def customer_statement(request: HttpRequest) -> HttpResponseBase:
             response["Content-Disposition"] = f'attachment; filename="{name}"'
             return response
     chosen = {"tenant": tenant.pk, "id": customer_id, "clock": str(clock), **form.data}
-    named = Customer.objects.filter(tenant=tenant, customer_id=customer_id).exclude(name="").first()
     context = {
         **admin.site.each_context(request),
-        "title": f"Statement of {named.name if named else customer_id}",
+        "title": f"Statement of {row_of_customer(tenant_id=tenant.pk, customer_id=customer_id) or customer_id}",
         "tenant": tenant,
         "customer_id": customer_id,
         "back": link(customer_url(tenant.pk, customer_id), "The customer's page"),
