@@ -97,20 +97,23 @@ def _billed(day: date) -> list[dict[str, Any]]:
     ]
 
 
+# What corrections post has a member of staff as its actor, which no caller of the API can be. A caller may choose any key, so the ending of
+# a key tells kinds of corrections apart only where staff posted.
+BY_STAFF = "staff:"
 # A reversal counts where the transaction that it reverses counts.
-CORRECTED = (
+ADJUSTMENTS = (
     Q(kind=TransactionKind.CREDIT)
-    | Q(kind=TransactionKind.DEBIT, idempotency_key__regex=ADJUSTED)
+    | Q(kind=TransactionKind.DEBIT, actor__startswith=BY_STAFF, idempotency_key__regex=ADJUSTED)
     | Q(reverses__kind=TransactionKind.CREDIT)
-    | Q(reverses__kind=TransactionKind.DEBIT, reverses__idempotency_key__regex=ADJUSTED)
+    | Q(reverses__kind=TransactionKind.DEBIT, reverses__actor__startswith=BY_STAFF, reverses__idempotency_key__regex=ADJUSTED)
 )
 CONSUMED = Q(kind__in=[*DEBITS, TransactionKind.REINSTATEMENT]) | Q(reverses__kind__in=[*DEBITS, TransactionKind.REINSTATEMENT])
 # Which figure a credit transaction counts in; empty: in none.
 CREDIT_FIGURE = Case(
     # A grant that takes another's place grants nothing anew.
-    When(Q(kind=TransactionKind.OPENING, grant__idempotency_key__endswith=EXTENDED), then=Value("")),
+    When(Q(kind=TransactionKind.OPENING, actor__startswith=BY_STAFF, grant__idempotency_key__endswith=EXTENDED), then=Value("")),
     When(Q(kind__in=GRANTED), then=Value(FigureName.GRANTED)),
-    When(CORRECTED, then=Value(FigureName.CREDIT_ADJUSTED)),
+    When(ADJUSTMENTS, then=Value(FigureName.CREDIT_ADJUSTED)),
     When(CONSUMED, then=Value(FigureName.CONSUMED)),
     default=Value(""),
 )

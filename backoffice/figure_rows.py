@@ -77,7 +77,7 @@ def _happened_on(day: str) -> Q:
 ENTRY = {"times": OWN_TIMES, "of": {"tenant_id": "tenant_id", "type": "type", "happened_on": _happened_on}}
 for _name, _figure in {
     "billed": Figure("Billed: debits, less what was reversed of them", _billed, **ENTRY),  # type: ignore[arg-type]
-    "adjusted": Figure("Adjusted by corrections", lambda rows: rows.filter(type=ADJUSTMENT), **ENTRY),  # type: ignore[arg-type]
+    "adjusted": Figure("Adjusted", lambda rows: rows.filter(type=ADJUSTMENT), **ENTRY),  # type: ignore[arg-type]
     "debits": Figure("Debits", lambda rows: rows.filter(effect__lt=0), **ENTRY),  # type: ignore[arg-type]
     "credits": Figure("Credits", lambda rows: rows.filter(effect__gt=0), **ENTRY),  # type: ignore[arg-type]
 }.items():

@@ -11,10 +11,11 @@ from backoffice.day_sums import day_rows
 from backoffice.models import Customer
 from billing.models import Wallet
 from credits import services as credits
+from credits.correction_kinds import EXTENDED
 from kernel.corrections.kinds import _KINDS, CorrectionInput, correction_key
 from metering.services.transactions import record_transaction
 
-WHO = {"actor": "command:test", "request_id": "test"}
+WHO = {"actor": "staff:1", "request_id": "test"}
 NOTHING: dict[str, str] = {}
 
 
@@ -58,6 +59,20 @@ def test_each_kind_changes_the_figures_that_it_should(tenant, usage):
             transaction.set_rollback(True)
         change = {name: after.get(name, 0) - before.get(name, 0) for name in {*before, *after}}
         assert {name: amount for name, amount in change.items() if amount} == {name: Decimal(text) for name, text in changed.items()}, code
+
+
+def test_a_callers_own_key_makes_no_correction_of_what_it_posts(tenant):
+    """Callers may choose keys that look like those of corrections; what they post counts as what it is."""
+    its = {"tenant_id": tenant.id, "actor": f"api_key:{uuid4()}", "request_id": f"correction:{uuid4()}"}
+    keys = [correction_key(uuid4(), uuid4()) for _ in range(3)]
+    of_customer = {"customer_id": "c", "unit_type": "CURRENCY", "currency": "USD", "name": "g", "amount": Decimal(100)}
+    grant = credits.create_grant(**its, **of_customer, idempotency_key=f"{keys[0]}{EXTENDED}")
+    wrong, _ = (
+        credits.record_transaction(**its, grant_id=grant.id, type="DEBIT", amount=Decimal(30), idempotency_key=key) for key in keys[1:]
+    )
+    assert figures() == {"granted": Decimal(100), "consumed": Decimal(60)}
+    credits.reverse_transaction(**its, transaction_id=wrong.id, reason="r", idempotency_key="back")
+    assert figures() == {"granted": Decimal(100), "consumed": Decimal(30)}
 
 
 def figures():
