@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST
 
 from backoffice.models import SavedView
-from kernel.ledger.admin.links import own_path
+from kernel.ledger.admin.links import path_of_this_site
 
 
 def saved_views(request: HttpRequest) -> list[SavedView]:
@@ -19,7 +19,7 @@ def saved_views(request: HttpRequest) -> list[SavedView]:
 @require_POST
 def save_view(request: HttpRequest) -> HttpResponse:
     """Save the list at `from` under a name. An existing view with the name is replaced."""
-    address = own_path(request.POST.get("from"))
+    address = path_of_this_site(request.POST.get("from"))
     if not address:
         raise Http404
     name = request.POST.get("name", "").strip()[:80]

@@ -26,9 +26,9 @@ from backoffice.list_exports.spreadsheets import csv_lines, write_excel
 from backoffice.models import Export
 from kernel.base.setting_author import setting_author
 from kernel.ledger.admin.formatting import actor_of
-from kernel.ledger.admin.links import own_path
+from kernel.ledger.admin.links import path_of_this_site
 from kernel.ledger.admin.lists import LedgerChangeList
-from kernel.ledger.admin.sums import late_foot
+from kernel.ledger.admin.sums import foot_of_long_list
 from kernel.tenants.models import StaffProfile, check_time_zone
 
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -65,7 +65,7 @@ def list_sums(request: HttpRequest) -> HttpResponse:
     changelist = changelist_at(request, address)
     if not isinstance(changelist, LedgerChangeList):
         raise Http404
-    foot = late_foot(changelist)
+    foot = foot_of_long_list(changelist)
     return TemplateResponse(request, "ledger/sums.html", {"foot": foot, "path": urlsplit(address).path})
 
 
@@ -129,6 +129,6 @@ def _zones() -> list[str]:
 
 def _address(path: str) -> str:
     """The path itself, if it is one of this site. Raises Http404 for anything else."""
-    if not own_path(path):
+    if not path_of_this_site(path):
         raise Http404
     return path

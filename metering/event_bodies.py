@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kernel.events.rendering import register_body, typed, with_reply
+from kernel.events.rendering import register_body, with_python_types, with_reply
 from metering.api.serializers.payments import PaymentReply, ProtocolMetadataReply, SettlementReply
 from metering.api.serializers.replies import CostReply, TransactionReply
 from metering.api.serializers.rule_replies import FlatRuleReply
@@ -11,14 +11,14 @@ from metering.rules.choices import RuleChange
 
 
 def _superseded(snapshot: dict[str, Any]) -> dict[str, Any]:
-    return {name: CostReply.plain(typed(CostReply, snapshot[name])) for name in ("object", "previous")}
+    return {name: CostReply.plain(with_python_types(CostReply, snapshot[name])) for name in ("object", "previous")}
 
 
 def _payment(snapshot: dict[str, Any]) -> dict[str, Any]:
     """The row of a payment holds the members of `protocolMetadata` too, so it is typed for both."""
-    row = typed(ProtocolMetadataReply, typed(PaymentReply, snapshot))
+    row = with_python_types(ProtocolMetadataReply, with_python_types(PaymentReply, snapshot))
     if (token := row.get("token")) is not None:
-        row["token"] = typed(SettlementReply, typed(ProtocolMetadataReply, token))
+        row["token"] = with_python_types(SettlementReply, with_python_types(ProtocolMetadataReply, token))
     return {"object": PaymentReply.plain(row)}
 
 

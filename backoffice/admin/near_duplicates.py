@@ -64,10 +64,10 @@ def pair_panel(row: Transaction, user: Any, scope: VisibleTenants) -> Panel | No
 
 def _text(value: Any) -> Any:
     """A document with the letters that its caller may have written as escapes: `m\\u00fcller` is müller."""
-    return ESCAPED.sub(_letters, value) if isinstance(value, str) else value
+    return ESCAPED.sub(_unescaped_name, value) if isinstance(value, str) else value
 
 
-def _letters(found: re.Match[str]) -> str:
+def _unescaped_name(found: re.Match[str]) -> str:
     letters = json.loads(f'"{found[0]}"')
     return letters if letters.isprintable() and letters.isidentifier() else found[0]
 

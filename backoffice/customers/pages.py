@@ -26,7 +26,7 @@ from backoffice.customer_rows import row_of_customer, rows_of_customers
 from backoffice.customers.timeline import timeline
 from backoffice.figure_rows import SOON
 from backoffice.models import Customer, id_of_customer
-from backoffice.search.names import with_grants, with_part
+from backoffice.search.names import customers_beginning_with, customers_containing
 from credits import selectors as credits
 from credits.admin import unit_of
 from credits.choices import GrantStatus, RecurringGrantStatus, UnitType
@@ -122,8 +122,8 @@ def _search(tenant: Tenant, term: str) -> tuple[list[str], bool]:
     named = Customer.objects.filter(has_words(("name", "customer_id"), term), tenant=tenant)
     own = VisibleTenants(frozenset({tenant.pk}))
     exact = Grant.objects.filter(tenant=tenant, customer_id=term)
-    begun = with_grants(term, own)
-    parts, is_complete = with_part(term, own, Q(tenant=tenant), most=LISTED + 1, milliseconds=CUSTOMER_PART_MS)
+    begun = customers_beginning_with(term, own)
+    parts, is_complete = customers_containing(term, own, Q(tenant=tenant), most=LISTED + 1, milliseconds=CUSTOMER_PART_MS)
     found = [*([term] if exact.exists() else []), *named.order_by("name").values_list("customer_id", flat=True)[:LISTED]]
     found += [customer_id for _, customer_id in begun] + sorted(customer_id for _, customer_id in parts)
     return list(dict.fromkeys(found)), is_complete

@@ -28,10 +28,14 @@ def agents(text: str, scope: VisibleTenants) -> list[str]:
 def customers(text: str, scope: VisibleTenants) -> list[str]:
     """Ids of customers whose name has the text in it, or whose id does or begins with it."""
     named = scope.limit(Customer.objects.filter(has(("name", "customer_id"), text)))
-    return list(dict.fromkeys([*named.values_list("customer_id", flat=True)[:MAX_NAMES], *(row[1] for row in with_grants(text, scope))]))
+    return list(
+        dict.fromkeys(
+            [*named.values_list("customer_id", flat=True)[:MAX_NAMES], *(row[1] for row in customers_beginning_with(text, scope))]
+        )
+    )
 
 
-def with_grants(text: str, scope: VisibleTenants, tenants: Q | None = None) -> list[tuple[object, str]]:
+def customers_beginning_with(text: str, scope: VisibleTenants, tenants: Q | None = None) -> list[tuple[object, str]]:
     """Tenant and id of customers who have grants and whose id begins with the text."""
     found = scope.limit(Grant.objects.filter(begins("customer_id", text), tenant__in=Tenant.objects.all()))
     if tenants is not None:
@@ -39,7 +43,9 @@ def with_grants(text: str, scope: VisibleTenants, tenants: Q | None = None) -> l
     return list(found.order_by("tenant_id", "customer_id").values_list("tenant_id", "customer_id").distinct()[:MAX_NAMES])
 
 
-def with_part(text: str, scope: VisibleTenants, tenants: Q, *, most: int, milliseconds: int) -> tuple[list[tuple[object, str]], bool]:
+def customers_containing(
+    text: str, scope: VisibleTenants, tenants: Q, *, most: int, milliseconds: int
+) -> tuple[list[tuple[object, str]], bool]:
     """Tenant and id of customers who have grants and each word of the text in their id.
 
     Also whether there was time to look at all of them.

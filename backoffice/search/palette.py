@@ -18,7 +18,7 @@ from django.utils.text import capfirst
 
 from backoffice.customer_links import customer_url
 from backoffice.models import Customer
-from backoffice.search.names import with_grants, with_part
+from backoffice.search.names import customers_beginning_with, customers_containing
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.search_terms import SearchTerms, exchanged_digits, folded, read_amounts, read_terms
 from kernel.ledger.admin.searching import find_rows, note_of_newest
@@ -200,10 +200,10 @@ def find_customers(request: HttpRequest, terms: SearchTerms) -> tuple[list[Hit],
     named = scope.limit(Customer.objects.filter(tenants, has_words(("name", "customer_id"), text)))
     is_complete = True
     found = {(row.tenant_id, row.customer_id): row.name for row in named[: 4 * SHOWN]}
-    for key in with_grants(text, scope, tenants):
+    for key in customers_beginning_with(text, scope, tenants):
         found.setdefault(key, "")
     if len(found) < SHOWN:
-        parts, is_complete = with_part(text, scope, tenants, most=4 * SHOWN, milliseconds=CUSTOMER_PART_MS)
+        parts, is_complete = customers_containing(text, scope, tenants, most=4 * SHOWN, milliseconds=CUSTOMER_PART_MS)
         for key in parts:
             found.setdefault(key, "")
     names = dict(Tenant.objects.filter(pk__in={tenant_id for tenant_id, _ in found}).values_list("pk", "name"))

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from billing.choices import Direction
 from billing.models import DailyTotal
 from kernel.ledger.admin.searching import values_of
-from kernel.ledger.admin.sums import StoredSums, chosen
+from kernel.ledger.admin.sums import StoredSums, chosen_filters
 from kernel.tenants.staff_scope import scope_of
 
 AMOUNTS: dict[str, Any] = {Direction.CREDIT.value: F("credits"), Direction.DEBIT.value: -F("debits"), "": F("credits") - F("debits")}
@@ -18,7 +18,7 @@ CONDITIONS = {Direction.CREDIT.value: Q(credits__gt=0), Direction.DEBIT.value: Q
 
 def stored_sums(request: HttpRequest) -> StoredSums | None:
     """By tenant, currency, type, direction, and days of world time."""
-    wanted = chosen(request, {"currency", "type_is", "direction__exact"})
+    wanted = chosen_filters(request, {"currency", "type_is", "direction__exact"})
     direction = "" if wanted is None else wanted.get("direction__exact", "")
     if wanted is None or direction not in AMOUNTS:
         return None

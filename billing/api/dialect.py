@@ -38,7 +38,7 @@ FIELD_WORDS: dict[str, Words] = {
     "too_short": ("string_too_short", "String should have at least {min} character", lambda facts: {"min_length": facts["min"]}),
     "too_long": ("string_too_long", "String should have at most {max} characters", lambda facts: {"max_length": facts["max"]}),
     "unstorable_text": ("string_unicode", "Input should be a valid string, unable to parse raw data as a unicode string", None),
-    "unknown_choice": ("enum", "Input should be {choices}", lambda facts: {"expected": _either(facts["choices"])}),
+    "unknown_choice": ("enum", "Input should be {choices}", lambda facts: {"expected": _joined_with_or(facts["choices"])}),
     "unknown_type": ("enum", "Input should be a type of the catalogue", None),
     "unknown_currency": ("value_error", "Value error, Input should be an ISO 4217 currency code", None),
     "bad_timestamp": ("datetime_parsing", "Input should be a valid datetime with a time zone", None),
@@ -231,7 +231,7 @@ def _field_error(refused: FieldProblem, *, place: tuple[str | int, ...]) -> dict
     kind, message, context = FIELD_WORDS[code]
     rendered = {name: _rendered(value) for name, value in facts.items()}
     if code == "unknown_choice":
-        rendered["choices"] = _either(facts["choices"])
+        rendered["choices"] = _joined_with_or(facts["choices"])
     return _error(kind, (*place, *refused.path), message.format_map(rendered), refused.value, context(facts) if context else None)
 
 
@@ -249,7 +249,7 @@ def _error(kind: str, place: tuple[str | int, ...], message: str, value: Any, co
     return error | {"ctx": context} if context else error
 
 
-def _either(choices: list[str]) -> str:
+def _joined_with_or(choices: list[str]) -> str:
     quoted = [f"'{choice}'" for choice in choices]
     return " or ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 

@@ -227,15 +227,15 @@ def csv_text(statement: Statement) -> Iterator[str]:
     writer.writeheader()
     # In every line: files of several wallets are put together.
     whose = {"tenant": escape_formula(statement.tenant.name), "currency": statement.currency}
-    writer.writerow(_edge("opening_balance", statement.since, statement.opening_balance) | whose)
+    writer.writerow(_balance_line("opening_balance", statement.since, statement.opening_balance) | whose)
     for row in statement.entries():
         writer.writerow({name: _cell(row[name]) for name in COLUMNS if name not in whose} | whose)
         if buffer.tell() > 65_536:
-            yield _take(buffer)
-    writer.writerow(_edge("closing_balance", statement.until, statement.closing_balance) | whose)
+            yield _taken_text(buffer)
+    writer.writerow(_balance_line("closing_balance", statement.until, statement.closing_balance) | whose)
     if statement.held:
-        writer.writerow(_edge("held", statement.until, statement.held) | whose)
-    yield _take(buffer)
+        writer.writerow(_balance_line("held", statement.until, statement.held) | whose)
+    yield _taken_text(buffer)
 
 
 def html_text(statement: Statement, *, first: int = 0, count: int | None = None, links: Mapping[str, Any] | None = None) -> Iterator[str]:
@@ -282,7 +282,7 @@ def _html_line(row: Mapping[str, Any], statement: Statement, labels: Mapping[str
     return f'<tr><td class="amount">{row["entry_number"]}</td>{cells}{amounts}</tr>\n'
 
 
-def _edge(name: str, moment: datetime, balance: Decimal) -> dict[str, str]:
+def _balance_line(name: str, moment: datetime, balance: Decimal) -> dict[str, str]:
     return {"type": name, "created_at": moment.isoformat(), "balance": trimmed_digits(balance)}
 
 
@@ -299,7 +299,7 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def _take(buffer: io.StringIO) -> str:
+def _taken_text(buffer: io.StringIO) -> str:
     """The buffer's text; empties it."""
     text = buffer.getvalue()
     buffer.seek(0)

@@ -73,7 +73,7 @@ def lines_of(title: str, rows: Any, *, note: str = "") -> Panel:
             effect(row.amount if row.type == TransactionType.CREDIT else -row.amount, unit_of(row.grant)),
             money(row.balance_after, unit_of(row.grant)),
             row.invoice_id or "-",
-            _why(row),
+            _reason_or_link(row),
             local_time(row.occurred_at),
             names[row.actor],
         )
@@ -82,7 +82,7 @@ def lines_of(title: str, rows: Any, *, note: str = "") -> Panel:
     return Panel(title, headers, lines, note=note)
 
 
-def _why(row: CreditTransaction) -> Any:
+def _reason_or_link(row: CreditTransaction) -> Any:
     if row.reverses_id is not None:
         return id_link("credits.credittransaction", row.reverses_id, "reverses an entry")
     return reasons(row.chosen_by) if row.type == TransactionType.DEBIT else ""

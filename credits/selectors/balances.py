@@ -72,7 +72,7 @@ def customer_balances(*, tenant_id: UUID, customer_id: str) -> list[dict[str, An
     grants = sorted(usable_grants(tenant_id=tenant_id, customer_id=customer_id), key=_unit)
     transactions = _newest(tenant_id=tenant_id, grants=grants)
     units = [(unit, list(members)) for unit, members in groupby(grants, key=_unit)]
-    return [balance_of(unit, members) | {"transactions": _on(members, transactions)} for unit, members in units]
+    return [balance_of(unit, members) | {"transactions": _of_grants(members, transactions)} for unit, members in units]
 
 
 def _unit(grant: dict[str, Any]) -> tuple[str, str]:
@@ -100,7 +100,7 @@ def balance_of(unit: tuple[str, str], grants: list[dict[str, Any]], *, counted: 
     }
 
 
-def _on(grants: list[dict[str, Any]], transactions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _of_grants(grants: list[dict[str, Any]], transactions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     members = {grant["id"] for grant in grants}
     return [row for row in transactions if row["grant_id"] in members][:NEWEST_TRANSACTIONS]
 

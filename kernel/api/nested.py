@@ -23,7 +23,7 @@ class Nested(Field):
     def parse(self, value: Any, source: Source | None = None) -> Any:
         if not isinstance(value, dict):
             raise Refused("not_json_object")
-        return self.shape.walk(value, source)
+        return self.shape.parse_fields(value, source)
 
     def plain(self, value: Any) -> Any:
         return self.shape.plain(value)

@@ -61,7 +61,7 @@ def page_of(
     downward = descending is not backward
     if after or before:
         place = _place(cursor=after or before or "", scope=scope, name="before" if backward else "after", size=len(key))
-        queryset = _beyond(queryset, key=key, place=place, downward=downward)
+        queryset = _after_place(queryset, key=key, place=place, downward=downward)
     rows = list(queryset.order_by(*(f"-{name}" if downward else name for name in key))[: limit + 1])
     more = len(rows) > limit
     del rows[limit:]
@@ -92,7 +92,7 @@ def page_of_groups(
     return Page(rows=rows, limit=limit, next=following, previous=None, has_next=has_next)
 
 
-def _beyond(queryset: "QuerySet[Any, Any]", *, key: Sequence[str], place: list[Any], downward: bool) -> "QuerySet[Any, Any]":
+def _after_place(queryset: "QuerySet[Any, Any]", *, key: Sequence[str], place: list[Any], downward: bool) -> "QuerySet[Any, Any]":
     if len(key) == 1:
         return queryset.filter(**{f"{key[0]}__{'lt' if downward else 'gt'}": place[0]})
     lookup = TupleLessThan if downward else TupleGreaterThan

@@ -93,7 +93,7 @@ class Body(Declared):
         `is_certain` has taken. `ignored` takes the paths of the members that were ignored. Raises Invalid, RequestRefused."""
         if not raw:
             if cls.may_be_empty:
-                return cls.walk({}, None)
+                return cls.parse_fields({}, None)
             raise RequestRefused("empty_body")
         if not is_json and cls.dialect is not None and cls.dialect.requires_json_type:
             raise RequestRefused("not_json_type", value=raw.decode(errors="replace"))
@@ -117,7 +117,7 @@ class Body(Declared):
         values: dict[str, Any] = {}
         problems: tuple[FieldProblem, ...] = ()
         try:
-            values = cls.walk(value, source)
+            values = cls.parse_fields(value, source)
         except Invalid as invalid:
             problems = invalid.fields
         unknown = tuple(islice(unknown_fields(cls, value), MAX_REPORTED + 1))
@@ -182,7 +182,7 @@ class Body(Declared):
             return invalid
 
     @classmethod
-    def walk(cls, value: dict[str, Any], source: json.Source | None) -> dict[str, Any]:
+    def parse_fields(cls, value: dict[str, Any], source: json.Source | None) -> dict[str, Any]:
         """Read the declared fields of a parsed object, one by one. Raises Invalid with every problem of theirs."""
         values: dict[str, Any] = {}
         problems: list[FieldProblem] = []

@@ -21,7 +21,7 @@ from kernel.backfills.reading.options import ReadingOptions
 from kernel.backfills.reading.prefetching import read_chunks
 from kernel.backfills.reading.rows import Posting, Row
 from kernel.backfills.reading.sources import Reading, Source
-from kernel.backfills.reimport_after_undo import choose_keys, taken_back, undone_runs
+from kernel.backfills.reimport_after_undo import choose_keys, outcome_taken_back, undone_runs
 from kernel.backfills.rejects import outcome_without_posting
 from kernel.backfills.stop_requests import Stop
 from kernel.ledger.database_errors import reason_for_operators, translate_db_errors
@@ -73,13 +73,13 @@ class ApplyRun:
     share: BackfillShare | None = None
 
     @property
-    def mark(self) -> BackfillRun | BackfillShare:
+    def checkpoint_row(self) -> BackfillRun | BackfillShare:
         """Where the checkpoint is kept."""
         return self.share or self.run
 
     def work(self) -> None:
         """Post every row after the checkpoint. Raises BackfillStopped; the run can be resumed afterwards."""
-        with Reading(self.source, offset=self.mark.offset, line=self.mark.line) as reading:
+        with Reading(self.source, offset=self.checkpoint_row.offset, line=self.checkpoint_row.line) as reading:
             options = ReadingOptions.from_json(self.run.options)
             audit = audit_fields(self.run)
             share = None if self.share is None else (self.share.number, self.run.jobs)
@@ -115,7 +115,7 @@ class ApplyRun:
         After a lost connection the checkpoint says whether the batch was committed, so it is never posted twice.
         """
         for delay in (*RETRY_DELAYS, None):
-            target = self.mark.position + len(batch)
+            target = self.checkpoint_row.position + len(batch)
             try:
                 return self._post(batch)
             except RunMoved:
@@ -144,10 +144,10 @@ class ApplyRun:
             with contextlib.suppress(NotAllowed):
                 number = locks.run_lock_number(self.run, None if self.share is None else self.share.number)
                 locks.acquire(number, wait=False, stop=self.stop)
-            self.mark.refresh_from_db()
+            self.checkpoint_row.refresh_from_db()
         except (DatabaseError, InterfaceError):
             return False
-        return self.mark.position == target
+        return self.checkpoint_row.position == target
 
     @translate_db_errors
     def _post(self, batch: list[Row]) -> int:
@@ -166,14 +166,14 @@ class ApplyRun:
             outcomes = self._outcomes(postings) if postings else []
             checkpoint = self._write_checkpoint(batch, outcomes)
             waiting = self.pacer.sample_waiting()
-        checkpoint.copy_to(self.mark)
+        checkpoint.copy_to(self.checkpoint_row)
         return waiting
 
     def _post_singly(self, batch: list[Row]) -> int:
         with transaction.atomic():
             outcomes = [self._post_one(row.posting) for row in batch if row.posting is not None]
             checkpoint = self._write_checkpoint(batch, outcomes)
-        checkpoint.copy_to(self.mark)
+        checkpoint.copy_to(self.checkpoint_row)
         return 0
 
     def _outcomes(self, postings: list[Posting]) -> Sequence[Outcome]:
@@ -187,7 +187,7 @@ class ApplyRun:
         undone = undone_runs(self.run.tenant, found.values())
         if not undone:
             return outcomes
-        gone = {key: taken_back(row.request_id) for key, row in found.items() if row.request_id in undone}
+        gone = {key: outcome_taken_back(row.request_id) for key, row in found.items() if row.request_id in undone}
         return [gone.get(posting.key, outcome) for posting, outcome in zip(postings, outcomes, strict=True)]
 
     def _post_one(self, posting: Posting) -> Outcome:
@@ -204,14 +204,14 @@ class ApplyRun:
     def _write_checkpoint(self, batch: list[Row], outcomes: Sequence[Outcome]) -> Checkpoint:
         """Called inside the transaction that posts the rows."""
         result = self._count_outcomes(batch, outcomes)
-        sums = {unit: Decimal(amount) for unit, amount in self.mark.sums.items()}
+        sums = {unit: Decimal(amount) for unit, amount in self.checkpoint_row.sums.items()}
         for unit, amount in result.sums.items():
             sums[unit] = sums.get(unit, Decimal(0)) + amount
         checkpoint = Checkpoint(
-            position=self.mark.position + len(batch),
+            position=self.checkpoint_row.position + len(batch),
             line=batch[-1].end_line,
             offset=batch[-1].end,
-            counts=dict(Counter(self.mark.counts) + result.counts),
+            counts=dict(Counter(self.checkpoint_row.counts) + result.counts),
             sums={unit: f"{amount:f}" for unit, amount in sorted(sums.items())},
         )
         if self.share is None:
@@ -248,11 +248,11 @@ class ApplyRun:
 
     def _wait_while_paused(self) -> None:
         """Wait until the paused run is resumed. Raises NotAllowed if another process advanced or ended it."""
-        position = self.mark.position
+        position = self.checkpoint_row.position
         while True:
             self.run.refresh_from_db()
-            self.mark.refresh_from_db()
-            if self.mark.position != position:
+            self.checkpoint_row.refresh_from_db()
+            if self.checkpoint_row.position != position:
                 raise NotAllowed("Another process has continued this run.")
             if self.run.state == RunState.RUNNING:
                 return

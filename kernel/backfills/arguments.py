@@ -105,7 +105,7 @@ def _add_column_arguments(reading: _ArgumentGroup) -> None:
     reading.add_argument(
         "--map",
         action="append",
-        type=_pair_at_last,
+        type=_split_at_last_equals,
         default=[],
         metavar="THEIRS=OURS",
         help="the file's name for a column; =-OURS with the sign turned round, =metadata.NAME as a member of an object",
@@ -243,7 +243,7 @@ def _pair(written: str) -> tuple[str, str]:
     return name, value
 
 
-def _pair_at_last(written: str) -> tuple[str, str]:
+def _split_at_last_equals(written: str) -> tuple[str, str]:
     """THEIRS=OURS. The last = divides, since a name of the file may contain one."""
     theirs, equals, ours = written.rpartition("=")
     if not (theirs and equals and ours):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import islice
 
 from kernel.backfills.errors import BadSource
-from kernel.backfills.profiles import recognised
+from kernel.backfills.profiles import matching_profiles
 from kernel.backfills.reading.columns import NUMBERS, Column, day, moment
 from kernel.backfills.reading.files.records import CSV, JSON, Layout, Record, TypedText
 from kernel.backfills.reading.options import ReadingOptions
@@ -41,7 +41,7 @@ def profile_hints(source: Source) -> list[str]:
     path = source.paths[0] if len(source.paths) == 1 else f"{source.paths[0]} ..."
     return [
         f"This looks like {profile.name} ({profile.title}): manage.py {profile.command} TENANT {path} --plan --profile {profile.name}"
-        for profile in recognised(source)
+        for profile in matching_profiles(source)
     ]
 
 

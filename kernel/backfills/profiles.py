@@ -128,7 +128,7 @@ def read_profile(path: Path) -> Profile:
     )
 
 
-def recognised(source: Source) -> list[Profile]:
+def matching_profiles(source: Source) -> list[Profile]:
     """The shipped profiles of which the file has a whole header, the longest header first."""
     found = []
     for profile in shipped_profiles():

@@ -59,7 +59,7 @@ def undone_runs(tenant: Tenant, existing: Iterable[Existing]) -> set[str]:
     return {f"{RUN_PREFIX}{run}" for run in runs.values_list("id", flat=True)}
 
 
-def taken_back(request_id: str) -> Outcome:
+def outcome_taken_back(request_id: str) -> Outcome:
     run = request_id.removeprefix(RUN_PREFIX)
     return Outcome(TAKEN_BACK, f"is there, but taken back by undo:{run}: plan the file with --again {run} to bring it in under another key")
 

@@ -11,7 +11,7 @@ from kernel.backfills.errors import RowRefused
 from kernel.backfills.reading.columns import Column, digest_text, identifier, key_text
 from kernel.backfills.reading.rows import Posting
 from kernel.ledger.errors import IdempotencyConflict, LedgerError
-from kernel.ledger.fact_digests import differing
+from kernel.ledger.fact_digests import differing_facts
 from kernel.ledger.outcomes import POSTED, Posted
 from kernel.tenants.models import Tenant
 
@@ -70,9 +70,9 @@ def outcome_of_known_key(
     `recorded` is the digest of what the first row records and `meant` of what the second one means, each with its defaults: a fact that is
     equal there is no difference, as in calls of the API. Without `recorded` the digests of what was stated decide.
     """
-    names = differing(facts, first, second) if first else []
+    names = differing_facts(facts, first, second) if first else []
     if names and recorded:
-        others = differing(facts, recorded, meant)
+        others = differing_facts(facts, recorded, meant)
         names = [name for name in names if name in others]
     if not names:
         return Outcome(ALREADY_THERE)

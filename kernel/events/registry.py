@@ -101,16 +101,16 @@ def get_type(name: str) -> EventType:
 
 def is_pattern(pattern: str) -> bool:
     """Whether at least one type fits the pattern."""
-    return any(fits(pattern, name) for name in _TYPES)
+    return any(matches_pattern(pattern, name) for name in _TYPES)
 
 
-def fits(pattern: str, name: str) -> bool:
+def matches_pattern(pattern: str, name: str) -> bool:
     """Whether a type's name fits the pattern."""
     return pattern in {EVERYTHING, name} or (pattern.endswith(".*") and name.startswith(pattern[:-1]))
 
 
-def fits_any(patterns: Iterable[str], name: str) -> bool:
-    return any(fits(pattern, name) for pattern in patterns)
+def matches_any_pattern(patterns: Iterable[str], name: str) -> bool:
+    return any(matches_pattern(pattern, name) for pattern in patterns)
 
 
 def nearest_pattern(pattern: str) -> str | None:

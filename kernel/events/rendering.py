@@ -35,10 +35,10 @@ def register_body(*types: str, render: Render) -> None:
 
 def with_reply(reply: type[Reply], complete: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> Render:
     """`data` with one object, written by a reply of an API. `complete` adds what the API's view adds to a row."""
-    return lambda snapshot: {"object": reply.plain(complete(typed(reply, snapshot)))}
+    return lambda snapshot: {"object": reply.plain(complete(with_python_types(reply, snapshot)))}
 
 
-def typed(reply: Any, row: Mapping[str, Any]) -> dict[str, Any]:
+def with_python_types(reply: Any, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row that was read from JSON, with the values that a reply's fields take: Decimal, datetime, date."""
     fields = {member.key: member.field for member in reply.declared_fields}
     return {name: _typed_value(fields[name], value) if name in fields and value is not None else value for name, value in row.items()}
@@ -52,7 +52,7 @@ def _typed_value(field: Field, value: Any) -> Any:
     if isinstance(field, Day):
         return datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
     if isinstance(field, Nested):
-        return typed(field.shape, value)
+        return with_python_types(field.shape, value)
     if isinstance(field, ListOf):
         return [_typed_value(field.child, item) for item in value]
     return value

@@ -73,7 +73,7 @@ def translate_db_errors(service: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-def moved_nothing(error: Exception) -> bool:
+def certainly_posted_nothing(error: Exception) -> bool:
     """Whether a failed call certainly left nothing in the ledger: the database said no, or was never asked."""
     return (
         not isinstance(error, OperationalError | InterfaceError)

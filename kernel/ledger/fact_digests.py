@@ -49,7 +49,7 @@ def _places(names: tuple[str, ...]) -> dict[str, int]:
     return {name: place for place, name in enumerate(names)}
 
 
-def differing(names: Sequence[str], first: bytes, second: bytes) -> list[str]:
+def differing_facts(names: Sequence[str], first: bytes, second: bytes) -> list[str]:
     """The names of the facts in which two digests differ, in the ledger's order."""
     return [
         name

@@ -9,7 +9,7 @@ still equal.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kernel.ledger.fact_digests import differing
+from kernel.ledger.fact_digests import differing_facts
 
 
 def conflicting_facts(
@@ -21,7 +21,7 @@ def conflicting_facts(
     ledger's order. `is_recorded(first, name)` says whether the first row records the very value that this call means for the fact: a
     default that is stated explicitly in one call and left out in the other is no difference.
     """
-    fields = differing(names, bytes(first.first_digest or b""), facts_digest or b"")
+    fields = differing_facts(names, bytes(first.first_digest or b""), facts_digest or b"")
     if is_recorded is not None:
         fields = [name for name in fields if not is_recorded(first, name)]
     return fields

@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import F, Q
 from django.http import HttpRequest
 
-from kernel.ledger.admin.sums import StoredSums, chosen
+from kernel.ledger.admin.sums import StoredSums, chosen_filters
 from kernel.tenants.staff_scope import scope_of
 from metering.choices import Grain
 from metering.models import Rollup
@@ -15,7 +15,7 @@ AMOUNTS: dict[str, Any] = {"1": F("estimated"), "0": F("amount") - F("estimated"
 
 def stored_sums(request: HttpRequest) -> StoredSums | None:
     """Of the active costs of all time, by tenant, currency, and whether they are estimates."""
-    wanted = chosen(request, {"currency", "is_active__exact", "is_estimate__exact"})
+    wanted = chosen_filters(request, {"currency", "is_active__exact", "is_estimate__exact"})
     estimate = "" if wanted is None else wanted.get("is_estimate__exact", "")
     if wanted is None or wanted.get("is_active__exact") != "1" or estimate not in AMOUNTS:
         return None

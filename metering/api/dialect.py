@@ -68,13 +68,13 @@ VERBS = {
 }
 
 
-def either(names: Sequence[str]) -> str:
+def joined_with_or(names: Sequence[str]) -> str:
     """`a`, `a or b`, `a, b or c`."""
     return " or ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 # For the refusal of a move to a status: its verb, and the statuses that it may start from.
-MOVE_SENTENCES = {str(status): (VERBS[status], either([str(start) for start in starts])) for status, starts in MOVES.items()}
+MOVE_SENTENCES = {str(status): (VERBS[status], joined_with_or([str(start) for start in starts])) for status, starts in MOVES.items()}
 
 
 class MeteringDialect(CamelCaseDialect):

@@ -58,7 +58,7 @@ PRICED = Pricing.PRICED
 PUBLIC = f"genai-prices {version('genai-prices')}"
 
 
-class Priced(msgspec.Struct, frozen=True):
+class PricingResult(msgspec.Struct, frozen=True):
     """The result of pricing: an amount with its details (a JSON text), or why there is none. A struct is made four times as fast as a
     named tuple."""
 
@@ -77,7 +77,7 @@ class MissingQuantity(Exception):
     """A quantity that the price needs isn't in the facts, or is no quantity. Its text is the key."""
 
 
-def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> Priced:
+def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> PricingResult:
     """The cost of what `facts` report. `terms`: what of the transaction and of the tenant's policy decides the price; `book`: the tenant's
     prices of its time.
 
@@ -99,7 +99,7 @@ def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> Priced:
             computed = by_public_prices(terms=terms, reported=reported, facts=facts, model=model)
             computed = computed if price is None else by_markup(price, computed=computed)
     except (MissingQuantity, BadQuantity) as missing:
-        computed = Priced(pricing=Pricing.MISSING_QUANTITY, note=str(missing)[:512])
+        computed = PricingResult(pricing=Pricing.MISSING_QUANTITY, note=str(missing)[:512])
     if stated is None:
         return computed
     if price is None and terms["reported_costs"] == ReportedCosts.ACTUAL:
@@ -107,7 +107,7 @@ def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> Priced:
     return with_stated_cost(stated, computed=computed)
 
 
-def by_report(stated: tuple[str, Decimal], *, computed: Priced, model: str) -> Priced:
+def by_report(stated: tuple[str, Decimal], *, computed: PricingResult, model: str) -> PricingResult:
     """The cost that the provider's reply states, with the computed one in its details."""
     path, amount = stated[0], rounded(stated[1])
     details = {
@@ -116,7 +116,7 @@ def by_report(stated: tuple[str, Decimal], *, computed: Priced, model: str) -> P
         "arithmetic": f"{path} = {trimmed_digits(amount)}",
         "computed": None if computed.amount is None else trimmed_digits(computed.amount),
     }
-    return Priced(
+    return PricingResult(
         pricing=Pricing.PRICED,
         amount=amount,
         details=msgspec.json.encode(details).decode(),
@@ -126,7 +126,7 @@ def by_report(stated: tuple[str, Decimal], *, computed: Priced, model: str) -> P
     )
 
 
-def with_stated_cost(stated: tuple[str, Decimal], *, computed: Priced) -> Priced:
+def with_stated_cost(stated: tuple[str, Decimal], *, computed: PricingResult) -> PricingResult:
     """The computed cost, with the one that the reply states and the difference (computed less stated) in its details."""
     path, amount = stated[0], rounded(stated[1])
     if computed.details is None or computed.amount is None or computed.currency != "USD":
@@ -168,7 +168,7 @@ def _model_in(values: Any) -> str | None:
     return None
 
 
-def by_own_price(price: Row, *, reported: Any, facts: str, model: str) -> Priced:
+def by_own_price(price: Row, *, reported: Any, facts: str, model: str) -> PricingResult:
     """The cost by one of the tenant's prices: what each call costs, and its units. What is a part of another quantity is billed once, as
     the part. `facts`: the text of `reported`. Raises MissingQuantity."""
     quantities = {unit["fact_key"]: quantity_of(reported, unit["fact_key"], is_optional=unit["is_optional"]) for unit in price["units"]}
@@ -190,7 +190,7 @@ def by_own_price(price: Row, *, reported: Any, facts: str, model: str) -> Priced
         "arithmetic": arithmetic,
     }
     unpriced = beyond_own_price(reported, facts=facts, keys=tuple(quantities))
-    return Priced(
+    return PricingResult(
         pricing=Pricing.PARTLY_READ if unpriced else Pricing.PRICED,
         note=", ".join(unpriced)[:512],
         amount=amount,
@@ -201,7 +201,7 @@ def by_own_price(price: Row, *, reported: Any, facts: str, model: str) -> Priced
     )
 
 
-def by_markup(price: Row, *, computed: Priced) -> Priced:
+def by_markup(price: Row, *, computed: PricingResult) -> PricingResult:
     """The public price of the model with the tenant's markup, and what each call costs; `computed` as it is without a public price."""
     if computed.amount is None or computed.details is None:
         return computed
@@ -231,13 +231,13 @@ def with_minimum(price: Row, total: Decimal, steps: str) -> tuple[Decimal, str]:
     return amount, f"{steps}{least} = {trimmed_digits(amount)}"
 
 
-def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Priced:
+def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> PricingResult:
     """The cost by the public price of a known model, at the time of the transaction. `facts`: the text of `reported`. Raises
     MissingQuantity, BadQuantity."""
     service, at = terms["service__name"], terms["occurred_at"]
     found = find_public_model(service=service, model=model)
     if found is None:
-        return Priced(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
+        return PricingResult(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
     provider, public_model = found
     model_price = public_model.get_prices(at)
     usage = plain_usage(reported, facts=facts)
@@ -247,7 +247,7 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
         counters, cost = plain
         return _priced(counters, cost, model=model, price=shape.price, read=shape.read)
     if not terms["prices_self_hosted"] and is_self_hosted(reported, service=service, model=model):
-        return Priced(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
+        return PricingResult(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
     reading = _complete_reading(reported, provider=provider, model_price=model_price)
     has_request_fee = "requests_kcount" in unit_prices_of(model_price)
     reading = with_tool_uses(
@@ -273,7 +273,7 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
     return replace(priced, pricing=pricing, note=", ".join(unpriced)[:512], ignored=ignored)
 
 
-def _priced(counters: Mapping[str, Any], cost: PublicCost, *, model: str, price: Any, read: Sequence[str]) -> Priced:
+def _priced(counters: Mapping[str, Any], cost: PublicCost, *, model: str, price: Any, read: Sequence[str]) -> PricingResult:
     """The cost of what was understood in full. `price`: as the details have it. Raises MissingQuantity."""
     amount = rounded(cost.total_cost)
     details = {
@@ -282,7 +282,7 @@ def _priced(counters: Mapping[str, Any], cost: PublicCost, *, model: str, price:
         "quantities": {name: _quantity_text(quantity) for name, quantity in counters.items() if quantity},
         "arithmetic": _arithmetic(cost, amount),
     }
-    return Priced(pricing=PRICED, amount=amount, details=msgspec.json.encode(details).decode(), read=read)
+    return PricingResult(pricing=PRICED, amount=amount, details=msgspec.json.encode(details).decode(), read=read)
 
 
 def _quantity_text(quantity: Any) -> str:

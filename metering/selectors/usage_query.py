@@ -244,7 +244,7 @@ def _statement(question: UsageQuestion, uses: Sequence[_Use], *, limit: int, aft
     # Values may be long; a cursor holds the beginning and a hash of one.
     orders = [f"({name} IS NULL), left(coalesce({name}, ''), {PREFIX}) COLLATE \"C\", md5(coalesce({name}, ''))" for name in groups]
     order = ", ".join(["place", *orders])
-    beyond = _beyond(order, after, parameters)
+    beyond = _after_condition(order, after, parameters)
     shown = "".join(f", jsonb_build_array({each}) AS order_{number}" for number, each in enumerate(orders))
     return (
         f"""
@@ -266,7 +266,7 @@ def _statement(question: UsageQuestion, uses: Sequence[_Use], *, limit: int, aft
     )
 
 
-def _beyond(order: str, after: Sequence[Any] | None, parameters: dict[str, Any]) -> str:
+def _after_condition(order: str, after: Sequence[Any] | None, parameters: dict[str, Any]) -> str:
     if after is None:
         return ""
     parameters |= {f"after_{number}": value for number, value in enumerate(after)}

@@ -16,7 +16,7 @@ from kernel.ledger.outcomes import Posted, or_raise
 from metering import selectors
 from metering.choices import FactPhase, Pricing
 from metering.pricing.choosing_prices import valid_prices
-from metering.pricing.costs_of_facts import Priced, price_facts
+from metering.pricing.costs_of_facts import PricingResult, price_facts
 from metering.selectors import Row, price_books
 from metering.services.amendments import amend, make_amendment
 
@@ -144,7 +144,7 @@ def price_report(report: Row, *, terms: Row, book: Sequence[Row]) -> tuple[Row, 
     return fact, _make_cost(priced, is_estimate=report["phase"] == PARTIAL)
 
 
-def _pricing_fields_text(priced: Priced) -> str | None:
+def _pricing_fields_text(priced: PricingResult) -> str | None:
     """As pricing_fields, encoded; None where there are none."""
     if priced.reported is None:
         return _read_fields_text(tuple(priced.read), tuple(priced.ignored))
@@ -158,13 +158,13 @@ def _read_fields_text(read: tuple[str, ...], ignored: tuple[str, ...]) -> str | 
     return _encode({"read": read, "ignored": ignored}).decode() if read or ignored else None
 
 
-def pricing_fields(priced: Priced) -> Row:
+def pricing_fields(priced: PricingResult) -> Row:
     """Which counters of the facts were priced and which not, and the cost that the reply itself states."""
     stated = {} if priced.reported is None else {"reported": {"path": priced.reported[0], "amount": priced.reported[1]}}
     return {"read": priced.read, "ignored": priced.ignored, **stated}
 
 
-def _make_cost(priced: Priced, *, is_estimate: bool) -> Row | None:
+def _make_cost(priced: PricingResult, *, is_estimate: bool) -> Row | None:
     """The cost as `make_amendment` takes it; None where there is no price. If not all counters were read, the cost is an estimate."""
     if priced.amount is None:
         return None

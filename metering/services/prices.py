@@ -19,7 +19,7 @@ from kernel.ledger.money import is_currency, trimmed_digits
 from kernel.tenants.models import Tenant
 from metering.choices import TierMode
 from metering.models import Price, UnitPrice
-from metering.usage_reading.counter_parts import whole_of
+from metering.usage_reading.counter_parts import whole_counter_of
 
 UNIT = re.compile(
     r"(?P<fact_key>[^=]+?)(?: in (?P<part_of>[^=]+))?"
@@ -83,9 +83,9 @@ def set_price(
 
     `units`: fact_key, amount (Decimal), and perhaps per (1), is_optional (False), is_package (False), tier_mode ("") with tiers (a list of
     up_to and amount, the last up_to None), and part_of: the fact_key of the unit that counts this one as well, from which it is taken out
-    before that is billed. Without part_of it is found by the names (counter_parts.whole_of); empty means that the quantity is no part of
-    another. `flat_amount`: what each call costs besides. `minimum`: what a call costs at least. `markup`: instead of units, the share that
-    is added to the public price. Names left empty match everything. Raises PriceExists, InvalidValue.
+    before that is billed. Without part_of it is found by the names (counter_parts.whole_counter_of); empty means that the quantity is no
+    part of another. `flat_amount`: what each call costs besides. `minimum`: what a call costs at least. `markup`: instead of units, the
+    share that is added to the public price. Names left empty match everything. Raises PriceExists, InvalidValue.
     """
     _check_amounts(currency=currency, flat_amount=flat_amount, minimum=minimum)
     _check_form(units, markup=markup, currency=currency, is_flat=flat_amount > 0)
@@ -151,7 +151,9 @@ def _tier_text(unit: Mapping[str, Any]) -> str | None:
 def _with_parts(units: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The units, each with what it is a part of. Raises InvalidValue where that is no unit of the price, or is a part itself."""
     keys = [unit["fact_key"] for unit in units]
-    wholes = {unit["fact_key"]: unit["part_of"] if unit.get("part_of") is not None else whole_of(unit["fact_key"], keys) for unit in units}
+    wholes = {
+        unit["fact_key"]: unit["part_of"] if unit.get("part_of") is not None else whole_counter_of(unit["fact_key"], keys) for unit in units
+    }
     for key, whole in wholes.items():
         if whole and (whole == key or whole not in wholes or wholes[whole]):
             raise InvalidValue(field="part_of", reason="part_of_no_unit", value=whole)

@@ -13,7 +13,7 @@ from kernel.ledger.outcomes import Posted
 from metering import selectors
 from metering.choices import FactPhase, Pricing
 from metering.pricing.choosing_prices import valid_prices
-from metering.pricing.costs_of_facts import Priced, model_of, parsed_json, price_facts
+from metering.pricing.costs_of_facts import PricingResult, model_of, parsed_json, price_facts
 from metering.selectors import Row, repricing
 from metering.services.amendments import amend, make_amendment
 from metering.usage_reading.name_normalization import with_normalized_names
@@ -72,7 +72,7 @@ def reprice_transactions(
             return report
         last = costs[-1]["id"]
         changes = [change for cost in costs if (change := _change(cost, report, book=book(cost["tenant_id"]), model=model))]
-        _carry_out(changes, report, run=run, apply=apply)
+        _post_and_report(changes, report, run=run, apply=apply)
 
 
 def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> Report:
@@ -86,7 +86,7 @@ def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> Report:
             return report
         last = costs[-1]["id"]
         report.seen += len(costs)
-        _carry_out([_way_back(cost) for cost in costs], report, run=run, apply=apply)
+        _post_and_report([_way_back(cost) for cost in costs], report, run=run, apply=apply)
 
 
 def _change(cost: Row, report: Report, *, book: Sequence[Row], model: str | None) -> Row | None:
@@ -103,7 +103,7 @@ def _change(cost: Row, report: Report, *, book: Sequence[Row], model: str | None
     return _changed(cost, priced)
 
 
-def _changed(cost: Row, priced: Priced) -> Row:
+def _changed(cost: Row, priced: PricingResult) -> Row:
     return {
         "cost": cost,
         "tenant_id": cost["tenant_id"],
@@ -131,7 +131,7 @@ def _way_back(cost: Row) -> Row:
     }
 
 
-def _carry_out(changes: Sequence[Row], report: Report, *, run: UUID, apply: bool) -> None:
+def _post_and_report(changes: Sequence[Row], report: Report, *, run: UUID, apply: bool) -> None:
     """Post the changes if `apply`, and report those that were or would be made."""
     if not apply or not changes:
         done: Sequence[bool] = [True] * len(changes)

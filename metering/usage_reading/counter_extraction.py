@@ -157,11 +157,15 @@ def _by_extractor(extractor: _Extractor, place: CounterObject) -> UsageReading |
     reasoning = counters.get("output_reasoning_tokens", 0)
     if reasoning and counters["output_tokens"] > reasoning and _total(place, counters)[0] == -reasoning and extractor.adds_details:
         counters["output_tokens"] -= reasoning
-    beside = {} if inner is usage or extractor.is_google else {leaf: value for leaf, value in leaves(usage) if "token" not in leaf.lower()}
+    beside = (
+        {}
+        if inner is usage or extractor.is_google
+        else {leaf: value for leaf, value in numeric_leaves(usage) if "token" not in leaf.lower()}
+    )
     if extractor.below:
         place = place._replace(path=f"{place.path}{'.'.join(extractor.below)}.")
     uncounted = sum([counters.get(counter, 0) for counter in extractor.beside_total]) if extractor.beside_total else 0
-    return as_reading(counters, read, dict(leaves(inner, texts=True)) | beside, place=place, beside_total=uncounted)
+    return as_reading(counters, read, dict(numeric_leaves(inner, texts=True)) | beside, place=place, beside_total=uncounted)
 
 
 def _by_names(place: CounterObject) -> UsageReading | None:
@@ -188,7 +192,7 @@ def _by_names(place: CounterObject) -> UsageReading | None:
     thoughts = counters.get("output_reasoning_tokens", 0)
     if thoughts and _total(place, counters) == (thoughts, TOTALS[1]):
         counters["output_tokens"] += thoughts
-    numbers = dict(leaves(place.values, texts=not place.is_bare))
+    numbers = dict(numeric_leaves(place.values, texts=not place.is_bare))
     if place.is_bare:
         numbers |= _texts_of_counters(place.values)
     return as_reading(counters, read, numbers, place=place)
@@ -197,7 +201,7 @@ def _by_names(place: CounterObject) -> UsageReading | None:
 def _texts_of_counters(values: Mapping[str, Any]) -> dict[str, Any]:
     """What is written as a text and by its name a counter, among other values. Not what these hold: a model's output has tokens too."""
     texts = {name: value for name, value in values.items() if isinstance(value, str) and COUNTER.search(name)}
-    found = dict(leaves(texts, texts=True))
+    found = dict(numeric_leaves(texts, texts=True))
     return {name: value for name, value in found.items() if not TOKEN_NAME.search(name)}
 
 
@@ -327,13 +331,13 @@ def _step(values: Any, step: Any) -> tuple[str, Any]:
     return str(next(place for place, item in enumerate(values) if item is found)), found
 
 
-def leaves(values: Any, prefix: str = "", *, texts: bool = False) -> Iterator[tuple[str, Any]]:
+def numeric_leaves(values: Any, prefix: str = "", *, texts: bool = False) -> Iterator[tuple[str, Any]]:
     """The numbers in an object, with their dotted paths. With `texts` also what is written as a text and looks like a number, and what a
     counter has instead of a number."""
     items = values.items() if isinstance(values, dict) else ((str(place), item) for place, item in enumerate(values))
     for name, value in items:
         if isinstance(value, dict | list):
-            yield from leaves(value, f"{prefix}{name}.", texts=texts)
+            yield from numeric_leaves(value, f"{prefix}{name}.", texts=texts)
         elif isinstance(value, int | Decimal) and not isinstance(value, bool):
             yield f"{prefix}{name}", value
         elif texts and isinstance(value, str) and NUMBER_TEXT.match(value):

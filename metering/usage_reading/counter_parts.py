@@ -5,7 +5,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
-from metering.usage_reading.counter_extraction import leaves
+from metering.usage_reading.counter_extraction import numeric_leaves
 from metering.usage_reading.counter_names import COUNTER, COUNTER_NAME, NAMES, NEVER_PRICED, OUTPUT_PART
 
 # Counters that are a part of another one, by the names that say so, and the names of the whole. What Anthropic and Bedrock call
@@ -27,7 +27,7 @@ TOOL_KEY = re.compile(r"search|tool", re.IGNORECASE)
 DETAILS = re.compile(r"(?P<side>prompt|input|completion|output)_?tokens?_?details\Z", re.IGNORECASE)
 
 
-def whole_of(key: str, keys: Collection[str]) -> str:
+def whole_counter_of(key: str, keys: Collection[str]) -> str:
     """Which of `keys` counts what `key` is a part of, by their names; empty where none does. `usage.prompt_tokens` of
     `usage.prompt_tokens_details.cached_tokens`, `inputTokens` of `cachedTokens`."""
     written = WRITTEN_FOR.match(key)
@@ -53,10 +53,10 @@ def unpriced_counters(facts: Any, *, keys: Collection[str]) -> list[str]:
     no key counts tokens: a price by the page says nothing about them."""
     if not counts_tokens(tuple(keys)) or not isinstance(facts, dict):
         return []
-    numbers = [leaf for leaf, value in leaves(facts) if value != 0 and _is_counter(leaf)]
+    numbers = [leaf for leaf, value in numeric_leaves(facts) if value != 0 and _is_counter(leaf)]
     # A text is a counter by its own name alone: a model's output is among these.
-    numbers += [leaf for leaf, value in leaves(facts, texts=True) if value != 0 and _is_named_as_counter(leaf)]
-    return [leaf for leaf in dict.fromkeys(numbers) if leaf not in keys and (OTHER_RATE.search(leaf) or not whole_of(leaf, keys))]
+    numbers += [leaf for leaf, value in numeric_leaves(facts, texts=True) if value != 0 and _is_named_as_counter(leaf)]
+    return [leaf for leaf in dict.fromkeys(numbers) if leaf not in keys and (OTHER_RATE.search(leaf) or not whole_counter_of(leaf, keys))]
 
 
 # The names of leaves, and the keys of prices, are few: what they mean is remembered.

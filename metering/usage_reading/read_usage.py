@@ -20,8 +20,8 @@ from metering.usage_reading.counter_extraction import (
     UsageReading,
     as_quantity,
     as_reading,
-    leaves,
     look_up,
+    numeric_leaves,
     readings,
 )
 from metering.usage_reading.counter_names import (
@@ -69,7 +69,7 @@ def read_usage(facts: Any, *, provider: Provider | None, has_input_only: bool = 
         return _by_total(places) if has_input_only else None
     others = [(place, _best_reading(place, provider=provider, bad=bad)) for place in places if place is not chosen and not place.is_bare]
     best = next((other for _, other in others if other is not None and _is_fuller(other, best)), best)
-    beside = [place.path.rstrip(".") for place, other in others if other is not None and _tells_more(other, best)]
+    beside = [place.path.rstrip(".") for place, other in others if other is not None and _counts_more(other, best)]
     if not chosen.path.endswith(f"{ALL_STEPS}."):
         same_body = [(place, other) for place, other in others if other is not None and place.body == chosen.body]
         beside += [place.path.rstrip(".") for place, other in same_body if _differs(other, best)]
@@ -91,7 +91,7 @@ def _by_total(places: Sequence[CounterObject]) -> UsageReading | None:
         total = look_up(place.values, name)
         if total is not None and not isinstance(total, dict):
             counters = {"input_tokens": as_quantity(total, "input_tokens", path=place.path + name)}
-            return as_reading(counters, {name: total}, dict(leaves(place.values, texts=True)), place=place)
+            return as_reading(counters, {name: total}, dict(numeric_leaves(place.values, texts=True)), place=place)
     return None
 
 
@@ -118,10 +118,10 @@ def _best_reading(place: CounterObject, *, provider: Provider | None, bad: list[
 def _is_fuller(other: UsageReading, chosen: UsageReading) -> bool:
     """Whether another place says the same of input and output, and more of what is a part of them."""
     is_same = all(other.counters.get(name, 0) == chosen.counters.get(name, 0) for name in REQUIRED_COUNTERS)
-    return is_same and not other.unpriced and _tells_more(other, chosen) and not _tells_more(chosen, other)
+    return is_same and not other.unpriced and _counts_more(other, chosen) and not _counts_more(chosen, other)
 
 
-def _tells_more(other: UsageReading, chosen: UsageReading) -> bool:
+def _counts_more(other: UsageReading, chosen: UsageReading) -> bool:
     """Whether another place counts something beyond the chosen reading. Less in another body is no contradiction: it is the beginning of a
     stream, or one of several steps."""
     return any(other.counters.get(name, 0) > chosen.counters.get(name, 0) for name in (*REQUIRED_COUNTERS, *PRICED_PARTS))
@@ -162,7 +162,7 @@ def _metadata(facts: Any) -> Iterator[CounterObject]:
     """Places that are looked at last, beside the one that is read."""
     for name in METADATA if isinstance(facts, dict) else ():
         if isinstance(facts.get(name), dict):
-            yield CounterObject(f"{name}.", dict(leaves(facts[name])), is_bare=True)
+            yield CounterObject(f"{name}.", dict(numeric_leaves(facts[name])), is_bare=True)
 
 
 def bodies(facts: Any) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError
 
 from kernel.backfills.models import BackfillReject, BackfillRun
-from kernel.backfills.profiles import read_profile, recognised, shipped_profiles
+from kernel.backfills.profiles import matching_profiles, read_profile, shipped_profiles
 from kernel.backfills.reading.sources import find_source
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +61,7 @@ def test_the_blocks_of_orb_come_before_what_was_drawn_on_them(bring, tenant):
 
 @pytest.mark.parametrize("sample", [path.name for path in sorted(SAMPLES.iterdir())])
 def test_a_sample_is_recognised(sample):
-    names = [profile.name for profile in recognised(find_source([str(SAMPLES / sample)], format=None))]
+    names = [profile.name for profile in matching_profiles(find_source([str(SAMPLES / sample)], format=None))]
     assert sample.partition(".")[0] in names
     assert len(names) == 1 or names == ["orb-grants", "orb-ledger"]
 

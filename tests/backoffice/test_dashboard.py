@@ -113,7 +113,8 @@ def test_figures_are_net_of_reversals_and_corrections_have_their_own(look, tenan
     credits.record_transaction(**its, type="CREDIT", amount=Decimal(7))
     key = f"correction:{grant.id}:{grant.id}"
     for suffix, amount in (("", 2), (MOVED, 1)):
-        credits.record_transaction(**its, type="DEBIT", amount=Decimal(amount), idempotency_key=f"{key}{suffix}")
+        by_staff = its | {"actor": "staff:1", "idempotency_key": f"{key}{suffix}"}
+        credits.record_transaction(**by_staff, type="DEBIT", amount=Decimal(amount))
     credit = {"Credit granted": "100.00 USD", "Credit consumed": "31.00 USD", "Credit adjusted": "5.00 USD"}
     for clock, today in (("world", "6.00 USD"), ("book", "13.50 USD")):
         response = look(clock=clock)

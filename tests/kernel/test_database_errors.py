@@ -6,7 +6,7 @@ from django.db import IntegrityError, OperationalError, ProgrammingError, connec
 from structlog.testing import capture_logs
 
 from kernel.ledger import queries
-from kernel.ledger.database_errors import moved_nothing, register_error, translate_db_errors
+from kernel.ledger.database_errors import certainly_posted_nothing, register_error, translate_db_errors
 from kernel.ledger.errors import Busy, Insufficient, LedgerUnavailable, OutcomeUnknown
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,7 @@ def test_an_error_that_a_repeat_does_not_cure_is_unavailable_and_logged_with_its
     with capture_logs() as logs, pytest.raises(LedgerUnavailable) as refused:
         raise_in_the_database(state)
     assert (refused.value.reason, refused.value.facts) == ("planted", {})
-    assert moved_nothing(refused.value.__cause__)
+    assert certainly_posted_nothing(refused.value.__cause__)
     [line] = logs
     assert line == {
         "event": "database_error",

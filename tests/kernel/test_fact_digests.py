@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.ledger.fact_digests import differing, digest
+from kernel.ledger.fact_digests import differing_facts, digest
 
 NAMES = ("amount", "currency", "agent_id", "occurred_at", "metadata")
 facts = st.fixed_dictionaries(
@@ -23,7 +23,7 @@ facts = st.fixed_dictionaries(
 @given(facts, facts)
 def test_digests_are_equal_exactly_when_the_facts_are(first, second):
     expected = [name for name in NAMES if first.get(name) != second.get(name)]
-    assert differing(NAMES, digest(first, NAMES), digest(second, NAMES)) == expected
+    assert differing_facts(NAMES, digest(first, NAMES), digest(second, NAMES)) == expected
     assert (digest(first, NAMES) == digest(second, NAMES)) == (not expected)
 
 
@@ -37,8 +37,8 @@ def test_two_spellings_of_one_fact_are_one_fact():
 
 def test_an_older_ledger_that_knew_fewer_facts_reads_as_not_given():
     older = digest({"amount": Decimal(1)}, NAMES[:2])
-    assert differing(NAMES, older, digest({"amount": Decimal(1)}, NAMES)) == []
-    assert differing(NAMES, older, digest({"amount": Decimal(1), "agent_id": "a"}, NAMES)) == ["agent_id"]
+    assert differing_facts(NAMES, older, digest({"amount": Decimal(1)}, NAMES)) == []
+    assert differing_facts(NAMES, older, digest({"amount": Decimal(1), "agent_id": "a"}, NAMES)) == ["agent_id"]
 
 
 def test_digests_are_kept_for_ever_so_they_never_change():

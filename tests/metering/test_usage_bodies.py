@@ -16,7 +16,7 @@ from metering.pricing import public_price_costs
 from metering.pricing.costs_of_facts import MissingQuantity, by_own_price, price_facts
 from metering.services import settings
 from metering.usage_reading.counter_extraction import UsageReading
-from metering.usage_reading.counter_parts import whole_of
+from metering.usage_reading.counter_parts import whole_counter_of
 from tests.metering.arithmetic import result_of
 
 # What the tokens of a call cost: how many at how many dollars a million.
@@ -1838,7 +1838,7 @@ OWN_PRICE = [
 def own_price(*keys: str) -> dict[str, Any]:
     terms = {"amount": Decimal(1), "per": 1, "tier_mode": "", "is_package": False, "is_optional": False, "part_of": ""}
     price = {"id": 1, "valid_from": datetime(2020, 1, 1, tzinfo=UTC), "flat_amount": Decimal(0), "minimum": Decimal(0), "currency": "USD"}
-    return price | {"units": [terms | {"fact_key": key, "part_of": whole_of(key, keys)} for key in keys]}
+    return price | {"units": [terms | {"fact_key": key, "part_of": whole_counter_of(key, keys)} for key in keys]}
 
 
 @pytest.mark.parametrize(("facts", "pricing", "ignored"), OWN_PRICE)
@@ -1890,7 +1890,7 @@ def test_what_is_written_to_a_cache_is_billed_once_and_a_price_by_the_page_says_
     ],
 )
 def test_what_a_counter_is_a_part_of(key, keys, whole):
-    assert whole_of(key, keys) == whole
+    assert whole_counter_of(key, keys) == whole
 
 
 def test_a_remembered_plan_of_a_price_gives_what_the_library_computes():

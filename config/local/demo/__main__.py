@@ -34,7 +34,7 @@ def main() -> None:
     except PermissionError as error:
         sys.exit(f"bin/demo: no permission for {error.filename}: run this as the user who owns the checkout.")
     except KeyboardInterrupt:
-        say("\nStopped; the data is kept for the next run.")
+        print_line("\nStopped; the data is kept for the next run.")
 
 
 def read_arguments() -> argparse.Namespace:
@@ -56,7 +56,7 @@ def run(*, fresh: bool) -> None:
         if fresh:
             start_over()
         is_foreign = bool(os.environ.get("DATABASE_URL"))
-        say("Using the PostgreSQL in DATABASE_URL ..." if is_foreign else "Starting PostgreSQL ...")
+        print_line("Using the PostgreSQL in DATABASE_URL ..." if is_foreign else "Starting PostgreSQL ...")
         database_url = postgres.ensure_running()
         os.environ.setdefault("WEBHOOK_SIGNING_KEY", signing_key())
         environment = prepare(base_url=f"http://127.0.0.1:{port}", is_foreign=is_foreign)
@@ -65,9 +65,9 @@ def run(*, fresh: bool) -> None:
             database = locate(postgres.DEVELOPMENT)
             database_url = database.url("countinghouse", role=postgres.SERVICE_ROLE)
         with server.serving(port=port, var=VAR, database_url=database_url) as (web, worker):
-            calls.send_examples(environment, say=say)
-            say_addresses(environment)
-            server.watch(web, worker, var=VAR, database=database, say=say)
+            calls.send_examples(environment, say=print_line)
+            print_addresses(environment)
+            server.watch(web, worker, var=VAR, database=database, say=print_line)
 
 
 def read_port() -> int:
@@ -96,7 +96,7 @@ def start_over() -> None:
         raise DemoError("--fresh deletes only the local database; DATABASE_URL names another. Unset it, or empty that one yourself.")
     postgres.remove(postgres.DEVELOPMENT)
     ENV_FILE.unlink(missing_ok=True)
-    say("The demo's data is deleted.")
+    print_line("The demo's data is deleted.")
 
 
 def signing_key() -> str:
@@ -134,14 +134,14 @@ def prepare(*, base_url: str, is_foreign: bool) -> dict[str, str]:
     return environment
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-def say_addresses(environment: dict[str, str]) -> None:
+def print_addresses(environment: dict[str, str]) -> None:
     base = environment["BASE_URL"]
-    say(f"""
+    print_line(f"""
 Countinghouse is running; open:
   {base}/         what this is
   {base}/docs/    every call, to read and to try

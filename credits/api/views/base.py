@@ -13,7 +13,7 @@ class CreditsViewSet(LedgerViewSet):
     dialect = dialect
     ledger = "credits"
 
-    def past(self, query: dict[str, Any]) -> dict[str, Any]:
+    def past_arguments(self, query: dict[str, Any]) -> dict[str, Any]:
         """The arguments `at` and `clock` of a selector, once no posting in flight can change the answer."""
         at, clock = query["at"], query["clock"]
         if at is not None:

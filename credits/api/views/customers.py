@@ -40,7 +40,7 @@ class CustomerViewSet(CreditsViewSet):
         """Returns one balance for each currency and metric, over the grants that can be drawn on: today, or at a moment in the past."""
         query = self.query(PastQuery)
         if query["at"] is not None:
-            rows = selectors.customer_balance_at(tenant_id=self.caller.tenant_id, customer_id=customer_id, **self.past(query))
+            rows = selectors.customer_balance_at(tenant_id=self.caller.tenant_id, customer_id=customer_id, **self.past_arguments(query))
             return self.reply(BalancesReply, {"items": rows})
         rows = selectors.customer_balances(tenant_id=self.caller.tenant_id, customer_id=customer_id)
         items = [{**row, "transactions": map(without_blanks, row["transactions"])} for row in rows]
@@ -50,7 +50,7 @@ class CustomerViewSet(CreditsViewSet):
     def account_balances(self, request: HttpRequest) -> HttpResponse:
         """Returns what the tenant owes all its customers, for each currency and metric: now, or at a moment in the past."""
         query = self.query(PastQuery)
-        rows = selectors.tenant_balance_at(tenant_id=self.caller.tenant_id, **self.past(query))
+        rows = selectors.tenant_balance_at(tenant_id=self.caller.tenant_id, **self.past_arguments(query))
         return self.reply(TenantBalancesReply, {"at": query["at"] or timezone.now(), "items": rows})
 
     @operation(

@@ -46,7 +46,7 @@ class GrantViewSet(CreditsViewSet):
         query = self.query(PastQuery)
         if query["at"] is None:
             return self._grant(*selectors.with_live_holds([selectors.get_grant(tenant_id=self.caller.tenant_id, grant_id=grant_id)]))
-        return self._grant(selectors.grant_balance_at(tenant_id=self.caller.tenant_id, grant_id=grant_id, **self.past(query)))
+        return self._grant(selectors.grant_balance_at(tenant_id=self.caller.tenant_id, grant_id=grant_id, **self.past_arguments(query)))
 
     @operation(summary="Delete a credit grant", reply=GrantReply, refuses=("grant_drawn_on",))
     def destroy(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:

@@ -66,13 +66,13 @@ class BackfillRunAdmin(LedgerAdmin):
 
     @admin.action(description="Pause after the current batch", permissions=["steer"])
     def pause(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> None:
-        self._steer(request, runs, services.pause_run, "paused")
+        self._change_runs(request, runs, services.pause_run, "paused")
 
     @admin.action(description="Resume", permissions=["steer"])
     def resume(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> None:
-        self._steer(request, runs, services.resume_run, "resumed")
+        self._change_runs(request, runs, services.resume_run, "resumed")
 
-    def _steer(self, request: HttpRequest, runs: QuerySet[BackfillRun], change: Callable[..., BackfillRun], done: str) -> None:
+    def _change_runs(self, request: HttpRequest, runs: QuerySet[BackfillRun], change: Callable[..., BackfillRun], done: str) -> None:
         for run in runs:
             try:
                 change(tenant_id=run.tenant_id, run_id=run.id, actor=f"staff:{request.user.pk}")

@@ -76,12 +76,12 @@ class BackfillUploadAdmin(LedgerAdmin):
             if form_id is None:
                 form.add_error(None, OLD_FORM)
             else:
-                return self._keep(request, form, form_id)
+                return self._store_upload(request, form, form_id)
         context = {"title": "Upload a file", "form": form, "opts": self.opts, "form_id": new_form_id(request)}
         context["limit"] = settings.BACKFILL_UPLOAD_LIMIT // 1_000_000
         return TemplateResponse(request, "backfills/new_file.html", {**self.admin_site.each_context(request), **context})
 
-    def _keep(self, request: HttpRequest, form: UploadForm, form_id: Any) -> HttpResponse:
+    def _store_upload(self, request: HttpRequest, form: UploadForm, form_id: Any) -> HttpResponse:
         sent = form.cleaned_data
         try:
             file = stored_files.receive(form_id, sent["file"].name, sent["file"].chunks())
@@ -136,7 +136,7 @@ class BackfillUploadAdmin(LedgerAdmin):
             if form_id is None:
                 form.add_error(None, OLD_FORM)
             return self._page(request, upload, form)
-        named = _of(upload, _step(request, form_id))
+        named = _step_arguments(upload, _step(request, form_id))
         _say(request, lambda: services.plan_upload(**named, command=adapter.command, arguments=form.arguments))
         return HttpResponseRedirect(page_of(LABEL, upload.pk))
 
@@ -191,7 +191,7 @@ def _named(request: HttpRequest, upload: BackfillUpload, step: services.Step) ->
     return {"tenant_id": upload.tenant_id, "upload_id": upload.pk, "run_id": upload.run_id if is_shown else upload.pk, "step": step}
 
 
-def _of(upload: BackfillUpload, step: services.Step) -> dict[str, Any]:
+def _step_arguments(upload: BackfillUpload, step: services.Step) -> dict[str, Any]:
     return {"tenant_id": upload.tenant_id, "upload_id": upload.pk, "step": step}
 
 
@@ -202,8 +202,8 @@ STEPS: dict[str, tuple[tuple[str, ...], TakeStep]] = {
     "undo": ((REQUEST,), lambda request, upload, step: services.request_undo(**_named(request, upload, step))),
     "approve": ((DECIDE,), lambda request, upload, step: services.decide_upload(**_named(request, upload, step), is_approved=True)),
     "reject": ((DECIDE,), lambda request, upload, step: services.decide_upload(**_named(request, upload, step), is_approved=False)),
-    "withdraw": ((REQUEST,), lambda request, upload, step: services.withdraw_upload(**_of(upload, step))),
-    "cancel": ((REQUEST,), lambda request, upload, step: services.cancel_plan(**_of(upload, step))),
-    "pause": ((REQUEST, DECIDE), lambda request, upload, step: services.pause_upload(**_of(upload, step))),
-    "continue": ((REQUEST,), lambda request, upload, step: services.continue_upload(**_of(upload, step))),
+    "withdraw": ((REQUEST,), lambda request, upload, step: services.withdraw_upload(**_step_arguments(upload, step))),
+    "cancel": ((REQUEST,), lambda request, upload, step: services.cancel_plan(**_step_arguments(upload, step))),
+    "pause": ((REQUEST, DECIDE), lambda request, upload, step: services.pause_upload(**_step_arguments(upload, step))),
+    "continue": ((REQUEST,), lambda request, upload, step: services.continue_upload(**_step_arguments(upload, step))),
 }

@@ -15,7 +15,7 @@ from kernel.backfills.planning.new_names import new_names
 from kernel.backfills.planning.temp_tables import PlanTables, Seen
 from kernel.backfills.reading.rows import Posting, Row
 from kernel.backfills.reading.sources import Source
-from kernel.backfills.reimport_after_undo import TAKEN_BACK, choose_keys, taken_back, undone_runs
+from kernel.backfills.reimport_after_undo import TAKEN_BACK, choose_keys, outcome_taken_back, undone_runs
 from kernel.backfills.rejects import RejectWriter, outcome_without_posting
 from kernel.backfills.row_outcomes import outcome_of_known_key
 from kernel.ledger.outcomes import POSTED
@@ -83,7 +83,7 @@ class Planner:
         keys += [posting.depends_on for posting in postings if posting.depends_on is not None]
         found = self._with_recorded(postings, self.adapter.existing(self.tenant, keys))
         self.undone = undone_runs(self.tenant, found.values())
-        seen = self.tables.seen(keys)
+        seen = self.tables.earlier_in_file(keys)
         accounts = self._accounts(postings)
         fresh: dict[str, Seen] = {}
         sums: dict[tuple[str, date, str], tuple[int, Decimal]] = {}
@@ -139,7 +139,7 @@ class Planner:
 
     def _compare_existing(self, posting: Posting, existing: Existing) -> Outcome:
         if existing.request_id in self.undone:
-            return taken_back(existing.request_id)
+            return outcome_taken_back(existing.request_id)
         return self._compare(posting, existing.digest, existing.recorded, f"{existing.id} in the ledger")
 
     def _earlier(self, earlier: Seen) -> str:

@@ -55,7 +55,7 @@ class PlanTables:
         with connection.cursor() as cursor:
             cursor.execute(TABLES.split(";", maxsplit=1)[0])
 
-    def seen(self, keys: Sequence[str]) -> dict[str, Seen]:
+    def earlier_in_file(self, keys: Sequence[str]) -> dict[str, Seen]:
         """Earlier postings of the file with these keys."""
         rows = _rows(f"SELECT key, line, digest, meant, size, unit FROM backfill_keys WHERE key = {ANY_OF}", [as_json(keys)])  # noqa: S608
         return {

@@ -37,13 +37,13 @@ def resolve_names(
     """
     known = columns_by_name(columns)
     for theirs, ours in options.mapped.items():
-        _place(Names(), theirs, ours, known)
+        _add_mapping(Names(), theirs, ours, known)
     if complete:
         _check_missing(header, options)
     names = Names()
     for theirs, ours in options.mapped.items():
         if theirs in header or theirs not in options.optional or not complete:
-            _place(names, theirs, ours, known)
+            _add_mapping(names, theirs, ours, known)
     unread = {*options.ignored, *skipped}
     placed = {*names.columns, *names.negated, *names.members, *unread}
     unknown, others = [], {}
@@ -75,11 +75,11 @@ def _check_missing(header: Sequence[str], options: ReadingOptions) -> None:
         raise BadSource(missing_names(missing, header, profile=options.profile))
 
 
-def _place(names: Names, theirs: str, ours: str, known: Mapping[str, Column]) -> None:
+def _add_mapping(names: Names, theirs: str, ours: str, known: Mapping[str, Column]) -> None:
     """One --map. Raises BadSource if there is no such column of ours."""
     column, _, member = ours.removeprefix("-").partition(".")
     if column not in known:
-        raise BadSource(f"--map {theirs}={ours}: there is no column {column}{_near(column, known)}. Known: {listed(known)}.")
+        raise BadSource(f"--map {theirs}={ours}: there is no column {column}{_closest_name(column, known)}. Known: {listed(known)}.")
     if ours.startswith("-"):
         names.negated[theirs] = known[column].name
     elif member:
@@ -100,9 +100,9 @@ def missing_names(missing: Sequence[str], header: Sequence[str], *, profile: str
 def unknown_names(unknown: Sequence[str], columns: Sequence[Column]) -> str:
     known = columns_by_name(columns)
     if len(unknown) == 1:
-        begin = f"The file's column {unknown[0]!r} is not known here{_near(unknown[0], known)}."
+        begin = f"The file's column {unknown[0]!r} is not known here{_closest_name(unknown[0], known)}."
     else:
-        named = [f"{quoted(name)}{_near(name, known)}" for name in unknown]
+        named = [f"{quoted(name)}{_closest_name(name, known)}" for name in unknown]
         begin = f"{len(unknown)} columns of the file are not known here: {', '.join(named)}."
     return (
         f"{begin} Name each with --map {unknown[0]}=<column>, or in an object with --map {unknown[0]}=metadata.{unknown[0]}, or leave"
@@ -110,7 +110,7 @@ def unknown_names(unknown: Sequence[str], columns: Sequence[Column]) -> str:
     )
 
 
-def _near(name: str, known: Mapping[str, Column]) -> str:
+def _closest_name(name: str, known: Mapping[str, Column]) -> str:
     folded = {other.casefold(): other for other in known}
     found = difflib.get_close_matches(name.casefold().replace(" ", "_"), folded, n=1, cutoff=0.7)
     return f" (perhaps {known[folded[found[0]]].name})" if found else ""
@@ -132,7 +132,7 @@ def read_defaults(columns: Sequence[Column], values: Mapping[str, str]) -> dict[
     defaults: dict[str, Any] = {}
     for name, written in values.items():
         if name not in known:
-            raise BadSource(f"--set {name}: there is no such column{_near(name, known)}. Known: {listed(known)}.")
+            raise BadSource(f"--set {name}: there is no such column{_closest_name(name, known)}. Known: {listed(known)}.")
         try:
             defaults[known[name].name] = known[name].read(written)
         except Invalid as invalid:
@@ -144,7 +144,7 @@ def our_names(columns: Sequence[Column], names: Sequence[str], *, option: str) -
     """Our columns' names, which may be written as in the APIs. Raises BadSource for unknown ones."""
     known = columns_by_name(columns)
     if unknown := sorted(name for name in names if name not in known):
-        raise BadSource(f"{option} {unknown[0]}: there is no such column{_near(unknown[0], known)}. Known: {listed(known)}.")
+        raise BadSource(f"{option} {unknown[0]}: there is no such column{_closest_name(unknown[0], known)}. Known: {listed(known)}.")
     return [known[name].name for name in names]
 
 

@@ -194,7 +194,7 @@ def find_source(paths: Sequence[str], *, format: str | None, layout: Layout | No
     """
     layout = layout or Layout()
     if list(paths) == ["-"]:
-        return Source(paths=(spool(sys.stdin.buffer, format=format),), format=str(format), layout=layout)
+        return Source(paths=(copy_to_file(sys.stdin.buffer, format=format),), format=str(format), layout=layout)
     files = [file for path in paths for file in _matching(path)]
     if repeated := sorted({str(file) for file in files if files.count(file) > 1}):
         raise BadSource(f"{repeated[0]} is named more than once.")
@@ -260,7 +260,7 @@ def _is_workbook(packed: io.FileIO) -> bool:
     return False
 
 
-def spool(stream: BinaryIO, *, format: str | None) -> Path:
+def copy_to_file(stream: BinaryIO, *, format: str | None) -> Path:
     """Copy standard input to a file named by its hash: plan and apply both read it. Raises BadSource, NotWritable."""
     if format is None:
         raise BadSource("Standard input needs --format csv or --format jsonl.")

@@ -69,7 +69,7 @@ def add_upload(*, tenant_id: UUID, upload_id: UUID, command: str, file: Received
         )
         if is_new:
             _record(upload, StepName.UPLOADED, step)
-            _have_worked_on()
+            _enqueue_work()
     return upload
 
 
@@ -82,7 +82,7 @@ def plan_upload(*, tenant_id: UUID, upload_id: UUID, command: str, arguments: Se
             _require(upload, MAY_PLAN)
             _record(upload, StepName.PLANNED, step)
             _change(upload, state=UploadState.PLANNING, command=command, arguments=list(arguments), problem="", done=0, tries=0)
-            _have_worked_on()
+            _enqueue_work()
     return upload
 
 
@@ -258,7 +258,7 @@ def _request(upload: BackfillUpload, step: Step, alone: tuple[StepName, UploadSt
 
 def _begin(upload: BackfillUpload, state: UploadState, *, decided_by: str) -> None:
     _change(upload, state=state, decided_by=decided_by, problem="", tries=0)
-    _have_worked_on()
+    _enqueue_work()
 
 
 def _state_before(upload: BackfillUpload) -> UploadState:
@@ -298,7 +298,7 @@ def _record(upload: BackfillUpload, what: StepName, step: Step) -> None:
     )
 
 
-def _have_worked_on() -> None:
+def _enqueue_work() -> None:
     """Have a worker look at once. Without one, the next periodic look finds the upload by its state."""
     with suppress(AlreadyEnqueued), transaction.atomic():
         app.configure_task(WORK, queueing_lock=WORK).defer(timestamp=int(timezone.now().timestamp()))

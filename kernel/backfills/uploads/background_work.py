@@ -92,7 +92,7 @@ def work_on_uploads() -> int:
         seen: set[Any] = set()
         while is_free and not stop.requested and (upload := selectors.next_upload(without=seen)) is not None:
             seen.add(upload.id)
-            ended += _take(upload, stop)
+            ended += _claim(upload, stop)
     return ended
 
 
@@ -103,7 +103,7 @@ def _free_slot() -> Iterator[bool]:
         yield any(held.enter_context(locks.try_lock(f"backfill uploads/{number}")) for number in range(MAX_AT_ONCE))
 
 
-def _take(upload: BackfillUpload, stop: Stop) -> bool:
+def _claim(upload: BackfillUpload, stop: Stop) -> bool:
     """Work on an upload, unless another process does. Whether its work came to an end."""
     with locks.try_lock(f"backfill upload/{upload.tenant_id}/{upload.id}") as is_free:
         upload.refresh_from_db()
@@ -111,7 +111,9 @@ def _take(upload: BackfillUpload, stop: Stop) -> bool:
             return False
         services.begin_try(upload=upload, done=_rows_done(upload))
         if upload.tries > MAX_TRIES:
-            _give_up(upload, f"It was tried {MAX_TRIES} times and got no further. {upload.problem or 'Its process was ended each time.'}")
+            _leave_to_a_person(
+                upload, f"It was tried {MAX_TRIES} times and got no further. {upload.problem or 'Its process was ended each time.'}"
+            )
             return True
         return _work(upload, UploadStop(upload, process=stop))
 
@@ -126,14 +128,16 @@ def _work(upload: BackfillUpload, stop: UploadStop) -> bool:
         log.warning("backfill_upload_tried", upload=str(upload.id), reason=reason)
         return False
     except BackfillStopped as stopped:
-        _give_up(upload, str(stopped))
+        _leave_to_a_person(upload, str(stopped))
     except DomainError as error:
-        _give_up(upload, message_for_operator(error))
+        _leave_to_a_person(upload, message_for_operator(error))
     except OSError as error:
-        _give_up(upload, f"A file can't be read or written: {error.strerror}.")
+        _leave_to_a_person(upload, f"A file can't be read or written: {error.strerror}.")
     except Exception as error:
         log.exception("backfill_upload_failed", upload=str(upload.id))
-        _give_up(upload, f"It failed with {type(error).__name__}, which is no fault of the file. The log of the worker has the details.")
+        _leave_to_a_person(
+            upload, f"It failed with {type(error).__name__}, which is no fault of the file. The log of the worker has the details."
+        )
     return True
 
 
@@ -233,7 +237,7 @@ def _rows_done(upload: BackfillUpload) -> int:
     return int(upload.run.position + upload.run.undone_rows)
 
 
-def _give_up(upload: BackfillUpload, problem: str) -> None:
+def _leave_to_a_person(upload: BackfillUpload, problem: str) -> None:
     """Leave the upload to a person, with the reason. The path of the server's folder is no concern of theirs."""
     text = problem.replace(f"{path_of(upload).parent}/", "")
     is_plan = upload.state == UploadState.PLANNING

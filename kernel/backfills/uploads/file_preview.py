@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from kernel.backfills.profiles import recognised
+from kernel.backfills.profiles import matching_profiles
 from kernel.backfills.reading.columns import escaped
 from kernel.backfills.reading.first_rows import ROWS_SHOWN
 from kernel.backfills.reading.sources import Reading, Source
@@ -23,7 +23,7 @@ def preview_file(source: Source) -> dict[str, Any]:
     columns = list(dict.fromkeys(name for row in rows for name in row)) if source.has_objects else header
     return {
         "columns": [name[:MAX_COLUMN_LENGTH] for name in columns[:MAX_COLUMNS] if name],
-        "profiles": [{"name": one.name, "title": one.title, "command": one.command} for one in recognised(source)],
+        "profiles": [{"name": one.name, "title": one.title, "command": one.command} for one in matching_profiles(source)],
         "first_rows": rows,
     }
 

@@ -29,7 +29,7 @@ from kernel.corrections.previews import CorrectionDraft, Preview
 from kernel.corrections.selectors import get_common_tenant
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import actor_of, effect, id_link, link, money, page_of, row_link
-from kernel.ledger.admin.links import own_path
+from kernel.ledger.admin.links import path_of_this_site
 from kernel.ledger.errors import LedgerError
 from kernel.ledger.money import with_thousands
 from kernel.tenants.models import Tenant
@@ -234,7 +234,7 @@ def _address(request: HttpRequest, subject: Subject) -> str:
 
 def _ways_back(request: HttpRequest, subject: Subject) -> dict[str, str]:
     """`back`: where Cancel leads to; `asked_back`: the page that the reader came from, for the next step of the form."""
-    asked = own_path(request.POST.get("back") or request.GET.get("back"))
+    asked = path_of_this_site(request.POST.get("back") or request.GET.get("back"))
     label = subject.kind.model_label
     own = page_of(label, subject.ids[0]) if len(subject.ids) == 1 else reverse(f"admin:{label.replace('.', '_')}_changelist")
     return {"back": asked or own, "asked_back": asked}

@@ -59,7 +59,7 @@ class EventsField(forms.MultipleChoiceField):
     def clean(self, value: Any) -> list[str]:
         chosen = super().clean(value)
         patterns = [each for each in chosen if each.endswith("*")]
-        return [each for each in chosen if each in patterns or not registry.fits_any(patterns, each)]
+        return [each for each in chosen if each in patterns or not registry.matches_any_pattern(patterns, each)]
 
     def valid_value(self, value: Any) -> bool:
         # What an endpoint has already, set by the API, may be a pattern that the form doesn't offer.

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [("events", "0001_tables"), ("ledger", "0001_functions"), ("backfills", "0001_tables")]
 
     operations = [
-        InstallFunctions("events", version=1, digest="849d77f38355dd89"),
+        InstallFunctions("events", version=1, digest="8e2e1d6163190167"),
         TenantKey("Endpoint"),
         TenantKey("Listener"),
         TenantKey("Event", row_first=True),

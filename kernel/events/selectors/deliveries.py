@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from kernel.events import ids, registry
 from kernel.events.models import Attempt, Delivery, Event
-from kernel.events.selectors.events import of_pattern
+from kernel.events.selectors.events import types_matching
 from kernel.ledger.errors import NotFound
 
 # Attempts of one delivery that are read: the schedule makes ten, replays are deliveries of their own.
@@ -29,7 +29,7 @@ def list_deliveries(
     rows = Delivery.objects.filter(tenant_id=tenant_id).select_related("event", "endpoint").defer("event__body", "event__snapshot")
     conditions = {"endpoint_id": endpoint_id, "state": state, "account": account, "created_at__gte": since, "created_at__lt": until}
     rows = rows.filter(**{name: value for name, value in conditions.items() if value is not None})
-    return rows if type is None or type == registry.EVERYTHING else rows.filter(of_pattern(type, path="event__type"))
+    return rows if type is None or type == registry.EVERYTHING else rows.filter(types_matching(type, path="event__type"))
 
 
 def get_delivery(*, tenant_id: UUID, delivery_id: UUID) -> Delivery:

@@ -28,7 +28,7 @@ def list_events(
     conditions = {"account": account, "object_id": object_id, "created_at__gte": since, "created_at__lt": until}
     rows = rows.filter(**{name: value for name, value in conditions.items() if value is not None})
     if type is not None and type != registry.EVERYTHING:
-        rows = rows.filter(of_pattern(type, path="type"))
+        rows = rows.filter(types_matching(type, path="type"))
     if delivery is not None:
         rows = rows.filter(Exists(Delivery.objects.filter(tenant_id=tenant_id, event_id=OuterRef("id"), state=delivery)))
     return rows
@@ -42,6 +42,6 @@ def get_event(*, tenant_id: UUID, event_id: UUID) -> Event:
     return row
 
 
-def of_pattern(pattern: str, *, path: str) -> Q:
+def types_matching(pattern: str, *, path: str) -> Q:
     """The condition that a type fits the pattern, as a list of names: it can then use an index."""
-    return Q(**{f"{path}__in": [each.name for each in registry.list_types() if registry.fits(pattern, each.name)]})
+    return Q(**{f"{path}__in": [each.name for each in registry.list_types() if registry.matches_pattern(pattern, each.name)]})

@@ -87,5 +87,5 @@ def test_body(event_id: UUID, type: str) -> str:
 
 def _wanted_type(patterns: list[str]) -> str:
     """The first type that the endpoint wants, other than the test itself."""
-    wanted = (each.name for each in registry.list_types() if each.name != TEST_TYPE and registry.fits_any(patterns, each.name))
+    wanted = (each.name for each in registry.list_types() if each.name != TEST_TYPE and registry.matches_any_pattern(patterns, each.name))
     return next(wanted, TEST_TYPE)

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from kernel.events.choices import EndpointStatus
 from kernel.events.models import Endpoint, Event
-from kernel.events.registry import fits_any
+from kernel.events.registry import matches_any_pattern
 from kernel.events.rendering import body_of, thin_body_of
 from kernel.ledger.identifiers import new_id
 
@@ -76,4 +76,4 @@ def _deliveries(events: Sequence[Event]) -> Iterable[tuple[Event, UUID]]:
 
 
 def _wants(endpoint: Endpoint, event: Event) -> bool:
-    return endpoint.created_at <= event.created_at and fits_any(endpoint.enabled_events, event.type)
+    return endpoint.created_at <= event.created_at and matches_any_pattern(endpoint.enabled_events, event.type)

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from kernel.events.models import ManagementCall
 from kernel.ledger.errors import IdempotencyConflict
-from kernel.ledger.fact_digests import differing, digest
+from kernel.ledger.fact_digests import differing_facts, digest
 
 # The member of a result that names what the call made.
 IDS = "id"
@@ -40,7 +40,7 @@ def claim_call(*, tenant_id: UUID, operation: str, key: str | None, facts: Mappi
         first = ManagementCall.objects.get(tenant_id=tenant_id, key=key)
     else:
         return Call(result, replayed=False)
-    fields = ["operation"] if first.operation != operation else differing(names, bytes(first.facts_digest), mark)
+    fields = ["operation"] if first.operation != operation else differing_facts(names, bytes(first.facts_digest), mark)
     if fields:
         raise IdempotencyConflict(first_id=first.result.get(IDS), fields=fields)
     return Call(first.result, replayed=True)

@@ -9,7 +9,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from kernel.tenants.staff_scope import VisibleTenants
 
 
-def own_path(path: str | None) -> str:
+def path_of_this_site(path: str | None) -> str:
     """The path, if it is one of this site; else empty. For a page that leads back to where its reader came from."""
     text = path or ""
     is_own = text.startswith("/admin/") and "\0" not in text and url_has_allowed_host_and_scheme(text, allowed_hosts=None)

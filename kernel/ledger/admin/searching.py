@@ -66,7 +66,7 @@ def find_rows(page: Any, request: Any, terms: SearchTerms, *, most: int = MAX_MA
     finder = _Finder(page, request, rows, most=most, deadline=deadline)
     found = Found()
     if not terms.text:
-        finder.look(found, narrow, by_index=bool(terms.amounts) and page.has_amount_index)
+        finder.add_matches(found, narrow, by_index=bool(terms.amounts) and page.has_amount_index)
         return found
     for name in page.search_fields:
         equal = equal_to(rows, name, terms.text)
@@ -77,11 +77,11 @@ def find_rows(page: Any, request: Any, terms: SearchTerms, *, most: int = MAX_MA
         if name in page.search_fields:
             finder.look_up(found, narrow & begins(name, terms.text))
     if terms.text_amounts and page.search_amounts:
-        finder.look(found, narrow & _with_amounts(page, terms.text_amounts), by_index=page.has_amount_index)
+        finder.add_matches(found, narrow & _with_amounts(page, terms.text_amounts), by_index=page.has_amount_index)
     if page.search_parts and len(found.ids) < most:
-        finder.look(found, narrow & _has_words(page, request, terms))
+        finder.add_matches(found, narrow & _has_words(page, request, terms))
     if terms.near_amounts and page.search_amounts and len(found.ids) < most:
-        finder.look(found, narrow & _with_amounts(page, terms.near_amounts), by_index=page.has_amount_index)
+        finder.add_matches(found, narrow & _with_amounts(page, terms.near_amounts), by_index=page.has_amount_index)
     return found
 
 
@@ -105,7 +105,7 @@ class _Finder:
         ids = _tenant_ids(self.request)
         return self.rows.filter(tenant__in=Tenant.objects.all() if ids is None else ids)
 
-    def look(self, found: Found, condition: Q, *, by_index: bool = False) -> None:
+    def add_matches(self, found: Found, condition: Q, *, by_index: bool = False) -> None:
         """In the whole table, or in its newest rows if that takes too long.
 
         `by_index`: an index of each tenant has the condition. In the order of the list, the planner would rather read the whole table.

@@ -27,7 +27,7 @@ from kernel.base.errors import DomainError
 from kernel.ledger.admin.fields import AmountField, PlainDecimalField, doubt_of_thousands
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import actor_of, page_of
-from kernel.ledger.admin.links import own_path
+from kernel.ledger.admin.links import path_of_this_site
 from kernel.ledger.moments import check_moment
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
@@ -141,7 +141,7 @@ class SettingForm(forms.Form):
         """What `apply` writes, without anything that a rollback doesn't undo. Raises the service's errors."""
         self.apply(actor=actor, request_id=request_id, **values)
 
-    def doubts(self) -> list[str]:
+    def amount_warnings(self) -> list[str]:
         """Amounts that may not be what was meant, as sentences for the confirmation page."""
         amounts = [name for name, field in self.fields.items() if isinstance(field, AmountField | PlainDecimalField)]
         return [found for name in amounts if (found := doubt_of_thousands(str(self.cleaned_data.get(name) or "")))]
@@ -176,7 +176,7 @@ def setting_action(form_class: type[SettingForm], *, name: str, right: str = "ma
 def setting_page(request: HttpRequest, page: Any, form_class: type[SettingForm], object_id: str | None) -> HttpResponse:
     """GET: the form. POST `step=preview`: what would change. POST `step=confirm`: change it. `back` in the address: where it leads to."""
     row = _get_row(request, page, object_id)
-    back = own_path(request.GET.get("back")) or _back(page, row)
+    back = path_of_this_site(request.GET.get("back")) or _back(page, row)
     if row is None and form_class.has_tenant:
         choice = TenantChoiceForm(request.GET or None, request=request)
         if not choice.is_valid():
@@ -190,7 +190,7 @@ def setting_page(request: HttpRequest, page: Any, form_class: type[SettingForm],
     if is_sent and (form.is_valid() or not form.fields):
         if request.POST.get("step") == "confirm" and request.POST.get("standing") == form.digest():
             return _apply(request, page, form, context)
-        if request.POST.get("step") != "edit" and (not form.is_tried_first or _try_out(form)):
+        if request.POST.get("step") != "edit" and (not form.is_tried_first or _passes_dry_run(form)):
             context |= _confirmation(request, form)
     return _render(request, page, "ledger/setting.html", context)
 
@@ -213,14 +213,14 @@ def _confirmation(request: HttpRequest, form: SettingForm) -> dict[str, Any]:
     return {
         "changes": form.changes(),
         "notes": form.notes(),
-        "cautions": [*form.cautions(), *form.doubts()],
+        "cautions": [*form.cautions(), *form.amount_warnings()],
         "standing": form.digest(),
         "form_id": new_form_id(request),
         "is_preview": True,
     }
 
 
-def _try_out(form: SettingForm) -> bool:
+def _passes_dry_run(form: SettingForm) -> bool:
     """Whether the service takes the change; if not, its error is added. It is tried and rolled back, so that nobody confirms in vain."""
     # What a service changes of the objects that it gets isn't rolled back.
     trial = type(form)(form.request.POST, request=form.request, row=copy(form.row), tenant=copy(form.tenant))

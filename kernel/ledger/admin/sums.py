@@ -52,7 +52,7 @@ class StoredSums:
     clock: str = ""
 
 
-def chosen(request: HttpRequest, known: set[str]) -> dict[str, str] | None:
+def chosen_filters(request: HttpRequest, known: set[str]) -> dict[str, str] | None:
     """What the address chooses, by parameter. None where it names anything but `known`, a tenant and days: a search, another filter."""
     values = {name: given for name, given in request.GET.lists() if any(given) and name not in PRESENTATION}
     days = {f"{clock}_{end}_{part}" for clock in ("created_at", "occurred_at") for end in ("from", "to") for part in (0, 1)}
@@ -117,7 +117,7 @@ def sums_by_unit(parts: list[tuple[QuerySet[Any], Any, Any]], most: int) -> list
         return cursor.fetchall()
 
 
-def late_foot(changelist: Any) -> dict[str, Any]:
+def foot_of_long_list(changelist: Any) -> dict[str, Any]:
     """The same for a list of more rows: their sums, or that they are too many, with links to shorter periods."""
     page, rows, request = changelist.model_admin, changelist.queryset, changelist.request
     paginator = page.get_paginator(request, rows, 1)

@@ -28,7 +28,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
-from kernel.ledger.database_errors import moved_nothing
+from kernel.ledger.database_errors import certainly_posted_nothing
 from kernel.ledger.errors import Busy, OutcomeUnknown
 from kernel.ledger.posting.execution import Execution, WakeEvent, current_execution
 from kernel.ledger.posting.statements import PostingFunction, call_function, release_connection
@@ -164,7 +164,7 @@ class BatchQueue:
             for pending, row in zip(batch, rows, strict=True):
                 pending.row = row
         except (DatabaseError, InterfaceError, Busy) as error:
-            if len(batch) == 1 or not moved_nothing(error):
+            if len(batch) == 1 or not certainly_posted_nothing(error):
                 raise
             for pending in batch:
                 pending.must_be_sent_alone = True

@@ -205,7 +205,7 @@ class RuleDocument(RuleReply):
 def rule_document(row: Mapping[str, Any], *, include: Collection[str], agent_numbers: Mapping[Any, int]) -> dict[str, Any]:
     """The row of RuleDocument."""
     document: dict[str, Any] = {"data": rule_resource(row, include=include)}
-    return document | ({"included": included([row], include=include, agent_numbers=agent_numbers)} if include else {})
+    return document | ({"included": included_resources([row], include=include, agent_numbers=agent_numbers)} if include else {})
 
 
 def rule_resource(row: Mapping[str, Any], *, include: Collection[str]) -> dict[str, Any]:
@@ -221,7 +221,9 @@ def rule_resource(row: Mapping[str, Any], *, include: Collection[str]) -> dict[s
     return resource | {"relationships": relations}
 
 
-def included(rows: Collection[Mapping[str, Any]], *, include: Collection[str], agent_numbers: Mapping[Any, int]) -> list[dict[str, Any]]:
+def included_resources(
+    rows: Collection[Mapping[str, Any]], *, include: Collection[str], agent_numbers: Mapping[Any, int]
+) -> list[dict[str, Any]]:
     """The parts of the rules that `include` asks for, each once, as resources of JSON:API."""
     wanted = [(name, part) for row in rows for name, (key, _, _) in PARTS.items() if name in include for part in row[key]]
     found = {(name, _part_id(name, part)): part for name, part in wanted}

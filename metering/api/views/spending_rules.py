@@ -19,7 +19,7 @@ from metering.api.serializers.rule_replies import (
     ParameterReply,
     RuleDocument,
     RuleResource,
-    included,
+    included_resources,
     rule_document,
     rule_resource,
 )
@@ -70,7 +70,7 @@ class SpendingRuleViewSet(MeteringViewSet):
         items = [RuleResource.plain(rule_resource(rule, include=include)) for rule in rules]
         body = self.dialect.page_body(page=page, items=items, request=request)
         if include:
-            body["included"] = included(rules, include=include, agent_numbers=self.agent_numbers(include))
+            body["included"] = included_resources(rules, include=include, agent_numbers=self.agent_numbers(include))
         return HttpResponse(encode(body), content_type="application/json")
 
     @operation(summary="Read a spending rule", query=RuleQuery, reply=RuleDocument)

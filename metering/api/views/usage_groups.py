@@ -53,7 +53,7 @@ class UsageGroupsViewSet(MeteringViewSet):
         page = self.page_of_groups(question, limit=values["limit"], after=values["after"])
         shown = {COLUMNS.get(name) or _column_of(name) for name in values["measures"]} | {"starts_at", "group", "links"}
         rows = [row | {"links": {"transactions": address_of(question, row)}} for row in page.rows]
-        links = {"self": request.get_full_path(), "next": page.next and following(request, question, page.next)}
+        links = {"self": request.get_full_path(), "next": page.next and next_page_address(request, question, page.next)}
         meta = {name: getattr(question, name) for name in ("since", "until", "interval", "clock")} | {
             "zone": str(question.zone),
             "page": {"limit": page.limit, "has_next": page.has_next},
@@ -116,7 +116,7 @@ def address_of(question: UsageQuestion, row: Row) -> str:
     return f"{TRANSACTIONS}?{urlencode(parameters, safe=':[],')}"
 
 
-def following(request: HttpRequest, question: UsageQuestion, cursor: str) -> str:
+def next_page_address(request: HttpRequest, question: UsageQuestion, cursor: str) -> str:
     """The address of the next page: of the same span, also where that is counted from the present and the next hour has begun."""
     parameters = request.GET.copy()
     parameters.pop("filter[time_period]", None)

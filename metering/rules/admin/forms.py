@@ -86,21 +86,21 @@ class RuleForm(SettingForm):
         agents = Agent.objects.filter(tenant_id=self.tenant.pk).order_by("-id").values_list("id", "label", "name")[:MAX_AGENTS]
         return [(str(identifier), label if label == name else f"{label} ({name})") for identifier, label, name in agents]
 
-    def planned(self) -> dict[str, Any]:
+    def rule_as_it_would_be(self) -> dict[str, Any]:
         """The rule as it would be, as a row of selectors.definitions. Called with valid data."""
         raise NotImplementedError
 
     def notes(self) -> list[str]:
-        return [*rule_sentences(self.planned()), *self.dry_run()]
+        return [*rule_sentences(self.rule_as_it_would_be()), *self.dry_run()]
 
     def dry_run(self) -> list[str]:
         """What the rule would have done to last week's calls."""
-        planned = self.planned()
+        planned = self.rule_as_it_would_be()
         run = replay_rule(planned, tenant_id=self.tenant.pk, now=timezone.now())
         return describe_run(run, [parameter_limit(parameter) for parameter in planned["parameters"]])
 
     def cautions(self) -> list[str]:
-        return rule_warnings(self.planned())
+        return rule_warnings(self.rule_as_it_would_be())
 
     def unknown_currency(self) -> list[str]:
         """Says so where a limit of costs is in a currency in which the tenant has none: it would limit nothing."""
@@ -146,7 +146,7 @@ class NewRuleForm(RuleForm):
     def cautions(self) -> list[str]:
         return [*super().cautions(), *self.unknown_currency()]
 
-    def stated(self) -> dict[str, Any]:
+    def service_arguments(self) -> dict[str, Any]:
         """What the services take."""
         values = self.cleaned_data
         _, rule_type, _ = KINDS[values["kind"]]
@@ -161,8 +161,8 @@ class NewRuleForm(RuleForm):
             "conditions": read_conditions(values),
         }
 
-    def planned(self) -> dict[str, Any]:
-        return self.stated() | {"agent_rules": self.planned_agents()}
+    def rule_as_it_would_be(self) -> dict[str, Any]:
+        return self.service_arguments() | {"agent_rules": self.planned_agents()}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         # The form's own id: a form that is submitted twice makes one rule.
@@ -173,7 +173,7 @@ class NewRuleForm(RuleForm):
             request_id=request_id,
             idempotency_key=f"form:{key}" if key else None,
             agent_ids=_ids(values["agents"]),
-            **self.stated(),
+            **self.service_arguments(),
         )
 
 
@@ -189,15 +189,15 @@ class ExistingRuleForm(RuleForm):
         """The fields' present values."""
         return {}
 
-    def planned(self) -> dict[str, Any]:
-        return dict(self.rule) | self.stated()
+    def rule_as_it_would_be(self) -> dict[str, Any]:
+        return dict(self.rule) | self.service_arguments()
 
-    def stated(self) -> dict[str, Any]:
+    def service_arguments(self) -> dict[str, Any]:
         """What changes, as services.change_rule takes it."""
         return {}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        definitions.change_rule(**self.target(actor, request_id), **self.stated())
+        definitions.change_rule(**self.target(actor, request_id), **self.service_arguments())
 
     def target(self, actor: str, request_id: str) -> dict[str, Any]:
         keys = {"tenant_id": self.row.tenant_id, "reference": str(self.row.pk), "version": self.rule["version"]}
@@ -236,16 +236,16 @@ class EditRuleForm(ExistingRuleForm):
             **write_conditions(self.rule["conditions"]),
         }
 
-    def stated(self) -> dict[str, Any]:
+    def service_arguments(self) -> dict[str, Any]:
         values = self.cleaned_data
         stated = {"name": values["name"], "resolution_strategy": values["strategy"], "notify_at": notify_parts(values["notify"])}
         return stated | ({"conditions": read_conditions(values)} if self.fits_conditions() else {})
 
-    def planned(self) -> dict[str, Any]:
-        return super().planned() | {"agent_rules": self.planned_agents()}
+    def rule_as_it_would_be(self) -> dict[str, Any]:
+        return super().rule_as_it_would_be() | {"agent_rules": self.planned_agents()}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        definitions.change_rule(**self.target(actor, request_id), agent_ids=_ids(values["agents"]), **self.stated())
+        definitions.change_rule(**self.target(actor, request_id), agent_ids=_ids(values["agents"]), **self.service_arguments())
 
 
 class LimitsForm(ExistingRuleForm):
@@ -257,16 +257,16 @@ class LimitsForm(ExistingRuleForm):
         fields: dict[str, forms.Field] = {}
         for index, parameter in enumerate(self.rule["parameters"]):
             label = parameter["parameter_name"] or f"Limit {index + 1}, now {parameter_limit(parameter)}"
-            fields[f"limit_{index}"] = AmountOrZeroField(label=label, help_text=rule_sentences(self.alone(parameter))[0])
+            fields[f"limit_{index}"] = AmountOrZeroField(label=label, help_text=rule_sentences(self.rule_with_one_limit(parameter))[0])
         return fields
 
-    def alone(self, parameter: Mapping[str, Any]) -> dict[str, Any]:
+    def rule_with_one_limit(self, parameter: Mapping[str, Any]) -> dict[str, Any]:
         return dict(self.rule) | {"parameters": [parameter]}
 
     def present_values(self) -> dict[str, Any]:
         return {f"limit_{index}": trimmed_digits(part["limit_value"]) for index, part in enumerate(self.rule["parameters"])}
 
-    def stated(self) -> dict[str, Any]:
+    def service_arguments(self) -> dict[str, Any]:
         limits = [Decimal(self.cleaned_data[f"limit_{index}"]) for index in range(len(self.rule["parameters"]))]
         unchanged = [{"id": part["id"]} | {name: part[name] for name in PARAMETER} for part in self.rule["parameters"]]
         return {"parameters": [part | {"limit_value": limit} for part, limit in zip(unchanged, limits, strict=True)]}
@@ -286,7 +286,7 @@ class NewLimitForm(ExistingRuleForm):
     def cautions(self) -> list[str]:
         return [*super().cautions(), *self.unknown_currency()]
 
-    def planned(self) -> dict[str, Any]:
+    def rule_as_it_would_be(self) -> dict[str, Any]:
         return dict(self.rule) | {"parameters": [*self.rule["parameters"], read_limit(self.cleaned_data)]}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
@@ -306,7 +306,7 @@ class PauseForm(StatusForm):
     icon = "pause_circle"
     is_destructive = True
 
-    def stated(self) -> dict[str, Any]:
+    def service_arguments(self) -> dict[str, Any]:
         return {"status": RuleStatus.PAUSED.value}
 
 
@@ -315,7 +315,7 @@ class ActivateForm(StatusForm):
     description = "It decides from the next call on, and counts what was used before."
     icon = "play_circle"
 
-    def stated(self) -> dict[str, Any]:
+    def service_arguments(self) -> dict[str, Any]:
         return {"status": RuleStatus.ACTIVE.value}
 
 
@@ -325,7 +325,7 @@ class ArchiveForm(StatusForm):
     icon = "archive"
     is_destructive = True
 
-    def planned(self) -> dict[str, Any]:
+    def rule_as_it_would_be(self) -> dict[str, Any]:
         return dict(self.rule)
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
@@ -337,7 +337,7 @@ class RestoreForm(StatusForm):
     description = "It comes back paused: put it in force afterwards."
     icon = "unarchive"
 
-    def planned(self) -> dict[str, Any]:
+    def rule_as_it_would_be(self) -> dict[str, Any]:
         return dict(self.rule) | {"status": RuleStatus.PAUSED.value}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:

@@ -79,7 +79,7 @@ def replay_rule(rule: Row, *, tenant_id: UUID, now: datetime) -> DryRun:
         if not refusing:
             _count(lines, sums)
         if lines[0].at > begins:
-            _judge(run, lines, refusing)
+            _note_verdicts(run, lines, refusing)
     return run
 
 
@@ -95,7 +95,7 @@ def describe_run(run: DryRun, limits: Sequence[str]) -> list[str]:
     return sentences
 
 
-def _judge(run: DryRun, lines: Sequence[Any], refusing: list[int]) -> None:
+def _note_verdicts(run: DryRun, lines: Sequence[Any], refusing: list[int]) -> None:
     run.judged += 1
     run.applied += bool(lines[0].applies)
     if not refusing:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kernel.backfills.errors import BadSource, NotAllowed
 from kernel.backfills.reading.files.records import MAX_LINE_BYTES
-from kernel.backfills.reading.sources import Reading, Source, find_source, spool
+from kernel.backfills.reading.sources import Reading, Source, copy_to_file, find_source
 
 cells = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
 
@@ -121,11 +121,11 @@ def test_what_a_name_does_not_say_must_be_said(tmp_path):
 
 def test_standard_input_is_kept_under_its_own_hash(tmp_path, settings):
     settings.BACKFILL_FOLDER = tmp_path / "var" / "backfills"
-    first = spool(io.BytesIO(b"a\n1\n"), format="csv")
-    assert spool(io.BytesIO(b"a\n1\n"), format="csv") == first
+    first = copy_to_file(io.BytesIO(b"a\n1\n"), format="csv")
+    assert copy_to_file(io.BytesIO(b"a\n1\n"), format="csv") == first
     assert first.read_bytes() == b"a\n1\n"
     with pytest.raises(BadSource, match="--format"):
-        spool(io.BytesIO(b""), format=None)
+        copy_to_file(io.BytesIO(b""), format=None)
 
 
 @pytest.mark.parametrize("change", ["append", "replace", "delete"])

@@ -42,13 +42,13 @@ def test_an_example_is_a_copy():
     ],
 )
 def test_a_pattern_is_a_name_or_the_beginning_of_names(pattern, fits):
-    assert registry.fits(pattern, "billing.wallet.balance_low") is fits
-    assert registry.fits_any(["credits.*", pattern], "billing.wallet.balance_low") is fits
+    assert registry.matches_pattern(pattern, "billing.wallet.balance_low") is fits
+    assert registry.matches_any_pattern(["credits.*", pattern], "billing.wallet.balance_low") is fits
 
 
 @pytest.mark.django_db
 def test_the_database_finds_the_same_patterns_to_fit():
-    """events_wanted decides whether an event is written, fits_any who gets it."""
+    """events_wanted decides whether an event is written, matches_any_pattern who gets it."""
     names = [each.name for each in registry.list_types()]
     beginnings = {name.rsplit(".", number)[0] for name in names for number in (1, 2)}
     patterns = ["*", "", *names, *beginnings, *(f"{beginning}.*" for beginning in beginnings)]
@@ -57,7 +57,9 @@ def test_the_database_finds_the_same_patterns_to_fit():
             "SELECT pattern, name FROM unnest(%s::text[]) pattern, unnest(%s::text[]) name WHERE events_wanted(ARRAY[pattern], name)",
             [patterns, names],
         )
-        assert set(cursor.fetchall()) == {(pattern, name) for pattern in patterns for name in names if registry.fits(pattern, name)}
+        assert set(cursor.fetchall()) == {
+            (pattern, name) for pattern in patterns for name in names if registry.matches_pattern(pattern, name)
+        }
         cursor.execute("SELECT events_wanted(%s, %s), events_wanted('{}', %s), events_wanted(NULL, %s)", [["x", names[0]], *names[:3]])
         assert cursor.fetchone() == (True, False, None)
 

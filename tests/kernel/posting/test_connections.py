@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError, ProgrammingError, connection, connections, transaction
 
 from kernel.ledger import queries
-from kernel.ledger.database_errors import ledger_error_of, moved_nothing
+from kernel.ledger.database_errors import certainly_posted_nothing, ledger_error_of
 from kernel.ledger.errors import Busy, LedgerUnavailable
 from kernel.ledger.postgresql import connecting
 from kernel.ledger.posting import execution
@@ -84,7 +84,7 @@ def test_a_role_that_the_database_refuses_is_an_error_at_once_with_the_databases
             call()
         assert str(refused.value) == 'role "nobody_there" does not exist'
         assert isinstance(ledger_error_of(refused.value), LedgerUnavailable)
-        assert moved_nothing(refused.value)
+        assert certainly_posted_nothing(refused.value)
     assert time.monotonic() - began < 2 * connecting.FIRST_WAIT_SECONDS + 1
     road.close_pool()
 
@@ -100,7 +100,7 @@ def test_where_no_server_answers_the_call_is_busy_and_nothing_was_sent(monkeypat
         queries.fetch_rows(ONE)
     assert "Connection refused" in str(refused.value)
     assert isinstance(ledger_error_of(refused.value), Busy)
-    assert moved_nothing(refused.value)
+    assert certainly_posted_nothing(refused.value)
     road.close_pool()
 
 
