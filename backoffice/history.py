@@ -13,7 +13,7 @@ from django.utils.text import capfirst
 from backoffice.models import Change
 from kernel.base.field_labels import label_of
 from kernel.base.local_time import local_time
-from kernel.ledger.admin.formatting import actor_names, duration, id_link, joined, register_former_names, shortened
+from kernel.ledger.admin.formatting import Html, actor_names, duration, id_link, joined, register_former_names, shortened
 from kernel.ledger.admin.links import Panel, register_panel
 from kernel.ledger.identifiers import code_in_words
 from kernel.ledger.money import PLACES, in_words, trimmed_digits
@@ -84,7 +84,7 @@ def operation_of(change: Change) -> str:
     return OPERATIONS.get(change.operation, change.operation)
 
 
-def difference_of(change: Change) -> Any:
+def difference_of(change: Change) -> Html:
     """Each value before and after. Of a row that was made or deleted: what it has, folded."""
     old, new = change.before or {}, change.after or {}
     names = [name for name in {**old, **new} if old.get(name) != new.get(name) and name not in NOT_SHOWN]

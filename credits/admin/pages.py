@@ -50,7 +50,7 @@ def unit_of(grant: Grant | RecurringGrant) -> str:
     return grant.metric_id if grant.unit_type == UnitType.METRIC else grant.currency
 
 
-def reasons(chosen_by: dict[str, Any] | None) -> Any:
+def reasons(chosen_by: dict[str, Any] | None) -> str:
     """A sentence about why the burn-down chose a grant, from the values that it recorded."""
     if not chosen_by:
         return "named by the caller"

@@ -17,7 +17,7 @@ from kernel.corrections.admin.correction_actions import CorrectionActions
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import PlainDecimalField
 from kernel.ledger.admin.figures import FigureFilter
-from kernel.ledger.admin.formatting import actor_names, id_link, joined, json_block, label, money, row_link
+from kernel.ledger.admin.formatting import Html, actor_names, id_link, joined, json_block, label, money, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.admin.sums import StoredSums
 from kernel.ledger.money import trimmed_digits
@@ -187,7 +187,7 @@ def same_trace(transaction: Transaction) -> list[Panel]:
     return [Panel("In the same trace", ("Call", "Action", "Status", "Booked"), lines)] if lines else []
 
 
-def cost_parts(costs: Iterable[Cost]) -> list[Any]:
+def cost_parts(costs: Iterable[Cost]) -> list[Html]:
     return [
         format_html("{} {}", money(cost.fiat_amount, cost.fiat_asset_symbol), "estimated" if cost.is_estimate else "") for cost in costs
     ]

@@ -16,7 +16,7 @@ from kernel.base.error_messages import register_messages
 from kernel.base.local_time import local_time
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import CurrencyField, PlainDecimalField
-from kernel.ledger.admin.formatting import actor_names, id_link, money, register_origin
+from kernel.ledger.admin.formatting import Html, actor_names, id_link, money, register_origin
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.money import in_words, trimmed_digits
 from kernel.tenants.models import Tenant
@@ -85,7 +85,7 @@ MONEY_ROWS = {
 }
 
 
-def money_row(leg: PaymentLeg) -> Any:
+def money_row(leg: PaymentLeg) -> Html:
     hold, entry = MONEY_ROWS[LegKind(leg.kind)]
     return id_link(hold, leg.hold_id, "Hold") if leg.hold_id else id_link(entry, leg.entry_id, "Debit")
 

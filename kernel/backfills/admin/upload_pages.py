@@ -22,7 +22,7 @@ from kernel.backfills.uploads.stored_files import path_of
 from kernel.base.local_time import local_time
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.form_ids import new_form_id
-from kernel.ledger.admin.formatting import actor_names, actor_of, id_link, joined, label, money
+from kernel.ledger.admin.formatting import Html, actor_names, actor_of, id_link, joined, label, money
 from kernel.ledger.outcomes import POSTED
 
 REQUEST = "backfills.request_backfillupload"
@@ -36,7 +36,7 @@ COLOURS = {
 ROWS_SHOWN = 20
 
 
-def status_of(upload: BackfillUpload) -> Any:
+def status_of(upload: BackfillUpload) -> Html:
     return label(upload.get_state_display(), COLOURS.get(UploadState(upload.state), ""))
 
 

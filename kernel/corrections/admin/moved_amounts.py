@@ -11,7 +11,7 @@ from kernel.corrections.choices import State
 from kernel.corrections.models import CorrectionEntry, CorrectionRequest
 from kernel.corrections.selectors import list_requests_of_day
 from kernel.ledger.admin.figures import Figure, figure_url, register_figure
-from kernel.ledger.admin.formatting import joined, link, money
+from kernel.ledger.admin.formatting import Html, joined, link, money
 
 ENTRIES = "corrections.correctionentry"
 # Requests of the day that a page lists and sums.
@@ -25,7 +25,7 @@ def shown_version(correction: CorrectionRequest) -> int:
     return correction.preview + (correction.state == State.POSTED and correction.needs_approval)
 
 
-def moved_links(correction: CorrectionRequest) -> Any:
+def moved_links(correction: CorrectionRequest) -> Html:
     """How much a request moves in each unit."""
     return joined(
         link(figure_url(ENTRIES, "moved", unit=unit, moved=f"{correction.pk}:{unit}"), money(Decimal(amount), unit))
@@ -33,7 +33,7 @@ def moved_links(correction: CorrectionRequest) -> Any:
     )
 
 
-def account_link(correction_id: UUID, account_id: UUID, text: Any) -> Any:
+def account_link(correction_id: UUID, account_id: UUID, text: Any) -> Html:
     """A change of one account, as a link to the entries of the request that change it."""
     return link(figure_url(ENTRIES, "account", correction=correction_id, account_id=account_id), text)
 
@@ -44,7 +44,7 @@ def how_made(correction: CorrectionRequest) -> str:
     return "approved" if correction.needs_approval else "alone"
 
 
-def sums_of_day(requests: Sequence[CorrectionRequest], *, tenant_id: UUID, actor: str) -> list[Any]:
+def sums_of_day(requests: Sequence[CorrectionRequest], *, tenant_id: UUID, actor: str) -> list[tuple[Html, str]]:
     """What one person's requests of a day move: a sum for each unit, side, and way in which they were decided."""
     sides = _larger_sides(requests)
     sums: dict[tuple[str, str, str], Decimal] = {}

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
+from django.db import models
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -41,7 +42,7 @@ def kind_of(correction: CorrectionRequest) -> Kind | None:
         return None
 
 
-def rows_of(lines: Sequence[CorrectionLine]) -> list[Any]:
+def rows_of(lines: Sequence[CorrectionLine]) -> list[models.Model]:
     """The first rows that are corrected, in the order of the request."""
     if not lines:
         return []

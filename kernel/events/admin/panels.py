@@ -7,7 +7,7 @@ from kernel.events.admin.labels import delivery_state
 from kernel.events.models import Delivery
 from kernel.events.selectors.deliveries import events_about, list_deliveries
 from kernel.ledger.admin import Panel
-from kernel.ledger.admin.formatting import coded, id_link, joined, label, row_link
+from kernel.ledger.admin.formatting import Html, coded, id_link, joined, label, row_link
 from kernel.tenants.staff_scope import VisibleTenants
 
 MAX_ROWS = 20
@@ -61,7 +61,7 @@ def _lines(event: Any) -> list[tuple[Any, ...]]:
     ]
 
 
-def answer_of(delivery: Delivery) -> Any:
+def answer_of(delivery: Delivery) -> Html:
     """The status or the error of the last attempt."""
     parts = [part for part in (delivery.last_status_code, delivery.last_error) if part]
     return joined(parts) if parts else "-"

@@ -46,7 +46,7 @@ def list_attempts(*, tenant_id: UUID, delivery_id: UUID) -> list[Attempt]:
     return list(rows.order_by("number")[:MAX_ATTEMPTS])
 
 
-def events_about(*, tenant_id: UUID, limit: int, **about: Any) -> list[Any]:
+def events_about(*, tenant_id: UUID, limit: int, **about: Any) -> list[Event]:
     """The newest events about an object (`object_id`) or of an account (`account`), each with its deliveries in the attribute `sent`."""
     rows = Event.objects.filter(tenant_id=tenant_id, **about).defer("body", "snapshot")
     events: list[Any] = list(rows.order_by("-id")[:limit])

@@ -18,6 +18,7 @@ from unfold.admin import ModelAdmin
 
 from kernel.ledger.admin.field_filters import chosen_columns
 from kernel.ledger.admin.formatting import (
+    Html,
     actor_names,
     coded,
     effect,
@@ -252,12 +253,12 @@ def _name_of(row: Any, actor: str) -> Any:
 
 
 @admin.display(description="ID", ordering="id")
-def short_id(row: Any) -> Any:
+def short_id(row: Any) -> Html:
     return format_html('<span title="{}">{}</span>', row.pk, short(row.pk))
 
 
 @admin.display(description="reference")
-def short_reference(row: Any) -> Any:
+def short_reference(row: Any) -> Html:
     whole = row.reference_id or "-"
     return shortened(whole)
 

@@ -21,6 +21,8 @@ from kernel.ledger.identifiers import code_in_words, with_short_ids
 from kernel.ledger.money import with_thousands
 from kernel.tenants.models import ApiKey
 
+# What a page shows of a value: escaped, safe HTML, or plain text, which the page escapes.
+Html = SafeString | str
 # The prefixes of request ids such as "correction:<id>": the model whose page they link to, and the link's text.
 _ORIGINS: dict[str, tuple[str, str]] = {}
 _FORMER_NAMES: list[Callable[[set[str]], dict[str, str]]] = []
@@ -36,14 +38,14 @@ def actor_of(request: HttpRequest) -> str:
     return f"staff:{request.user.pk}"
 
 
-def money(amount: Decimal | None, currency: str = "") -> SafeString | str:
+def money(amount: Decimal | None, currency: str = "") -> Html:
     """An amount with its currency, aligned right."""
     if amount is None:
         return "-"
     return format_html('<span class="money">{} <span>{}</span></span>', with_thousands(amount, currency), currency)
 
 
-def effect(amount: Decimal | None, unit: str = "") -> SafeString | str:
+def effect(amount: Decimal | None, unit: str = "") -> Html:
     """A change of a balance, with its sign and a colour for the direction."""
     if amount is None:
         return "-"
@@ -52,7 +54,7 @@ def effect(amount: Decimal | None, unit: str = "") -> SafeString | str:
     return format_html('<span class="money {}">{}{} <span>{}</span></span>', side, sign, with_thousands(amount, unit), unit)
 
 
-def json_block(value: Any, title: str = "JSON") -> SafeString | str:
+def json_block(value: Any, title: str = "JSON") -> Html:
     """Indented JSON in a closed <details> element. Text that isn't JSON is shown unchanged."""
     if value in (None, "", {}, []):
         return "-"
@@ -74,13 +76,13 @@ def page_of(label: str, identifier: Any) -> str:
         return ""
 
 
-def row_link(row: models.Model | None, text: str = "") -> SafeString | str:
+def row_link(row: models.Model | None, text: str = "") -> Html:
     if row is None:
         return "-"
     return link(page_of(row._meta.label_lower, row.pk), text or with_short_ids(str(row)))
 
 
-def id_link(label: str, identifier: Any, text: str = "") -> SafeString | str:
+def id_link(label: str, identifier: Any, text: str = "") -> Html:
     """A link to a row by its id."""
     if identifier is None:
         return "-"
@@ -88,21 +90,21 @@ def id_link(label: str, identifier: Any, text: str = "") -> SafeString | str:
     return link(page_of(label, identifier), text or format_html('<span class="ch-id">{}</span>', short(identifier)))
 
 
-def link(url: str, text: Any) -> SafeString | str:
+def link(url: str, text: Any) -> Html:
     return format_html('<a class="ch-link" href="{}">{}</a>', url, text) if url else str(text)
 
 
-def action_link(name: str, identifier: Any, text: str, *, back: str) -> SafeString | str:
+def action_link(name: str, identifier: Any, text: str, *, back: str) -> Html:
     """A link to an action of a row (its URL's name without "admin:"), which leads `back` when it is done."""
     return link(f"{reverse(f'admin:{name}', args=(identifier,))}?{urlencode({'back': back})}", text)
 
 
-def coded(code: Any, words: str = "") -> SafeString | str:
+def coded(code: Any, words: str = "") -> Html:
     """A code as people say it, by default in its own words; the tooltip has the code."""
     return format_html('<span title="{}">{}</span>', code, words or code_in_words(str(code))) if code else "-"
 
 
-def shortened(text: str) -> SafeString | str:
+def shortened(text: str) -> Html:
     """A reference with the last characters of each id that is in it alone; the tooltip has all of it. What somebody wrote stays whole."""
     short_text = text if " " in text else with_short_ids(text)
     return text if short_text == text else format_html('<span title="{}">{}</span>', text, short_text)
@@ -122,7 +124,7 @@ def joined(parts: Iterable[Any]) -> SafeString:
     return format_html_join("", '<span class="ch-part">{}</span>', ((part,) for part in parts))
 
 
-def origin(request_id: str) -> SafeString | str:
+def origin(request_id: str) -> Html:
     """A request id: as a link where its prefix is registered, else as text."""
     prefix, _, identifier = request_id.partition(":")
     if prefix in _ORIGINS and _is_uuid(identifier[:36]):
@@ -163,7 +165,7 @@ def actor_names(actors: Iterable[str]) -> dict[str, SafeString | str]:
     }
 
 
-def _actor_name(actor: str, users: dict[str, Any], issued: dict[str, ApiKey]) -> SafeString | str:
+def _actor_name(actor: str, users: dict[str, Any], issued: dict[str, ApiKey]) -> Html:
     if actor in users:
         return format_html('<span title="{}">{}</span>', actor, users[actor].get_full_name() or users[actor].get_username())
     if actor in issued:

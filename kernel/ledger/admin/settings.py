@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from copy import copy
 from datetime import datetime
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
@@ -259,7 +260,7 @@ def _apply(request: HttpRequest, page: Any, form: SettingForm, context: Mapping[
     return HttpResponseRedirect(context["back"])
 
 
-def form_id_of(form: SettingForm) -> Any:
+def form_id_of(form: SettingForm) -> UUID | None:
     """The id for the row that the form makes: see kernel.ledger.admin.form_ids."""
     return read_form_id(form.request)
 

@@ -38,7 +38,7 @@ def inner_name(path: Path) -> str:
     return path.name
 
 
-def unpacked(path: Path, packed: io.FileIO) -> Any:
+def unpacked(path: Path, packed: io.FileIO) -> io.BufferedReader:
     """The content of an open file: seekable, and unpacked on the way. Raises BadSource."""
     mark = packed.read(len(ZIP_MARK))
     packed.seek(0)
@@ -47,7 +47,7 @@ def unpacked(path: Path, packed: io.FileIO) -> Any:
     if mark == ZIP_MARK or mark in OTHER_ZIP_MARKS:
         archive, member = _only_member(path, packed)
         try:
-            return io.BufferedReader(archive.open(member), BUFFER)
+            return io.BufferedReader(archive.open(member), BUFFER)  # type: ignore[arg-type] # It has readinto, though IO does not say so.
         except (NotImplementedError, RuntimeError) as error:
             raise BadSource(f"{path}: this kind of zip can't be read ({error}). Unpack it and plan the file in it.") from error
     return io.BufferedReader(packed, BUFFER)
@@ -69,7 +69,7 @@ def _only_member(path: Path, packed: io.FileIO) -> tuple[zipfile.ZipFile, zipfil
     return archive, members[0]
 
 
-def as_utf8(stream: Any, *, path: Path, encoding: str) -> Any:
+def as_utf8(stream: io.BufferedReader, *, path: Path, encoding: str) -> io.BufferedReader:
     """The stream as UTF-8 without a byte order mark. UTF-16 is recognised by its mark; other encodings must be named. Raises BadSource."""
     mark = stream.read(len(UTF8_MARK))
     of_mark = UTF16_MARKS.get(mark[:2], "")
