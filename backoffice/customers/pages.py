@@ -192,11 +192,11 @@ def new_grant(request: HttpRequest) -> HttpResponse:
 def customer_page(request: HttpRequest) -> HttpResponse:
     """`tenant` and `id`: the customer; `clock`, `show` and `before_…`: see backoffice.customers.timeline."""
     tenant, customer_id = find_customer(request)
-    its: dict[str, Any] = {"tenant_id": tenant.pk, "customer_id": customer_id}
-    known = row_of_customer(**its)
-    grants = list(Grant.objects.filter(**its).order_by(OPEN_FIRST, "-created_at")[:SHOWN])
+    of_customer: dict[str, Any] = {"tenant_id": tenant.pk, "customer_id": customer_id}
+    known = row_of_customer(**of_customer)
+    grants = list(Grant.objects.filter(**of_customer).order_by(OPEN_FIRST, "-created_at")[:SHOWN])
     set_live_held(grants, HELD_OF_GRANT)
-    if not grants and known is None and not MeteredTransaction.objects.filter(**its).exists():
+    if not grants and known is None and not MeteredTransaction.objects.filter(**of_customer).exists():
         raise Http404
     clock = chosen_clock(request)
     own = {"tenant": tenant.pk, "id": customer_id}
@@ -207,10 +207,10 @@ def customer_page(request: HttpRequest) -> HttpResponse:
         "tenant": tenant,
         "customer_id": customer_id,
         "metadata": (known.metadata if known else {}).items(),
-        "balances": _balances(**its),
+        "balances": _balances(**of_customer),
         "grants": [_grant(request, grant, back=here) for grant in grants],
-        "timeline": timeline(request, clock, **its),
-        "panels": [panel for panel in (*_open(request, back=here, **its), _corrections(tenant, grants, known)) if panel],
+        "timeline": timeline(request, clock, **of_customer),
+        "panels": [panel for panel in (*_open(request, back=here, **of_customer), _corrections(tenant, grants, known)) if panel],
         "may_request": request.user.has_perm(REQUEST_PERMISSION),
         "clock": str(clock),
         "clocks": [(title, f"?{urlencode(own | {'clock': str(each)})}", each == clock) for each, title in CLOCKS],
@@ -257,14 +257,14 @@ def _balances(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:
     for balance in credits.customer_balances(tenant_id=tenant_id, customer_id=customer_id):
         expiring = sum((row["balance"] for row in balance["grants"] if row["expiry_date"] and row["expiry_date"] <= soon), Decimal(0))
         unit = balance["id"]
-        its: Any = {"tenant_id": tenant_id, "customer_id": customer_id, "unit": unit}
+        of_customer: Any = {"tenant_id": tenant_id, "customer_id": customer_id, "unit": unit}
         found.append(
             {
                 "unit": unit,
                 "available": money(balance["available"], unit),
-                "balance": link(figure_url("credits.grant", "usable", **its), money(balance["balance"], unit)),
-                "held": link(figure_url("credits.hold", "held", **its), money(balance["held"], unit)),
-                "expiring": link(figure_url("credits.grant", "usable_expiring", **its), money(expiring, unit)),
+                "balance": link(figure_url("credits.grant", "usable", **of_customer), money(balance["balance"], unit)),
+                "held": link(figure_url("credits.hold", "held", **of_customer), money(balance["held"], unit)),
+                "expiring": link(figure_url("credits.grant", "usable_expiring", **of_customer), money(expiring, unit)),
             }
         )
     return found

@@ -98,8 +98,8 @@ def get_hold_after(*, tenant_id: UUID, hold_id: UUID, kind: str, reference_id: s
 @prepared
 def _releases(*, tenant_id: Any, hold_id: Any) -> Rows:
     # The rest that a final capture releases has no digest of its own.
-    its: dict[str, Any] = {"kind": HoldEntryKind.RELEASED, "facts_digest__isnull": False}
-    return WalletHoldEntry.objects.filter(tenant_id=tenant_id, hold_id=hold_id, **its).order_by().values(*ENTRY_FIELDS)
+    condition: dict[str, Any] = {"kind": HoldEntryKind.RELEASED, "facts_digest__isnull": False}
+    return WalletHoldEntry.objects.filter(tenant_id=tenant_id, hold_id=hold_id, **condition).order_by().values(*ENTRY_FIELDS)
 
 
 @prepared

@@ -225,13 +225,13 @@ class CreditHoldAdmin(HoldAdmin):
     release = setting_action(ReleaseForm, name="release")
 
     def panels(self, request: HttpRequest, row: Hold) -> list[Panel]:
-        its: dict[str, Any] = {"tenant_id": row.tenant_id, "hold_id": row.id}
+        of_hold: dict[str, Any] = {"tenant_id": row.tenant_id, "hold_id": row.id}
         unit = self.currency_of(row)
         parts = [
             (row_link(line.grant), money(line.amount, unit), money(line.remaining, unit))
-            for line in HoldLine.objects.filter(**its).select_related("grant").order_by("created_at", "id")[:NEWEST]
+            for line in HoldLine.objects.filter(**of_hold).select_related("grant").order_by("created_at", "id")[:NEWEST]
         ]
-        calls = list(HoldCall.objects.filter(**its).order_by("-created_at", "-id")[:NEWEST])
+        calls = list(HoldCall.objects.filter(**of_hold).order_by("-created_at", "-id")[:NEWEST])
         names = actor_names(call.actor for call in calls)
         changes = [
             (

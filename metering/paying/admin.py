@@ -92,20 +92,20 @@ def money_row(leg: PaymentLeg) -> Html:
 
 def timeline(payment: Payment) -> Panel:
     """What happened to a payment, in all three ledgers, the oldest first: a fixed number of queries."""
-    its = {"tenant_id": payment.tenant_id, "payment_id": payment.pk}
+    of_payment = {"tenant_id": payment.tenant_id, "payment_id": payment.pk}
     costs = Cost.objects.filter(tenant_id=payment.tenant_id, transaction_id=payment.transaction_id, fiat_asset_symbol=payment.currency)
     steps: list[tuple[datetime | None, str, str, Decimal | None, str]] = [
         (leg.created_at, leg.get_kind_display(), "Held" if leg.hold_id else "Debited beyond what was held", leg.amount or leg.captured, "")
-        for leg in PaymentLeg.objects.filter(**its)[:MAX_ROWS]
+        for leg in PaymentLeg.objects.filter(**of_payment)[:MAX_ROWS]
     ]
-    for call in PaymentCall.objects.filter(**its)[:MAX_ROWS]:
+    for call in PaymentCall.objects.filter(**of_payment)[:MAX_ROWS]:
         until = f" until {local_time(call.expires_at)}" if call.kind == CallKind.EXTENDED else ""
         amount = call.amount if call.kind == CallKind.CAPTURED else None
         steps.append((call.created_at, "Payment", f"{call.get_kind_display()}{until}", amount, call.actor))
-    for token in PaymentToken.objects.filter(**its):
+    for token in PaymentToken.objects.filter(**of_payment):
         steps.append((token.presented_at, "Payment", f"Presented to {token.pay_to}", None, ""))
         steps.append((token.settled_at, "Payment", f"Collected by {token.pay_to}", token.settled_amount, ""))
-    for due in Collection.objects.filter(**its):
+    for due in Collection.objects.filter(**of_payment):
         steps.append((due.posted_at, "Billing", f"Posted to the wallet of {due.pay_to}", due.amount, ""))
     for cost in costs.order_by("created_at", "id")[:MAX_ROWS]:
         steps.append((cost.created_at, "Metering", "Estimated cost" if cost.is_estimate else "Cost", cost.fiat_amount, cost.actor))

@@ -81,9 +81,9 @@ def _entries_moved(requests: Sequence[CorrectionRequest], unit: str, *, side: st
     sides = _larger_sides(requests)
     condition = Q(pk__in=[])
     for correction in requests:
-        its = sides.get((correction.pk, unit))
-        if its and side in {"", its}:
-            larger = Q(effect__gte=0) if its == ADDED else Q(effect__lt=0)
+        larger_side = sides.get((correction.pk, unit))
+        if larger_side and side in {"", larger_side}:
+            larger = Q(effect__gte=0) if larger_side == ADDED else Q(effect__lt=0)
             condition |= Q(request_id=correction.pk, version=shown_version(correction), unit=unit) & larger
     return condition
 

@@ -194,7 +194,7 @@ def _page(
     refusal: LedgerError | None = None,
 ) -> HttpResponse:
     kind, count = subject.kind, len(subject.ids)
-    its: dict[str, Any] = {"tenant_id": subject.tenant.id, "target_ids": subject.ids}
+    target: dict[str, Any] = {"tenant_id": subject.tenant.id, "target_ids": subject.ids}
     accounts = {entry.account_id for _, entry in preview.entries} if preview else set()
     rows = list(apps.get_model(kind.model_label)._base_manager.filter(pk__in=subject.ids[:MAX_LISTED]))
     context = {
@@ -208,8 +208,8 @@ def _page(
         "cards": fact_cards(rows) if count == 1 else [],
         "unlisted": max(count - MAX_LISTED, 0),
         "form": form,
-        "cautions": kind_cautions(kind.code, **its, facts=form.facts) if preview else [],
-        "related": related_panel(**its, account_ids=accounts),
+        "cautions": kind_cautions(kind.code, **target, facts=form.facts) if preview else [],
+        "related": related_panel(**target, account_ids=accounts),
         "values": form.described_values() if preview else [],
         "evidence": evidence,
         "preview": preview,

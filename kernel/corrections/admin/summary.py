@@ -123,8 +123,8 @@ def comparisons(request: HttpRequest, lines: Sequence[CorrectionLine], rows: Seq
 
 def day_panel(correction: CorrectionRequest, *, requested_by: Any) -> Panel:
     """What the requester posted, or asks for, within 24 hours, and its sum: many small corrections are one large one."""
-    its: dict[str, Any] = {"tenant_id": correction.tenant_id, "actor": correction.requested_by}
-    requests = list(list_requests_of_day(**its)[: MAX_OF_DAY + 1])
+    of_requester: dict[str, Any] = {"tenant_id": correction.tenant_id, "actor": correction.requested_by}
+    requests = list(list_requests_of_day(**of_requester)[: MAX_OF_DAY + 1])
     rows = [
         (
             row_link(each),
@@ -137,7 +137,7 @@ def day_panel(correction: CorrectionRequest, *, requested_by: Any) -> Panel:
         for each in requests[:MAX_OF_DAY]
     ]
     # Each sum has a comma of its own.
-    sums = format_html_join("; ", "{} {}", sums_of_day(requests[:MAX_OF_DAY], **its))
+    sums = format_html_join("; ", "{} {}", sums_of_day(requests[:MAX_OF_DAY], **of_requester))
     more = f" Only the newest {MAX_OF_DAY} are counted and listed." if len(requests) > MAX_OF_DAY else ""
     note = format_html("{}{}", sums or "Nothing that moves money.", more)
     title = format_html("{} within 24 hours", requested_by)

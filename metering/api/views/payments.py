@@ -28,9 +28,9 @@ class PaymentViewSet(MeteringViewSet):
         A final capture happens once, and repeating it changes nothing. One that isn't final needs an Idempotency-Key. The payment of a 402
         is collected by whom it pays, once."""
         body, key = self.read(CaptureRequest), self.idempotency_key()
-        its: dict[str, Any] = {"transaction_id": transaction_id, "payment_id": payment_id}
-        posted = services.capture_payment(**self.audit_context(), **its, idempotency_key=key, **body)
-        return self._after(its, CallKind.CAPTURED, key, replayed=posted.replayed)
+        payment_ids: dict[str, Any] = {"transaction_id": transaction_id, "payment_id": payment_id}
+        posted = services.capture_payment(**self.audit_context(), **payment_ids, idempotency_key=key, **body)
+        return self._after(payment_ids, CallKind.CAPTURED, key, replayed=posted.replayed)
 
     @operation(
         summary="Extend a payment",
@@ -44,9 +44,9 @@ class PaymentViewSet(MeteringViewSet):
         """Gives the payment a later `holdExpiresAt`, within the tenant's longest time for a hold. Needs an Idempotency-Key. Of the payment
         of a 402 it says until when it can be collected."""
         body, key = self.read(ExtensionRequest), self.idempotency_key()
-        its: dict[str, Any] = {"transaction_id": transaction_id, "payment_id": payment_id}
-        posted = services.extend_payment(**self.audit_context(), **its, idempotency_key=key, **body)
-        return self._after(its, CallKind.EXTENDED, key, replayed=posted.replayed)
+        payment_ids: dict[str, Any] = {"transaction_id": transaction_id, "payment_id": payment_id}
+        posted = services.extend_payment(**self.audit_context(), **payment_ids, idempotency_key=key, **body)
+        return self._after(payment_ids, CallKind.EXTENDED, key, replayed=posted.replayed)
 
     @operation(
         summary="Release a payment", body=ReleaseRequest, reply=PaymentReply, refuses=("payment_closed", "payment_presented"), replays=True
@@ -54,13 +54,13 @@ class PaymentViewSet(MeteringViewSet):
     def release(self, request: HttpRequest, transaction_id: UUID, payment_id: UUID) -> HttpResponse:
         """Releases what the payment still holds. Repeating the call changes nothing. What its transaction costs in the end is debited when
         it is completed. A payment of a 402 that the resource has seen can't be taken back."""
-        its: dict[str, Any] = {"transaction_id": transaction_id, "payment_id": payment_id}
+        payment_ids: dict[str, Any] = {"transaction_id": transaction_id, "payment_id": payment_id}
         reason = self.read(ReleaseRequest)["reason"] or ""
-        selectors.get_payment(tenant_id=self.caller.tenant_id, **its)
+        selectors.get_payment(tenant_id=self.caller.tenant_id, **payment_ids)
         posted = services.release_payment(**self.audit_context(), payment_id=payment_id, reason=reason)
-        return self._after(its, CallKind.RELEASED, None, replayed=posted.replayed)
+        return self._after(payment_ids, CallKind.RELEASED, None, replayed=posted.replayed)
 
-    def _after(self, its: dict[str, Any], kind: str, key: str | None, *, replayed: bool) -> HttpResponse:
+    def _after(self, payment_ids: dict[str, Any], kind: str, key: str | None, *, replayed: bool) -> HttpResponse:
         """A repeated call gets the first reply, whatever became of the payment since."""
-        payment = selectors.get_payment(tenant_id=self.caller.tenant_id, **its)
+        payment = selectors.get_payment(tenant_id=self.caller.tenant_id, **payment_ids)
         return self.reply(PaymentReply, selectors.payment_after_call(payment, kind=kind, idempotency_key=key), replayed=replayed)
