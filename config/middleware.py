@@ -23,7 +23,9 @@ OFFICE = "/admin/"
 # Requested by machines every few seconds, or many at once for one page: logged at debug level unless they fail.
 QUIET = ("/livez", "/readyz", "/static/")
 # What X-Request-ID may hold: enough for UUIDs, ULIDs and trace ids, nothing that could forge a log line or a header.
-REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}\Z")
+# Rows of a backfill, of its undo and of a correction have ids that begin with these words: by them an undo finds what it reverses. So no
+# caller may choose one.
+REQUEST_ID = re.compile(r"(?!(?:run|undo|correction):)[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}\Z")
 STRICT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

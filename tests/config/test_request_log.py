@@ -122,6 +122,15 @@ def test_an_unsafe_request_id_is_replaced_by_a_new_one(rf, offered):
     assert request.request_id == response["X-Request-ID"] == request.META["HTTP_X_REQUEST_ID"]
 
 
+@pytest.mark.parametrize("word", ["run", "undo", "correction"])
+def test_a_caller_cannot_have_its_rows_taken_for_those_of_a_backfill_or_a_correction(rf, word):
+    """An undo finds what it reverses by such an id."""
+    request = rf.get("/", META={})
+    request.META["HTTP_X_REQUEST_ID"] = f"{word}:0198c0de-0000-7000-8000-000000000001"
+    middleware.RequestLogMiddleware(views.livez)(request)
+    assert UUID(request.request_id)
+
+
 def test_a_request_leaves_nothing_in_the_log_context_of_the_next(client):
     client.get("/livez", headers={"X-Request-ID": "trace-79"})
     assert structlog.contextvars.get_contextvars() == {}
