@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("metering", version=1, digest="aa26f1f22f9b5415"),
+        InstallFunctions("metering", version=1, digest="8d48716b59ef4165"),
         TenantKey("Policy"),
         TenantKey("Service"),
         TenantKey("Agent"),

@@ -17,7 +17,7 @@ BEGIN
             -- The values in the order of `numbers`.
             ARRAY[one.service, one.action, one.resource, one.model, one.agent::text, one.customer] || ARRAY(
                 SELECT one.keys ->> number::text FROM unnest(numbers[7:]) WITH ORDINALITY key (number, ordinal) ORDER BY ordinal
-            ) AS vals,
+            ) AS dimension_values,
             -- What was counted before a key was declared isn't in the key's sums.
             ARRAY(SELECT number FROM unnest(numbers[7:]) number WHERE one.keys ? number::text) AS keys,
             sum(side.sign * one.transactions) AS transactions, sum(side.sign * one.repeated) AS repeated,
@@ -41,8 +41,9 @@ BEGIN
             ARRAY(SELECT number FROM unnest(ARRAY[a.number, b.number]) number WHERE number >= 7) AS keys
         FROM dimension a JOIN dimension b ON b.number = 0 OR (a.number > 0 AND a.number < b.number)
     ), grouped AS (
-        SELECT pair.a, pair.b, change.clock, change.starts_at, change.vals[pair.first_ordinal] AS first,
-            change.vals[pair.second_ordinal] AS second, change.currency, change.outcome, sum(change.transactions) AS transactions,
+        SELECT pair.a, pair.b, change.clock, change.starts_at, change.dimension_values[pair.first_ordinal] AS first,
+            change.dimension_values[pair.second_ordinal] AS second, change.currency, change.outcome,
+            sum(change.transactions) AS transactions,
             sum(change.repeated) AS repeated, sum(change.amount) AS amount, sum(change.estimated) AS estimated,
             sum(change.input_tokens) AS input_tokens, sum(change.output_tokens) AS output_tokens,
             sum(change.cache_read_tokens) AS cache_read_tokens, sum(change.cache_write_tokens) AS cache_write_tokens,

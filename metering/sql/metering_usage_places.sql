@@ -2,13 +2,16 @@
 -- and the hour.
 -- Takes: the numbers of the dimensions in ascending order, the usage's values by number, when it occurred and when it was recorded.
 -- Returns: one row for each sum. Locks nothing. metering_add_usage adds to the same sums, for many transactions at once.
-CREATE OR REPLACE FUNCTION metering_usage_places(numbers smallint[], vals jsonb, occurred_at timestamptz, recorded_at timestamptz)
+CREATE OR REPLACE FUNCTION metering_usage_places(
+    numbers smallint[], dimension_values jsonb, occurred_at timestamptz, recorded_at timestamptz
+)
 RETURNS TABLE (
     first_dimension smallint, second_dimension smallint, grain text, clock text, starts_at timestamptz, first text, second text
 )
 LANGUAGE sql STABLE
 AS $$
-    SELECT pair.a, pair.b, step.name, moment.clock, date_trunc(step.name, moment.at, 'UTC'), vals ->> pair.a::text, vals ->> pair.b::text
+    SELECT pair.a, pair.b, step.name, moment.clock, date_trunc(step.name, moment.at, 'UTC'), dimension_values ->> pair.a::text,
+        dimension_values ->> pair.b::text
     FROM (
         SELECT 0::smallint AS a, 0::smallint AS b
         UNION ALL SELECT one, 0::smallint FROM unnest(numbers) one

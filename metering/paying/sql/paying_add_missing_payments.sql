@@ -6,7 +6,7 @@
 -- Locks: the transaction, which is locked.
 -- Never: moves money; the caller collects what is due.
 CREATE OR REPLACE FUNCTION paying_add_missing_payments(
-    tenant uuid, owner metering_transaction, has_failed boolean, moment timestamptz, who text, request text
+    tenant uuid, owner metering_transaction, has_failed boolean, moment timestamptz, for_actor text, request text
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -16,7 +16,7 @@ BEGIN
         id, tenant_id, occurred_at, created_at, actor, request_id, transaction_id, round, kind, status, customer_id, currency, amount,
         captured, unpaid, hold_expires_at, reason, updated_at
     )
-    SELECT ledger_new_id(), tenant, moment, moment, who, request, owner.id, owner.round, 'prepaid', 'authorized',
+    SELECT ledger_new_id(), tenant, moment, moment, for_actor, request, owner.id, owner.round, 'prepaid', 'authorized',
         paying_find_payer(tenant, owner.customer_id, (
             SELECT agent.customer_id FROM metering_agent agent WHERE agent.tenant_id = tenant AND agent.id = owner.agent_id
         )), known.fiat_asset_symbol, 0, 0, 0, moment, '', moment

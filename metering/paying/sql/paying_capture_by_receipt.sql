@@ -8,7 +8,7 @@
 -- Locks: as paying_end_payment; the caller has locked the payment.
 -- Never: captures more than is held.
 CREATE OR REPLACE FUNCTION paying_capture_by_receipt(
-    tenant uuid, owner metering_transaction, payment paying_payment, facts text, has_failed boolean, moment timestamptz, who text,
+    tenant uuid, owner metering_transaction, payment paying_payment, facts text, has_failed boolean, moment timestamptz, for_actor text,
     request text
 )
 RETURNS metering_delta[]
@@ -34,12 +34,12 @@ BEGIN
     is_confirmed := is_confirmed AND coalesce(stated <= payment.amount, true);
     UPDATE paying_payment stored SET is_unconfirmed = NOT is_confirmed WHERE stored.tenant_id = tenant AND stored.id = payment.id;
     ended := paying_end_payment(
-        tenant, payment, least(coalesce(stated, payment.amount), payment.amount), 'released', moment, who, request
+        tenant, payment, least(coalesce(stated, payment.amount), payment.amount), 'released', moment, for_actor, request
     );
     UPDATE paying_paymenttoken stored
     SET settlement_id = ledger_new_id(), settled_amount = ended.captured, settled_at = moment,
         receipt = CASE WHEN is_confirmed THEN left(coalesce(said ->> 'transaction', ''), 255) ELSE '' END
     WHERE stored.tenant_id = tenant AND stored.id = token.id;
-    RETURN metering_write_payment_cost(tenant, owner, payment.id, who, request, moment);
+    RETURN metering_write_payment_cost(tenant, owner, payment.id, for_actor, request, moment);
 END
 $$;

@@ -6,7 +6,7 @@
 -- Locks: the costs, whose transaction is locked.
 -- Never: touches another actual cost.
 CREATE OR REPLACE FUNCTION paying_write_cost(
-    tenant uuid, owner metering_transaction, payment paying_payment, who text, request text, moment timestamptz
+    tenant uuid, owner metering_transaction, payment paying_payment, for_actor text, request text, moment timestamptz
 )
 RETURNS metering_delta[]
 LANGUAGE plpgsql
@@ -15,14 +15,14 @@ DECLARE
     item metering_amendment;
 BEGIN
     IF payment.kind = 'x402' THEN
-        RETURN metering_write_payment_cost(tenant, owner, payment.id, who, request, moment);
+        RETURN metering_write_payment_cost(tenant, owner, payment.id, for_actor, request, moment);
     END IF;
     IF NOT EXISTS (
         SELECT FROM paying_paymentcall call WHERE call.tenant_id = tenant AND call.payment_id = payment.id AND call.kind = 'captured'
     ) THEN
         RETURN '{}';
     END IF;
-    item.actor := who;
+    item.actor := for_actor;
     item.request_id := request;
     -- No caller stated this cost, so its digest covers no facts.
     item.facts_digest := metering_no_facts_digest();

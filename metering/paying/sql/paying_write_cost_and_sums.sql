@@ -4,7 +4,7 @@
 -- Returns: nothing. Locks: as metering_finish_changes; the caller has locked the transaction, and called paying_lock_counters_and_money.
 -- Never: lowers an actual cost.
 CREATE OR REPLACE FUNCTION paying_write_cost_and_sums(
-    tenant uuid, payment paying_payment, who text, request text, moment timestamptz
+    tenant uuid, payment paying_payment, for_actor text, request text, moment timestamptz
 )
 RETURNS void
 LANGUAGE plpgsql
@@ -16,7 +16,7 @@ BEGIN
     PERFORM metering_finish_changes(
         tenant, EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.has_rules), ARRAY[owner.id],
         ARRAY[(owner.id, moment, NULL, false)::metering_change],
-        paying_write_cost(tenant, owner, payment, who, request, moment), request
+        paying_write_cost(tenant, owner, payment, for_actor, request, moment), request
     );
 END
 $$;
