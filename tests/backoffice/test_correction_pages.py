@@ -84,7 +84,7 @@ def test_the_list_of_entries_adds_up_previews_and_posted_ones_apart(clerk, log_i
     approved, _ = ask(clerk, rows[1]), ask(clerk, rows[2])
     log_in("anna", "approver").post(f"{INBOX}{approved.id}/decide/", {"decision": "approve", "version": "1"})
     foot = page(clerk.get("/admin/corrections/correctionentry/")).split('class="ch-foot"')[1].split("</div>")[0]
-    assert re.findall(r">([\d.]+) <span>USD</span></span> (.*?)(?=<|$)", foot) == [("40.00", "in previews"), ("30.50", "posted")]
+    assert re.findall(r">([\d.]+) <span>USD</span></span> (.*?) *(?=<|$)", foot) == [("40.00", "in previews"), ("30.50", "posted")]
 
 
 def test_the_preview_says_in_numbers_what_would_be_posted_and_posts_nothing(clerk, rows):

@@ -70,8 +70,8 @@ def test_usages_of_any_names_cost_the_same(monkeypatch):
     def quantity() -> Any:
         return choose.choice(QUANTITIES) if choose.random() < 0.05 else choose.randrange(2_000)
 
-    followed, calculate = [], costs_of_facts.calculate_plainly
-    monkeypatch.setattr(costs_of_facts, "calculate_plainly", lambda usage, shape: followed.append(shape) or calculate(usage, shape))
+    followed, calculate = [], costs_of_facts.plain_usage_cost
+    monkeypatch.setattr(costs_of_facts, "plain_usage_cost", lambda usage, shape: followed.append(shape) or calculate(usage, shape))
     for _ in range(250):
         service, model = choose.choice(MODELS)
         names = choose.choice([*[NAMES[:3]] * 3, [*NAMES[:3], NAMES[8]], [*NAMES[3:5], NAMES[2]], [*NAMES[:3], *NAMES[8:10]], NAMES])
