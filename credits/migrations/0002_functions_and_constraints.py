@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("credits", version=1, digest="69fa5d35106bbfc7"),
+        InstallFunctions("credits", version=1, digest="ffd339601e405785"),
         TenantKey("RecurringGrant"),
         TenantKey("Grant"),
         TenantKey("Consumption"),

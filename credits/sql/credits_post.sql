@@ -6,7 +6,7 @@
 -- decided for itself: one that is refused leaves nothing behind and doesn't touch the others.
 -- Steps; what stands further in is called by what stands above it:
 --   1. credits_lock_posting_grants  locks the grants of all postings; not for one posting that can't roll over: it locks its own grant.
---   2. credits_post_plain_array     posts more than six at once: decides all of them, then credits_write_entries writes them with two
+--   2. credits_post_array_if_plain  posts more than six at once: decides all of them, then credits_write_entries writes them with two
 --                                   statements. Where one of them can't be posted so, it writes nothing.
 --   3. credits_post_single          posts one; for each posting that step 2 hasn't posted. Locks the grant,
 --        credits_release_overdue      ends its overdue hold lines,
@@ -60,7 +60,7 @@ BEGIN
         PERFORM credits_lock_posting_grants(tenant, items);
     END IF;
     IF cardinality(items) > ARRAY_FORM_ABOVE THEN
-        RETURN QUERY SELECT * FROM credits_post_plain_array(tenant, items);
+        RETURN QUERY SELECT * FROM credits_post_array_if_plain(tenant, items);
         is_posted := FOUND;
     END IF;
     IF NOT is_posted THEN

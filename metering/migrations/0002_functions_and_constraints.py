@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("metering", version=1, digest="8d48716b59ef4165"),
+        InstallFunctions("metering", version=1, digest="05ec698ba0994afd"),
         TenantKey("Policy"),
         TenantKey("Service"),
         TenantKey("Agent"),

@@ -13,7 +13,7 @@
 -- another call takes a key or a trace's external id between our look and our insert, the unique constraint ends the call with nothing
 -- written, and the caller repeats it.
 -- Never: writes a part of a posting, changes a row that exists other than the sums.
--- A single posting that names only what exists, as nearly all do, takes metering_post_single, which is faster than an array
+-- A single posting that names only what exists, as nearly all do, takes metering_post_single_if_plain, which is faster than an array
 -- of one (docs/performance.md). Everything else takes metering_post_array. Both call the same decision functions, and
 -- tests/metering/test_single_and_array_forms.py compares them.
 CREATE OR REPLACE FUNCTION metering_post(tenant uuid, postings jsonb)
@@ -39,7 +39,7 @@ BEGIN
     END IF;
     -- The single form writes the trace after the transaction that refers to it, in one statement. Citus makes two statements of it.
     IF sent = 1 AND current_setting('citus.version', true) IS NULL THEN
-        single := metering_post_single(tenant, jsonb_populate_record(NULL::metering_posting, postings -> 0), false);
+        single := metering_post_single_if_plain(tenant, jsonb_populate_record(NULL::metering_posting, postings -> 0), false);
         IF single.outcome IS NOT NULL THEN
             RETURN NEXT single;
             RETURN;

@@ -50,7 +50,7 @@ BEGIN
     FOR ordinal IN 1 .. cardinality(items) LOOP
         posted := NULL;
         IF resolved[ordinal].posting_outcome = 'posted' THEN
-            posted := metering_post_single(tenant, items[ordinal], true);
+            posted := metering_post_single_if_plain(tenant, items[ordinal], true);
         END IF;
         IF posted.outcome IS NULL THEN
             posted := metering_refused_outcome(tenant, items[ordinal], resolved[ordinal]);

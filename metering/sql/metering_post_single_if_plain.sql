@@ -7,7 +7,7 @@
 -- The caller then takes metering_post_array.
 -- Locks: as metering_post says; for a tenant with rules their counters (rules_decide_new) before anything is written.
 -- Never: decides anything that metering_post_array doesn't decide by the same functions, but for what the tenant's rules decide.
-CREATE OR REPLACE FUNCTION metering_post_single(tenant uuid, item metering_posting, is_in_order boolean)
+CREATE OR REPLACE FUNCTION metering_post_single_if_plain(tenant uuid, item metering_posting, is_in_order boolean)
 RETURNS metering_outcome
 LANGUAGE plpgsql
 AS $$

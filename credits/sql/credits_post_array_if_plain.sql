@@ -1,10 +1,11 @@
--- The fast form of credits_post_single for an array: one statement for its transactions and one for its grants. It gives up, with no row
--- returned and nothing written, if any posting in it needs credits_post_single: one that would be refused, a credit that cites an invoice,
--- a reversal, a closing, a posting on a grant that isn't open, a credit to a grant past its last day, or a key that was used before.
+-- Called by credits_post: posts an array with one statement for its transactions and one for its grants, if all of it is plain. It gives
+-- up, with no row returned and nothing written, if any posting in it needs credits_post_single: one that would be refused, a credit that
+-- cites an invoice, a reversal, a closing, a posting on a grant that isn't open, a credit to a grant past its last day, or a key that was
+-- used before.
 -- Takes: a tenant, postings. Returns: their outcomes in order, all posted; or no row.
 -- Locks: nothing; the caller has locked the grants. Never: decides differently from credits_post_single, because both ask
 -- credits_posting_refusal.
-CREATE OR REPLACE FUNCTION credits_post_plain_array(tenant uuid, items credits_posting[]) RETURNS SETOF credits_outcome LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION credits_post_array_if_plain(tenant uuid, items credits_posting[]) RETURNS SETOF credits_outcome LANGUAGE plpgsql
 AS $$
 DECLARE
     moment CONSTANT timestamptz := ledger_now();
