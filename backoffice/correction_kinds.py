@@ -55,7 +55,7 @@ def grant(correction: CorrectionInput) -> list[PostedEntry]:
         idempotency_key=correction.key,
     )
     name = f"New grant of {customer.customer_id}"
-    return [opened_entry(correction, opened, what=f"Opens {opened.name}", label="backoffice.customer", name=name)]
+    return [opened_entry(correction, opened.row, what=f"Opens {opened.row.name}", label="backoffice.customer", name=name)]
 
 
 def cautions(tenant_id: UUID, target_ids: Sequence[UUID], facts: Mapping[str, str]) -> list[str]:

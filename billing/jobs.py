@@ -7,7 +7,6 @@ from procrastinate.contrib.django import app
 
 from billing import services
 from kernel.ledger.job_retries import RETRY
-from kernel.ledger.outcomes import EXISTS, POSTED
 
 EXPIRE_HOLDS = "billing.expire_holds"
 
@@ -16,5 +15,5 @@ EXPIRE_HOLDS = "billing.expire_holds"
 @app.task(name=EXPIRE_HOLDS, queueing_lock=EXPIRE_HOLDS, retry=RETRY)
 def expire_holds(timestamp: int) -> int:
     """Every ten minutes: end overdue holds. Returns how many have ended: the first of a wallet ends with all others of it."""
-    outcomes = services.expire_holds(actor=f"job:{EXPIRE_HOLDS}", request_id=f"{EXPIRE_HOLDS}:{timestamp}")
-    return sum(outcome.outcome in (POSTED, EXISTS) for outcome in outcomes)
+    holds = services.expire_holds(actor=f"job:{EXPIRE_HOLDS}", request_id=f"{EXPIRE_HOLDS}:{timestamp}")
+    return sum(not hold.nothing_to_do for hold in holds)

@@ -12,10 +12,10 @@ from credits import selectors, services
 from credits.choices import REVERSIBLE, GrantStatus, TransactionType, UnitType
 from credits.selectors.clock import TODAY
 from credits.selectors.grants import status_today
+from credits.services.posting_rows import GrantRow, TransactionRow
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.money import finer_than_currency, with_thousands
-from kernel.ledger.outcomes import POSTED
 
 CHANGE = FormField(
     "amount", "Change of the grant", type="amount", help="Signed, in the grant's own units: 12.5 adds to it, -12.5 takes from it."
@@ -55,13 +55,13 @@ ADJUSTED = r"^correction:[0-9a-f-]{36}:[0-9a-f-]{36}$"
 
 def reverse(correction: CorrectionInput) -> list[PostedEntry]:
     """Reverse a transaction."""
-    row = services.reverse_transaction(
+    posted = services.reverse_transaction(
         **correction.audit_context,
         transaction_id=correction.target_id,
         reason=correction.reason[:MAX_REASON],
         idempotency_key=correction.key,
     )
-    return [_posted(correction, row, "Reverses the entry")]
+    return [_posted(correction, posted.row, "Reverses the entry")]
 
 
 def move(correction: CorrectionInput) -> list[PostedEntry]:
@@ -82,7 +82,7 @@ def move(correction: CorrectionInput) -> list[PostedEntry]:
         reason=correction.reason[:MAX_REASON],
         idempotency_key=f"{correction.key}{MOVED}",
     )
-    return [_posted(correction, reversal, "Reverses the debit"), _posted(correction, debit, "Debits this grant instead")]
+    return [_posted(correction, reversal.row, "Reverses the debit"), _posted(correction, debit.row, "Debits this grant instead")]
 
 
 def move_cautions(tenant_id: UUID, target_ids: Sequence[UUID], facts: Mapping[str, str]) -> list[str]:
@@ -95,7 +95,7 @@ def move_cautions(tenant_id: UUID, target_ids: Sequence[UUID], facts: Mapping[st
 def adjust(correction: CorrectionInput) -> list[PostedEntry]:
     """Change a grant's balance by a new transaction."""
     amount = Decimal(correction.facts["amount"])
-    row = services.record_transaction(
+    posted = services.record_transaction(
         **correction.audit_context,
         grant_id=correction.target_id,
         type=TransactionType.CREDIT if amount > 0 else TransactionType.DEBIT,
@@ -103,13 +103,13 @@ def adjust(correction: CorrectionInput) -> list[PostedEntry]:
         reason=correction.reason[:MAX_REASON],
         idempotency_key=correction.key,
     )
-    return [_posted(correction, row, "Adjustment")]
+    return [_posted(correction, posted.row, "Adjustment")]
 
 
 def void(correction: CorrectionInput) -> list[PostedEntry]:
     """Close a grant for good and debit its remaining balance."""
-    row = services.void_grant(**correction.audit_context, grant_id=correction.target_id, reason=correction.reason[:MAX_REASON])
-    return [_posted(correction, row, "Voids the grant")] if row.outcome == POSTED else []
+    posted = services.void_grant(**correction.audit_context, grant_id=correction.target_id, reason=correction.reason[:MAX_REASON])
+    return [_posted(correction, posted.row, "Voids the grant")] if posted.is_new else []
 
 
 def extend(correction: CorrectionInput) -> list[PostedEntry]:
@@ -123,25 +123,25 @@ def extend(correction: CorrectionInput) -> list[PostedEntry]:
         raise InvalidValue(field="expiry_date", reason="not_later", value=expiry)
     reason = correction.reason[:MAX_REASON]
     voided = services.void_grant(**correction.audit_context, grant_id=correction.target_id, reason=reason)
-    if voided.outcome != POSTED or not voided.amount:
+    if not voided.is_new or not voided.row.amount:
         return []
     today = timezone.now().astimezone(UTC).date()
     opened = services.create_grant(
         **correction.audit_context,
         **{name: old[name] for name in ("customer_id", "name", "unit_type", "currency", "metric_id", "category", "priority")},
-        amount=voided.amount,
-        cost_of_credit=voided.cost_basis,
+        amount=voided.row.amount,
+        cost_of_credit=voided.row.cost_basis,
         effective_date=old["effective_date"] if old["effective_date"] > today else None,
         expiry_date=expiry,
         idempotency_key=f"{correction.key}{EXTENDED}",
     )
     name = f"{old['name']} of {old['customer_id']}, extended"
     until = f"up to {expiry}" if expiry else "without an end"
-    entry = opened_entry(correction, opened, what=f"Opens one {until}", label="credits.grant", name=name)
-    return [_posted(correction, voided, "Voids the grant"), entry]
+    entry = opened_entry(correction, opened.row, what=f"Opens one {until}", label="credits.grant", name=name)
+    return [_posted(correction, voided.row, "Voids the grant"), entry]
 
 
-def opened_entry(correction: CorrectionInput, grant: Any, *, what: str, label: str, name: str) -> PostedEntry:
+def opened_entry(correction: CorrectionInput, grant: GrantRow, *, what: str, label: str, name: str) -> PostedEntry:
     """The opening of a grant, under the row that is corrected: the new grant has another id in every preview."""
     opening = selectors.list_transactions(tenant_id=correction.tenant_id, grant_id=grant.id).get(entry_number=1)
     return PostedEntry(
@@ -159,7 +159,7 @@ def opened_entry(correction: CorrectionInput, grant: Any, *, what: str, label: s
     )
 
 
-def _posted(correction: CorrectionInput, row: Any, what: str) -> PostedEntry:
+def _posted(correction: CorrectionInput, row: TransactionRow, what: str) -> PostedEntry:
     grant = selectors.get_grant(tenant_id=correction.tenant_id, grant_id=row.grant_id, deleted=True)
     effect = row.amount if row.type == TransactionType.CREDIT else -row.amount
     is_stated_money = "amount" in correction.facts and grant["unit_type"] == UnitType.CURRENCY

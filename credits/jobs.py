@@ -8,7 +8,6 @@ from procrastinate.contrib.django import app
 
 from credits import services
 from kernel.ledger.job_retries import RETRY
-from kernel.ledger.outcomes import POSTED
 
 ANNOUNCE_EXPIRING = "credits.announce_expiring_credits"
 EXPIRE_CREDITS = "credits.expire_credits"
@@ -21,7 +20,7 @@ ISSUE_RECURRING_CREDITS = "credits.issue_recurring_credits"
 def expire_credits(timestamp: int) -> int:
     """Daily at 00:05 UTC: debit what is left of grants past their last day. Returns the number of grants debited."""
     batches = services.expire_grants(actor=f"job:{EXPIRE_CREDITS}", request_id=f"{EXPIRE_CREDITS}:{timestamp}")
-    return sum(row.outcome == POSTED for batch in batches for row in batch)
+    return sum(closing.is_new for batch in batches for closing in batch)
 
 
 @app.periodic(cron="1 * * * *")
@@ -36,8 +35,8 @@ def issue_recurring_credits(timestamp: int) -> int:
 @app.task(name=EXPIRE_HOLDS, queueing_lock=EXPIRE_HOLDS, retry=RETRY)
 def expire_holds(timestamp: int) -> int:
     """Every ten minutes: close overdue holds. Returns the number of holds closed."""
-    outcomes = services.expire_holds(actor=f"job:{EXPIRE_HOLDS}", request_id=f"{EXPIRE_HOLDS}:{timestamp}")
-    return sum(outcome.outcome == POSTED for outcome in outcomes)
+    ended = services.expire_holds(actor=f"job:{EXPIRE_HOLDS}", request_id=f"{EXPIRE_HOLDS}:{timestamp}")
+    return sum(hold.is_new for hold in ended)
 
 
 @app.periodic(cron="10 * * * *")

@@ -53,7 +53,7 @@ def _superseded(correction: CorrectionInput, *, amount: Decimal) -> list[PostedE
             balance_before=before,
             balance_after=before + effect,
             entry_label="metering.cost",
-            entry_id=recorded.row["id"],
+            entry_id=recorded.row["cost_id"],
         )
     ]
 

@@ -12,6 +12,7 @@ from billing.choices import Direction
 from billing.digests import CAPTURE_FACTS, HOLD_CALL_FACTS, HOLD_FACTS, capture_digest, facts_digest, hold_call_digest, hold_digest
 from billing.errors import HoldConflict, OutOfRange, UsageNotADebit
 from billing.models import Wallet
+from billing.services.posting_rows import EndedHoldRow, ExtendedHoldRow, PlacedHoldRow
 from billing.services.postings import RETRYABLE_CONSTRAINTS as RETRYABLE_POSTING_CONSTRAINTS
 from billing.services.postings import check_facts, insufficient
 from kernel.ledger import posting, queries
@@ -39,11 +40,11 @@ def place_hold(
     currency: str | None = None,
     reason: str | None = None,
     allow_overdraft: bool = False,
-) -> Posted:
+) -> Posted[PlacedHoldRow]:
     """Reserve an amount of the tenant's wallet of `currency` (default: the tenant's own) until `expires_at`, once for each reference_id.
 
-    A wallet without a floor counts as one with a floor of zero, unless `allow_overdraft`. Returns the row of billing_place_hold. Raises
-    InvalidValue, Insufficient (nothing is reserved), OutOfRange, HoldConflict.
+    A wallet without a floor counts as one with a floor of zero, unless `allow_overdraft`. Raises InvalidValue,
+     Insufficient (nothing is reserved), OutOfRange, HoldConflict.
     """
     facts = {"currency": currency, "amount": amount, "expires_at": expires_at, "reason": reason, "allow_overdraft": allow_overdraft}
     _check_amount_above_zero(amount)
@@ -75,11 +76,11 @@ def capture_hold(
     agent_id: str | None = None,
     description: str | None = None,
     metadata: str | None = None,
-) -> Posted:
+) -> Posted[EndedHoldRow]:
     """Debit what a hold reserves, or `amount` of it, as a transaction of the type usage. The rest is released, unless `final` is false.
 
-    `reference_id` is the key of this capture and of its debit: by default the hold's own, and required where `final` is false. Returns the
-    row of billing_capture_or_release_hold. Raises NotFound, HoldClosed, HoldExceeded, UsageNotADebit, OutOfRange, HoldConflict,
+    `reference_id` is the key of this capture and of its debit: by default the hold's own, and required where `final` is false. Raises
+    NotFound, HoldClosed, HoldExceeded, UsageNotADebit, OutOfRange, HoldConflict,
     InvalidValue, and Insufficient under a floor rule that doesn't allow every capture of a hold that it allowed (the shipped one does).
     """
     if amount is not None:
@@ -114,7 +115,7 @@ def _is_recorded(hold_id: UUID, amount: Decimal | None, row: Any, name: str) -> 
 
 
 @translate_db_errors
-def release_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: UUID, reason: str | None = None) -> Posted:
+def release_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: UUID, reason: str | None = None) -> Posted[EndedHoldRow]:
     """Release what a hold reserves. Repeating the call changes nothing. Raises NotFound, HoldClosed, HoldConflict, InvalidValue."""
     facts = {"hold": hold_id, "reason": reason}
     check_facts(facts)
@@ -123,8 +124,10 @@ def release_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: 
 
 
 @translate_db_errors
-def extend_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: UUID, expires_at: datetime, reference_id: str) -> Posted:
-    """Give a hold a later end, once for each `reference_id`. Returns the row of billing_extend_hold.
+def extend_hold(
+    *, tenant_id: UUID, actor: str, request_id: str = "", hold_id: UUID, expires_at: datetime, reference_id: str
+) -> Posted[ExtendedHoldRow]:
+    """Give a hold a later end, once for each `reference_id`.
 
     Raises NotFound, HoldClosed, HoldConflict, and InvalidValue where the moment isn't later, or later than the policy allows.
     """
@@ -154,14 +157,15 @@ def extend_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: U
 
 
 @translate_db_errors
-def expire_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: UUID) -> Any:
-    """End an overdue hold. Returns a row whose `outcome` is posted; not_due, exists or closed if nothing was changed."""
+def expire_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: UUID) -> Posted[EndedHoldRow]:
+    """End an overdue hold; nothing to do where it isn't overdue, or was ended otherwise. Raises NotFound."""
     end = {"hold_id": hold_id, "kind": str(HoldStatus.EXPIRED), "actor": actor, "request_id": request_id}
     [row] = posting.post("billing_capture_or_release_hold", [end], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    return row
+    errors: dict[str, Callable[[Any], LedgerError]] = {"not_found": lambda row: NotFound(kind="hold", id=hold_id)}
+    return or_raise(posted_or_error(row, facts_digest=None, names=(), errors=errors, nothing_to_do=("not_due", "closed")))
 
 
-def expire_holds(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[Any]:
+def expire_holds(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[Posted[EndedHoldRow]]:
     """End every overdue hold, each in a transaction of its own; yields their outcomes."""
     for hold in selectors.overdue_holds(tenant_id=tenant_id):
         yield expire_hold(tenant_id=hold["tenant_id"], actor=actor, request_id=request_id, hold_id=hold["id"])
@@ -192,7 +196,9 @@ def _placing_errors(*, amount: Decimal, expires_at: datetime) -> dict[str, Calla
     }
 
 
-def _end_hold(end: dict[str, Any], *, tenant_id: UUID, digest_of_facts: bytes, names: tuple[str, ...], is_recorded: Any = None) -> Posted:
+def _end_hold(
+    end: dict[str, Any], *, tenant_id: UUID, digest_of_facts: bytes, names: tuple[str, ...], is_recorded: Any = None
+) -> Posted[EndedHoldRow]:
     amount = end.get("amount")
     return _post(
         "billing_capture_or_release_hold",
@@ -226,7 +232,7 @@ def _post(
     names: Sequence[str],
     errors: Mapping[str, Callable[[Any], LedgerError]],
     is_recorded: Callable[[Any, str], bool] | None = None,
-) -> Posted:
+) -> Posted[Any]:
     """What a posting function of holds posted, or what an earlier call with the same key did. Raises the error that refused the call."""
     items = [{**item, "facts_digest": digest_of_facts.hex()}]
     [row] = posting.post(function, items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)

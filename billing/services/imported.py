@@ -10,6 +10,7 @@ import msgspec
 from billing.choices import SHIPPED_TYPES, ReversalReason
 from billing.digests import facts_digest
 from billing.models import Transaction
+from billing.services.posting_rows import TransactionRow
 from billing.services.postings import RETRYABLE_CONSTRAINTS, read_posting
 from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
@@ -59,16 +60,13 @@ def encode_import(facts: Mapping[str, Any], *, actor: str, request_id: str) -> b
 
 
 @translate_db_errors
-def record_imported_many(*, tenant_id: UUID, lines: Sequence[bytes]) -> list[Posted | LedgerError]:
-    """Post encoded lines of `encode_import`, in order; for each its row, or the LedgerError that refused it."""
+def record_imported_many(*, tenant_id: UUID, lines: Sequence[bytes]) -> list[Posted[TransactionRow] | LedgerError]:
+    """Post encoded lines of `encode_import`, in order. One outcome for each: Posted or its error."""
     encoded = [msgspec.Raw(line) for line in lines]
     rows = posting.post(
         "billing_post", encoded, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS, columns_if_refused=REFUSED
     )
-    return [
-        Posted(row, replayed=False) if row.outcome == POSTED else read_posting(row, _decode(line))
-        for row, line in zip(rows, lines, strict=True)
-    ]
+    return [Posted(row) if row.outcome == POSTED else read_posting(row, _decode(line)) for row, line in zip(rows, lines, strict=True)]
 
 
 @translate_db_errors

@@ -8,6 +8,7 @@ from typing import Any
 from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, SHIPPED_TYPES, TYPE_LENGTH
 from billing.digests import FACTS, facts_digest, recorded_facts
 from billing.errors import ExceedsOriginal, NotReversible, OutOfRange, UnknownType
+from billing.services.posting_rows import TransactionRow
 from kernel.ledger.errors import AlreadyReversed, Insufficient, InvalidValue, LedgerError, NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
@@ -84,7 +85,7 @@ def _check_text(name: str, text: str) -> None:
         raise InvalidValue(field=name, reason="too_long", value=text, max=LENGTHS[name])
 
 
-def read_posting(row: Any, posting: Mapping[str, Any]) -> Posted | LedgerError:
+def read_posting(row: Any, posting: Mapping[str, Any]) -> Posted[TransactionRow] | LedgerError:
     """The outcome row of a posting: what is in the ledger, or the error that refused it."""
     return posted_or_error(
         row,

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 from django.db import transaction
 
 from billing.choices import ReversalReason
+from billing.services.posting_rows import TransactionRow
 from billing.services.postings import RETRYABLE_CONSTRAINTS, make_posting, read_posting
 from kernel.ledger import posting
 from kernel.ledger.database_errors import translate_db_errors
@@ -16,45 +17,37 @@ from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.outcomes import Posted, or_raise
 
 
-@translate_db_errors
-def record_transaction(
-    *,
-    tenant_id: UUID,
-    actor: str,
-    request_id: str = "",
-    amount: Decimal,
-    type: str,
-    reference_id: str,
-    agent_id: str | None = None,
-    description: str | None = None,
-    currency: str | None = None,
-    occurred_at: datetime | None = None,
-    metadata: str | None = None,
-) -> Posted:
-    """Record one entry in the tenant's wallet of `currency` (default: the tenant's own), once for each (type, reference_id).
+class TransactionFacts(TypedDict, total=False):
+    """What a caller says of a transaction. A repeated call with the same `type` and `reference_id` is a replay, or a conflict."""
 
-    `amount` is a magnitude where the type's direction gives the sign, and signed otherwise. `metadata` is the text of a JSON object.
-    Returns the entry's row; `replayed` where an earlier call with the same facts recorded it. Raises InvalidValue, UnknownType,
-    IdempotencyConflict, Insufficient, OutOfRange.
+    # A magnitude where the type's direction gives the sign; signed otherwise.
+    amount: Required[Decimal]
+    type: Required[str]
+    reference_id: Required[str]
+    agent_id: str | None
+    description: str | None
+    # Default: the tenant's own.
+    currency: str | None
+    # Default: now.
+    occurred_at: datetime | None
+    # The text of a JSON object.
+    metadata: str | None
+
+
+@translate_db_errors
+def record_transaction(*, tenant_id: UUID, actor: str, request_id: str = "", **facts: Unpack[TransactionFacts]) -> Posted[TransactionRow]:
+    """Record one entry in the tenant's wallet of its currency.
+
+    Raises InvalidValue, UnknownType, IdempotencyConflict, Insufficient, OutOfRange.
     """
-    facts = {
-        "amount": amount,
-        "type": type,
-        "reference_id": reference_id,
-        "agent_id": agent_id,
-        "description": description,
-        "currency": currency,
-        "occurred_at": occurred_at,
-        "metadata": metadata,
-    }
     return _post_one(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
 
 
 @translate_db_errors
 def record_transactions(
-    *, tenant_id: UUID, actor: str, request_id: str = "", transactions: Sequence[Mapping[str, Any]], atomic: bool = False
-) -> list[Posted | LedgerError | None]:
-    """Record many entries in one call; each item has the arguments of `record_transaction`. One outcome for each: Posted or its error.
+    *, tenant_id: UUID, actor: str, request_id: str = "", transactions: Sequence[TransactionFacts], atomic: bool = False
+) -> list[Posted[TransactionRow] | LedgerError | None]:
+    """Record many entries in one call. One outcome for each, in order: Posted or its error.
 
     `atomic`: all or nothing. If one is refused nothing is recorded, and the outcome of each that would have been is None.
     """
@@ -83,11 +76,11 @@ def reverse_transaction(
     description: str | None = None,
     occurred_at: datetime | None = None,
     metadata: str | None = None,
-) -> Posted:
+) -> Posted[TransactionRow]:
     """Reverse a transaction, by an entry of the same type with the opposite effect.
 
     `amount` is the magnitude of the part to reverse. It requires a `reference_id`, which tells a repeated call from a second one. Without
-    an amount all that remains is reversed, which can happen once. Returns the reversal's row, as record_transaction. Raises NotFound,
+    an amount all that remains is reversed, which can happen once. Returns the reversal. Raises NotFound,
     AlreadyReversed, NotReversible, ExceedsOriginal, Insufficient, OutOfRange, IdempotencyConflict, InvalidValue.
     """
     if reason_code not in ReversalReason.values:
@@ -109,7 +102,7 @@ def reverse_transaction(
     return _post_one(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
 
 
-def _post_one(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_id: str) -> Posted:
+def _post_one(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_id: str) -> Posted[TransactionRow]:
     """Post one transaction. Raises the LedgerError that refused it."""
     item = make_posting(facts, actor=actor, request_id=request_id)
     wallet = ("billing", tenant_id, item["currency"])
@@ -117,7 +110,7 @@ def _post_one(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_
     return or_raise(_as_first_posted(read_posting(row, item)))
 
 
-def _as_first_posted(outcome: Posted | LedgerError) -> Posted | LedgerError:
+def _as_first_posted(outcome: Posted[TransactionRow] | LedgerError) -> Posted[TransactionRow] | LedgerError:
     """A replay without the reversals that came later: they alone change a row, and a repeated call gets the first reply."""
     if isinstance(outcome, Posted) and outcome.replayed:
         return Posted(outcome.row._replace(reversed_amount=Decimal(0), reversed_by_id=None), replayed=True)
@@ -131,13 +124,13 @@ def _posting_or_error(item: Mapping[str, Any], *, actor: str, request_id: str) -
         return error
 
 
-def _post(tenant_id: UUID, items: Sequence[Mapping[str, Any]]) -> list[Posted | LedgerError]:
+def _post(tenant_id: UUID, items: Sequence[Mapping[str, Any]]) -> list[Posted[TransactionRow] | LedgerError]:
     """For each posting its row, or the LedgerError that refused it."""
     rows = posting.post("billing_post", items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return [_as_first_posted(read_posting(row, item)) for row, item in zip(rows, items, strict=True)]
 
 
-def _post_atomically(tenant_id: UUID, items: Sequence[Mapping[str, Any]]) -> list[Posted | LedgerError | None]:
+def _post_atomically(tenant_id: UUID, items: Sequence[Mapping[str, Any]]) -> list[Posted[TransactionRow] | LedgerError | None]:
     with transaction.atomic():
         outcomes = _post(tenant_id, items)
         if not any(isinstance(outcome, LedgerError) for outcome in outcomes):
@@ -147,7 +140,7 @@ def _post_atomically(tenant_id: UUID, items: Sequence[Mapping[str, Any]]) -> lis
     return [_after_rollback(outcome, sent) for outcome in outcomes]
 
 
-def _after_rollback(outcome: Posted | LedgerError, sent: set[UUID]) -> Posted | LedgerError | None:
+def _after_rollback(outcome: Posted[TransactionRow] | LedgerError, sent: set[UUID]) -> Posted[TransactionRow] | LedgerError | None:
     """What stays true of an outcome when its call is rolled back: errors, and replays of entries that were there before the call."""
     if isinstance(outcome, LedgerError):
         return outcome

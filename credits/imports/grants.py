@@ -125,7 +125,7 @@ class GrantsAdapter(Adapter):
         return Outcome("not_found", f"there is no {name}: import the recurring grants first")
 
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
-        answers = services.create_imported_grants([posting.payload for posting in postings], tenant_id=tenant.id)
+        answers = services.create_imported_grants(tenant_id=tenant.id, lines=[posting.payload for posting in postings])
         return [to_outcome(answer) for answer in answers]
 
     def blockers(self, tenant: Tenant, run: BackfillRun, *, at_most: int) -> Iterable[Blocker]:

@@ -177,7 +177,7 @@ class TransactionsAdapter(Adapter):
     def post(self, tenant: Tenant, postings: Sequence[Posting], run: BackfillRun) -> Sequence[Outcome]:
         def post(fresh: list[Posting]) -> list[Any]:
             draws = [posting.body["draw"] for posting in fresh if "draw" in posting.body]
-            return services.record_imported_many([posting.payload for posting in fresh], draws, tenant_id=tenant.id)
+            return services.record_imported_many(tenant_id=tenant.id, lines=[posting.payload for posting in fresh], draws=draws)
 
         return post_new(self, tenant, postings, post)
 

@@ -1,5 +1,6 @@
 """Burn-down across a customer's grants, and reinstating what an invoice took."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,10 +13,11 @@ from credits.choices import TransactionKind, TransactionType
 from credits.digests import CONSUMPTION_FACTS
 from credits.errors import InsufficientCredit, NothingToReinstate
 from credits.services.draws import make_draw
+from credits.services.posting_rows import ReinstatementRow
 from credits.services.text_forms import digest_from_json
 from kernel.ledger import posting
 from kernel.ledger.database_errors import translate_db_errors
-from kernel.ledger.outcomes import REPLAYED, or_raise, posted_or_error
+from kernel.ledger.outcomes import Posted, or_raise, posted_or_error
 
 RETRYABLE_CONSTRAINTS = frozenset({"credits_consumption_idempotency"})
 
@@ -25,7 +27,6 @@ class Consumed:
     """One amount drawn: `transactions` in burn-down order; `missing` is the part that no grant could pay."""
 
     id: UUID
-    outcome: str
     amount: Decimal
     taken: Decimal
     created_at: datetime
@@ -38,10 +39,9 @@ class Consumed:
 
 @dataclass(frozen=True, slots=True)
 class Reinstated:
-    """The transactions that gave back what an invoice took: of this call (`posted`), or all earlier ones (`replayed`)."""
+    """The transactions that gave back what an invoice took: those of this call, or of all earlier ones."""
 
-    outcome: str
-    transactions: list[Any]
+    transactions: Sequence[ReinstatementRow]
 
     @property
     def amount(self) -> Decimal:
@@ -63,7 +63,7 @@ def consume(
     invoice_id: str | None = None,
     billing_run_id: str | None = None,
     idempotency_key: str | None = None,
-) -> Consumed:
+) -> Posted[Consumed]:
     """Draw an amount across the customer's grants in burn-down order, in one call of the database.
 
     `currency`, `metric_id`: the units; with both, one unit of the metric counts as one of the currency. `partial`: if the grants can't
@@ -85,7 +85,7 @@ def consume(
     return _consumed(rows, wanted)
 
 
-def _consumed(rows: list[Any], wanted: dict[str, Any]) -> Consumed:
+def _consumed(rows: list[Any], wanted: dict[str, Any]) -> Posted[Consumed]:
     first = rows[0]
     outcome = or_raise(
         posted_or_error(
@@ -95,14 +95,14 @@ def _consumed(rows: list[Any], wanted: dict[str, Any]) -> Consumed:
             errors={"insufficient": lambda row: insufficient_credit_error(row, wanted)},
         )
     )
-    return Consumed(
+    consumed = Consumed(
         id=first.consumption_id,
-        outcome=REPLAYED if outcome.replayed else first.outcome,
         amount=first.amount,
         taken=first.taken,
         created_at=first.booked_at,
         transactions=[_transaction(row, wanted) for row in rows if row.id is not None],
     )
+    return Posted(consumed, outcome.replayed)
 
 
 def insufficient_credit_error(row: Any, wanted: dict[str, Any]) -> InsufficientCredit:
@@ -123,7 +123,9 @@ def _transaction(row: Any, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 @translate_db_errors
-def reinstate(*, tenant_id: UUID, actor: str, request_id: str, customer_id: str, invoice_id: str, reason: str | None = None) -> Reinstated:
+def reinstate(
+    *, tenant_id: UUID, actor: str, request_id: str, customer_id: str, invoice_id: str, reason: str | None = None
+) -> Posted[Reinstated]:
     """Give back what an invoice took, to the grants it took it from. Repeating it changes nothing. Raises NothingToReinstate."""
     wanted = {
         "actor": actor,
@@ -133,6 +135,6 @@ def reinstate(*, tenant_id: UUID, actor: str, request_id: str, customer_id: str,
         "reason": reason or "",
     }
     rows = posting.post("credits_reinstate", [wanted], tenant_id=tenant_id)
-    if rows[0].outcome == "nothing":
-        raise NothingToReinstate(invoice_id=invoice_id, customer_id=customer_id)
-    return Reinstated(outcome=rows[0].outcome, transactions=rows)
+    errors = {"nothing": lambda _: NothingToReinstate(invoice_id=invoice_id, customer_id=customer_id)}
+    outcome = or_raise(posted_or_error(rows[0], facts_digest=None, names=(), errors=errors))
+    return Posted(Reinstated(rows), outcome.replayed)

@@ -8,15 +8,17 @@ from uuid import UUID
 
 from credits import selectors
 from credits.choices import TransactionKind
-from credits.services.grants import make_closing
+from credits.services.grants import closing_outcome, make_closing
+from credits.services.posting_rows import TransactionRow
 from kernel.ledger import posting
 from kernel.ledger.database_errors import translate_db_errors
+from kernel.ledger.outcomes import Posted, or_raise
 
 BATCH = 1000
 tenant_of = itemgetter("tenant_id")
 
 
-def expire_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[list[Any]]:
+def expire_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[list[Posted[TransactionRow]]]:
     """Expire every grant that is due, of all tenants unless one is named; yields the outcomes of each batch.
 
     Each tenant's part of a batch is a transaction of its own. A grant is expired once however often this runs, so an interrupted run can
@@ -29,10 +31,11 @@ def expire_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None)
 
 
 @translate_db_errors
-def _expire(due: list[dict[str, Any]], *, actor: str, request_id: str) -> list[Any]:
+def _expire(due: list[dict[str, Any]], *, actor: str, request_id: str) -> list[Posted[TransactionRow]]:
     audit = {"actor": actor, "request_id": request_id}
-    outcomes: list[Any] = []
+    outcomes: list[Posted[TransactionRow]] = []
     for tenant, grants in groupby(sorted(due, key=tenant_of), key=tenant_of):
         items = [make_closing(audit, grant_id=grant["id"], kind=TransactionKind.EXPIRY) for grant in grants]
-        outcomes += posting.post("credits_post", items, tenant_id=tenant)
+        rows = posting.post("credits_post", items, tenant_id=tenant)
+        outcomes += [or_raise(closing_outcome(row)) for row in rows]
     return outcomes

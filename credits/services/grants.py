@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from credits.choices import Category, TransactionKind, TransactionType, UnitType
 from credits.digests import GRANT_FACTS
-from credits.services.posting_errors import NOTHING_TO_DO, posting_errors, row_or_error
+from credits.services.posting_errors import NOTHING_TO_DO, posting_errors
+from credits.services.posting_rows import GrantRow, TransactionRow
 from credits.services.text_forms import digest_from_json, digest_to_json
 from kernel.ledger import posting
 from kernel.ledger.database_errors import translate_db_errors
@@ -19,7 +20,7 @@ from kernel.ledger.fact_digests import digest
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
 from kernel.ledger.money import is_currency
-from kernel.ledger.outcomes import or_raise, posted_or_error
+from kernel.ledger.outcomes import Posted, or_raise, posted_or_error
 
 RETRYABLE_CONSTRAINTS = frozenset({"credits_grant_idempotency", "credits_grant_pkey"})
 
@@ -43,8 +44,8 @@ def create_grant(
     priority: int = 50,
     idempotency_key: str | None = None,
     grant_id: UUID | None = None,
-) -> Any:
-    """Create a grant with its opening transaction; returns its row, whose `outcome` is posted or replayed.
+) -> Posted[GrantRow]:
+    """Create a grant with its opening transaction; returns it as it was then.
 
     `amount`: units of the grant, > 0. `cost_of_credit`: what the customer paid for the whole grant. Dates are days in UTC, both inclusive;
     `effective_date` defaults to today. Raises InvalidValue, IdempotencyConflict (also where `grant_id` is taken by another grant).
@@ -63,8 +64,8 @@ def create_grant(
         "priority": priority,
     }
     wanted = make_opening({"actor": actor, "request_id": request_id}, facts=facts, key=idempotency_key, grant_id=grant_id)
-    [row] = open_grants([wanted], tenant_id=tenant_id)
-    return row
+    [opened] = open_grants([wanted], tenant_id=tenant_id)
+    return opened
 
 
 def make_opening(
@@ -87,14 +88,14 @@ def make_opening(
     }
 
 
-def open_grants(openings: list[dict[str, Any]], *, tenant_id: UUID) -> list[Any]:
-    """Create grants; returns their rows as they were when they were created, by this call or an earlier one. Raises IdempotencyConflict."""
+def open_grants(openings: list[dict[str, Any]], *, tenant_id: UUID) -> list[Posted[GrantRow]]:
+    """Create grants; returns them as they were when they were created, by this call or an earlier one. Raises IdempotencyConflict."""
     rows = posting.post("credits_open_grants", openings, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return [or_raise(opening_outcome(row, wanted)) for row, wanted in zip(rows, openings, strict=True)]
 
 
-def opening_outcome(row: Any, wanted: Mapping[str, Any]) -> Any | LedgerError:
-    """The row of one grant, or the error that refuses it.
+def opening_outcome(row: Any, wanted: Mapping[str, Any]) -> Posted[GrantRow] | LedgerError:
+    """What became of one grant, by its row.
 
     Stating the default effective_date explicitly is not another request: it matches a first call that left it out.
     """
@@ -104,17 +105,17 @@ def opening_outcome(row: Any, wanted: Mapping[str, Any]) -> Any | LedgerError:
         return name == "effective_date" and str(first.effective_date) == str(meant)
 
     facts_digest = digest_from_json(wanted["facts_digest"])
-    return row_or_error(posted_or_error(row, facts_digest=facts_digest, names=GRANT_FACTS, errors={}, is_recorded=is_recorded))
+    return posted_or_error(row, facts_digest=facts_digest, names=GRANT_FACTS, errors={}, is_recorded=is_recorded)
 
 
 @translate_db_errors
-def delete_grant(*, tenant_id: UUID, actor: str, request_id: str, grant_id: UUID) -> Any:
+def delete_grant(*, tenant_id: UUID, actor: str, request_id: str, grant_id: UUID) -> Posted[TransactionRow]:
     """Delete a grant that no transaction or hold has used. Repeating it changes nothing. Raises NotFound, GrantDrawnOn."""
     return _close(tenant_id=tenant_id, actor=actor, request_id=request_id, grant_id=grant_id, kind=TransactionKind.DELETION, reason="")
 
 
 @translate_db_errors
-def void_grant(*, tenant_id: UUID, actor: str, request_id: str, grant_id: UUID, reason: str) -> Any:
+def void_grant(*, tenant_id: UUID, actor: str, request_id: str, grant_id: UUID, reason: str) -> Posted[TransactionRow]:
     """Close a grant permanently and debit what is left. Repeating it changes nothing. Raises NotFound, GrantHeld."""
     return _close(tenant_id=tenant_id, actor=actor, request_id=request_id, grant_id=grant_id, kind=TransactionKind.VOID, reason=reason)
 
@@ -132,10 +133,16 @@ def make_closing(audit: Mapping[str, Any], *, grant_id: UUID, kind: str, reason:
     }
 
 
-def _close(*, tenant_id: UUID, grant_id: UUID, kind: str, reason: str, **audit: Any) -> Any:
+def _close(*, tenant_id: UUID, grant_id: UUID, kind: str, reason: str, actor: str, request_id: str) -> Posted[TransactionRow]:
+    audit = {"actor": actor, "request_id": request_id}
     [row] = posting.post("credits_post", [make_closing(audit, grant_id=grant_id, kind=kind, reason=reason)], tenant_id=tenant_id)
-    errors = {**posting_errors(requested=None), "not_found": lambda row: NotFound(kind="grant", id=grant_id)}
-    return or_raise(row_or_error(posted_or_error(row, facts_digest=None, names=(), errors=errors, also_posted=NOTHING_TO_DO)))
+    return or_raise(closing_outcome(row))
+
+
+def closing_outcome(row: Any) -> Posted[TransactionRow] | LedgerError:
+    """What became of a closing, by its row."""
+    errors = {**posting_errors(requested=None), "not_found": lambda row: NotFound(kind="grant", id=row.grant_id)}
+    return posted_or_error(row, facts_digest=None, names=(), errors=errors, nothing_to_do=NOTHING_TO_DO)
 
 
 def _check(facts: Mapping[str, Any]) -> None:

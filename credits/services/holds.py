@@ -11,7 +11,7 @@ from credits import selectors
 from credits.digests import HOLD_CLOSE_FACTS, HOLD_EXTENSION_FACTS, HOLD_FACTS
 from credits.services.consumption import insufficient_credit_error
 from credits.services.draws import make_draw
-from credits.services.posting_errors import row_or_error
+from credits.services.posting_rows import EndedHoldRow, ExtendedHoldRow, PlacedHoldRow
 from credits.services.text_forms import digest_from_json, digest_to_json
 from kernel.ledger import posting
 from kernel.ledger.database_errors import translate_db_errors
@@ -19,7 +19,7 @@ from kernel.ledger.errors import InvalidValue, LedgerError, NotFound
 from kernel.ledger.fact_digests import digest
 from kernel.ledger.holds import HoldClosed, HoldExceeded, HoldStatus
 from kernel.ledger.moments import check_moment
-from kernel.ledger.outcomes import or_raise, posted_or_error
+from kernel.ledger.outcomes import Posted, or_raise, posted_or_error
 
 RETRYABLE_CONSTRAINTS = frozenset({"credits_hold_idempotency", "credits_holdcall_idempotency"})
 
@@ -37,8 +37,8 @@ def place_hold(
     metric_id: str | None = None,
     reason: str | None = None,
     idempotency_key: str | None = None,
-) -> Any:
-    """Reserve an amount in burn-down order until `expires_at`; returns `outcome` (posted or replayed) and `id`.
+) -> Posted[PlacedHoldRow]:
+    """Reserve an amount in burn-down order until `expires_at`.
 
     Raises InvalidValue, InsufficientCredit (nothing is reserved), IdempotencyConflict.
     """
@@ -79,7 +79,7 @@ def capture_hold(
     invoice_id: str | None = None,
     billing_run_id: str | None = None,
     idempotency_key: str | None = None,
-) -> Any:
+) -> Posted[EndedHoldRow]:
     """Debit what is reserved, or `amount` of it, in burn-down order; the rest is released, unless `final` is false.
 
     The captures of a hold never take more than it reserved. One that isn't final needs an `idempotency_key`; a final one happens once, so
@@ -103,8 +103,8 @@ def capture_hold(
 @translate_db_errors
 def extend_hold(
     *, tenant_id: UUID, actor: str, request_id: str, customer_id: str, hold_id: UUID, expires_at: datetime, idempotency_key: str | None
-) -> Any:
-    """Give a hold a later end, once for each key. Returns a row with `outcome` (posted or replayed).
+) -> Posted[ExtendedHoldRow]:
+    """Give a hold a later end, once for each key.
 
     Raises NotFound, HoldClosed, IdempotencyConflict, and InvalidValue where there is no key, or the moment isn't later than the present
     end, or later than the policy allows.
@@ -130,27 +130,30 @@ def extend_hold(
 
 
 @translate_db_errors
-def release_hold(*, tenant_id: UUID, actor: str, request_id: str, customer_id: str, hold_id: UUID, reason: str | None = None) -> Any:
+def release_hold(
+    *, tenant_id: UUID, actor: str, request_id: str, customer_id: str, hold_id: UUID, reason: str | None = None
+) -> Posted[EndedHoldRow]:
     """Release what is still reserved; an overdue hold expires instead. Repeating the call changes nothing. Raises NotFound, HoldClosed."""
     named = {"actor": actor, "request_id": request_id, "customer_id": customer_id, "hold_id": hold_id}
     return _end_hold(named, tenant_id=tenant_id, kind=HoldStatus.RELEASED, facts={"reason": reason})
 
 
 @translate_db_errors
-def expire_hold(*, tenant_id: UUID, actor: str, request_id: str, hold_id: UUID) -> Any:
-    """Close an overdue hold. Returns a row whose `outcome` is posted; not_due, exists or closed if nothing was changed."""
+def expire_hold(*, tenant_id: UUID, actor: str, request_id: str, hold_id: UUID) -> Posted[EndedHoldRow]:
+    """Close an overdue hold; nothing to do where it isn't overdue, or was ended otherwise. Raises NotFound."""
     hold_end = {"actor": actor, "request_id": request_id, "hold_id": hold_id, "kind": str(HoldStatus.EXPIRED)}
     [row] = posting.post("credits_capture_or_release_hold", [hold_end], tenant_id=tenant_id)
-    return row
+    errors: dict[str, Callable[[Any], LedgerError]] = {"not_found": lambda row: NotFound(kind="hold", id=hold_id)}
+    return or_raise(posted_or_error(row, facts_digest=None, names=(), errors=errors, nothing_to_do=("not_due", "closed")))
 
 
-def expire_holds(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[Any]:
+def expire_holds(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[Posted[EndedHoldRow]]:
     """Close every overdue hold, each in a transaction of its own; yields their outcomes."""
     for hold in selectors.overdue_holds(tenant_id=tenant_id):
         yield expire_hold(tenant_id=hold["tenant_id"], actor=actor, request_id=request_id, hold_id=hold["id"])
 
 
-def _end_hold(named: dict[str, Any], *, tenant_id: UUID, kind: str, facts: dict[str, Any]) -> Any:
+def _end_hold(named: dict[str, Any], *, tenant_id: UUID, kind: str, facts: dict[str, Any]) -> Posted[EndedHoldRow]:
     amount = facts.get("amount")
     if amount is not None and amount <= 0:
         raise InvalidValue(field="amount", reason="not_positive")
@@ -180,11 +183,11 @@ def _post(
     names: Sequence[str],
     errors: Mapping[str, Callable[[Any], LedgerError]],
     is_recorded: Callable[[Any, str], bool] | None = None,
-) -> Any:
-    """The row of a posting function of holds, of this call or an earlier one with the same key. Raises the error that refused the call."""
+) -> Posted[Any]:
+    """What a posting function of holds posted, or what an earlier call with the same key did. Raises the error that refused the call."""
     [row] = posting.post(function, [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     facts_digest = digest_from_json(item["facts_digest"])
-    return or_raise(row_or_error(posted_or_error(row, facts_digest=facts_digest, names=names, errors=errors, is_recorded=is_recorded)))
+    return or_raise(posted_or_error(row, facts_digest=facts_digest, names=names, errors=errors, is_recorded=is_recorded))
 
 
 def _is_recorded(amount: Decimal | None, key: str | None, row: Any, name: str) -> bool:

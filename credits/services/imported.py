@@ -13,15 +13,16 @@ from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
 from credits.digests import GRANT_FACTS, TRANSACTION_FACTS, transaction_digest
 from credits.models import Consumption, CreditTransaction, Grant
 from credits.services import grants, transactions
-from credits.services.posting_errors import NOTHING_TO_DO, posting_errors, row_or_error
+from credits.services.posting_errors import NOTHING_TO_DO, posting_errors
+from credits.services.posting_rows import GrantRow, TransactionRow
 from credits.services.text_forms import digest_from_json, digest_to_json
 from kernel.backfills.selectors import newest_page
 from kernel.ledger import posting
 from kernel.ledger.database_errors import translate_db_errors
-from kernel.ledger.errors import AlreadyReversed
+from kernel.ledger.errors import AlreadyReversed, LedgerError
 from kernel.ledger.fact_digests import SIZE, digest
 from kernel.ledger.identifiers import new_id_text
-from kernel.ledger.outcomes import POSTED, or_raise, posted_or_error
+from kernel.ledger.outcomes import POSTED, Posted, or_raise, posted_or_error
 
 # Kinds that a caller posts directly and may repeat, so they have a digest. The other kinds follow from another call or a job.
 KINDS_WITH_KEY = (TransactionKind.DEBIT, TransactionKind.CREDIT, TransactionKind.REVERSAL)
@@ -100,8 +101,8 @@ def name_grant(line: bytes, *, grant_id: str, digest: bytes | None) -> bytes:
 
 
 @translate_db_errors
-def create_imported_grants(lines: Sequence[bytes], *, tenant_id: UUID) -> list[Any]:
-    """Create grants from encoded lines of `grant_line`; returns a row or a LedgerError for each, in order."""
+def create_imported_grants(*, tenant_id: UUID, lines: Sequence[bytes]) -> list[Posted[GrantRow] | LedgerError]:
+    """Create grants from encoded lines of `grant_line`. One outcome for each, in order: Posted or its error."""
     called: dict[str, Any] = {
         "tenant_id": tenant_id,
         "retryable_constraints": grants.RETRYABLE_CONSTRAINTS,
@@ -112,8 +113,10 @@ def create_imported_grants(lines: Sequence[bytes], *, tenant_id: UUID) -> list[A
 
 
 @translate_db_errors
-def record_imported_many(lines: Sequence[bytes], draws: Sequence[Mapping[str, Any]] = (), *, tenant_id: UUID) -> list[Any]:
-    """Post transactions from encoded lines of `transaction_line`; returns a row or a LedgerError for each, in order.
+def record_imported_many(
+    *, tenant_id: UUID, lines: Sequence[bytes], draws: Sequence[Mapping[str, Any]] = ()
+) -> list[Posted[TransactionRow] | LedgerError]:
+    """Post transactions from encoded lines of `transaction_line`. One outcome for each, in order: Posted or its error.
 
     `draws`: the columns of the tenant's Consumption rows that the transactions belong to; rows that don't exist yet are created.
     """
@@ -142,7 +145,7 @@ def delete_run_grants(
     audit: dict[str, Any] = {"actor": actor, "request_id": request_id}
     reason = f"taken back with the whole of {of}"
     lines = [posting.encoded(grants.make_closing(audit, grant_id=grant, kind=TransactionKind.DELETION, reason=reason)) for grant in ids]
-    return (_number_posted(record_imported_many(lines, tenant_id=tenant_id)), ids[-1]) if lines else (0, None)
+    return (_number_posted(record_imported_many(tenant_id=tenant_id, lines=lines)), ids[-1]) if lines else (0, None)
 
 
 @translate_db_errors
@@ -166,7 +169,7 @@ def reverse_run(
     lines = [posting.encoded({**_reversal(entry, reason=f"taken back with the whole of {of}"), **audit}) for entry in entries]
     if not lines:
         return 0, None
-    outcomes = record_imported_many(lines, tenant_id=tenant_id)
+    outcomes = record_imported_many(tenant_id=tenant_id, lines=lines)
     return _number_posted([outcome for outcome in outcomes if not isinstance(outcome, AlreadyReversed)]), entries[-1]["id"]
 
 
@@ -189,19 +192,19 @@ def _reversal(entry: Mapping[str, Any], *, reason: str) -> dict[str, Any]:
     }
 
 
-def _number_posted(outcomes: Sequence[Any]) -> int:
+def _number_posted(outcomes: Sequence[Posted[TransactionRow] | LedgerError]) -> int:
     """How many were posted. Raises the first error."""
-    return sum(outcome.outcome == POSTED for outcome in map(or_raise, outcomes))
+    return sum(or_raise(outcome).is_new for outcome in outcomes)
 
 
-def _grant_or_error(row: Any, line: bytes) -> Any:
-    return row if row.outcome == POSTED else grants.opening_outcome(row, msgspec.json.decode(line))
+def _grant_or_error(row: Any, line: bytes) -> Posted[GrantRow] | LedgerError:
+    return Posted(row) if row.outcome == POSTED else grants.opening_outcome(row, msgspec.json.decode(line))
 
 
-def _transaction_or_error(row: Any, encoded: bytes) -> Any:
+def _transaction_or_error(row: Any, encoded: bytes) -> Posted[TransactionRow] | LedgerError:
     if row.outcome == POSTED:
-        return row
+        return Posted(row)
     line = msgspec.json.decode(encoded)
     errors = posting_errors(requested=line.get("amount"), invoice_id=line["invoice_id"], reverses=line.get("reverses_id"))
     facts_digest = digest_from_json(line.get("facts_digest"))
-    return row_or_error(posted_or_error(row, facts_digest=facts_digest, names=TRANSACTION_FACTS, errors=errors, also_posted=NOTHING_TO_DO))
+    return posted_or_error(row, facts_digest=facts_digest, names=TRANSACTION_FACTS, errors=errors, nothing_to_do=NOTHING_TO_DO)

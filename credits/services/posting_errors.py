@@ -17,17 +17,9 @@ from credits.errors import (
 )
 from credits.selectors.balances import available
 from kernel.ledger.errors import AlreadyReversed, LedgerError
-from kernel.ledger.outcomes import REPLAYED, Posted
 
 # Outcomes of closings that changed nothing because there was nothing to do. They aren't errors.
 NOTHING_TO_DO = frozenset({"nothing_left", "closed_before", "not_due"})
-
-
-def row_or_error(outcome: Posted | LedgerError) -> Any:
-    """The posted row, with `outcome` REPLAYED if an earlier call posted it; or the error, unchanged."""
-    if isinstance(outcome, LedgerError):
-        return outcome
-    return outcome.row._replace(outcome=REPLAYED) if outcome.replayed else outcome.row
 
 
 def posting_errors(*, requested: Any, invoice_id: str = "", reverses: Any = None) -> Mapping[str, Callable[[Any], LedgerError]]:

@@ -3,7 +3,8 @@
 from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, timedelta
-from typing import Any, NamedTuple
+from decimal import Decimal
+from typing import Any, NamedTuple, Required, TypedDict, Unpack
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -14,6 +15,7 @@ from credits.choices import Category, RecurringGrantStatus, TransactionKind, Uni
 from credits.digests import RECURRING_GRANT_FACTS
 from credits.models import Grant, RecurringGrant
 from credits.services.grants import make_closing, make_opening, open_grants
+from credits.services.posting_rows import GrantRow
 from kernel.base.setting_author import setting_author
 from kernel.ledger import posting, queries
 from kernel.ledger.database_errors import translate_db_errors
@@ -22,7 +24,7 @@ from kernel.ledger.fact_digests import digest
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
 from kernel.ledger.money import is_currency
-from kernel.ledger.outcomes import EXISTS, POSTED, REPLAYED, or_raise, posted_or_error
+from kernel.ledger.outcomes import EXISTS, Posted, or_raise, posted_or_error
 
 # A new recurring grant issues all its due periods in one transaction, so their number is limited.
 MAX_DUE = 120
@@ -37,30 +39,46 @@ FROM credits_grant account WHERE account.tenant_id = %s AND account.id = %s
 UPDATE_ALERTS = "SELECT credits_update_alerts(%s, %s, ARRAY[%s]::uuid[])"
 
 
-class RecurringGrantOutcome(NamedTuple):
-    """The outcome of an imported recurring grant: `posted`, or `replayed` if its key was used before."""
+class RecurringGrantFacts(TypedDict, total=False):
+    """What a caller says of a recurring grant."""
+
+    customer_id: Required[str]
+    name: Required[str]
+    unit_type: Required[str]
+    currency: Required[str]
+    # Units of each period's grant, > 0.
+    amount: Required[Decimal]
+    metric_id: str | None
+    cost_of_credit: Decimal | None
+    category: str | None
+    priority: int | None
+    every_months: int | None
+    # Default: today.
+    starts_on: date | None
+    # No period begins later.
+    ends_on: date | None
+    # Units that roll over at most; None: nothing does.
+    rollover_cap: Decimal | None
+
+
+class RecurringGrantRow(NamedTuple):
+    """What is returned of a recurring grant; get_recurring_grant reads the whole."""
 
     id: UUID
-    outcome: str
 
 
 @translate_db_errors
 def create_recurring_grant(
-    *, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Any
-) -> tuple[UUID, bool]:
-    """Create a recurring grant and issue the grants that are due; returns its id and whether an earlier call had created it.
-
-    `facts`: customer_id, name, unit_type, currency, amount (units, > 0); optional: metric_id, cost_of_credit, category, priority,
-    every_months, starts_on (default: today), ends_on (no period begins later), rollover_cap (units; None: nothing rolls over).
-    Raises InvalidValue, IdempotencyConflict.
-    """
+    *, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Unpack[RecurringGrantFacts]
+) -> Posted[RecurringGrantRow]:
+    """Create a recurring grant and issue the grants that are due. Raises InvalidValue, IdempotencyConflict."""
     if facts["unit_type"] == UnitType.CURRENCY:
         facts["metric_id"] = None
     facts_digest = digest(facts, RECURRING_GRANT_FACTS)
     wanted: dict[str, Any] = {"tenant_id": tenant_id, "key": idempotency_key, "facts_digest": facts_digest}
     wanted["starts_on"] = facts.get("starts_on")
     if (earlier := _recurring_grant_with_key(**wanted)) is not None:
-        return or_raise(earlier), True
+        return or_raise(earlier)
     recurring_grant = _new(facts, tenant_id=tenant_id, actor=actor, request_id=request_id)
     recurring_grant.idempotency_key = idempotency_key
     recurring_grant.facts_digest = facts_digest
@@ -72,8 +90,8 @@ def create_recurring_grant(
         # Another call may have used the key in between.
         if (earlier := _recurring_grant_with_key(**wanted)) is None:
             raise
-        return or_raise(earlier), True
-    return recurring_grant.id, False
+        return or_raise(earlier)
+    return Posted(RecurringGrantRow(recurring_grant.id))
 
 
 @translate_db_errors
@@ -86,8 +104,8 @@ def cancel_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, recu
 
 
 @translate_db_errors
-def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, recurring_grant_id: UUID) -> list[Any]:
-    """Issue the grants of every period that has begun and has none; returns their rows, oldest first. Raises NotFound.
+def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, recurring_grant_id: UUID) -> list[Posted[GrantRow]]:
+    """Issue the grants of every period that has begun and has none; returns them, oldest first. Raises NotFound.
 
     The recurring grant's row stays locked, and (recurring grant, period) is unique, so two jobs at once issue one grant.
     """
@@ -139,11 +157,10 @@ def recurring_grant_line(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @translate_db_errors
-def create_imported_recurring_grants(*, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Create recurring grants from items of `recurring_grant_line`, without issuing grants.
-
-    Returns a RecurringGrantOutcome or LedgerError for each.
-    """
+def create_imported_recurring_grants(
+    *, tenant_id: UUID, actor: str, request_id: str, lines: Sequence[Mapping[str, Any]]
+) -> list[Posted[RecurringGrantRow] | LedgerError]:
+    """Create recurring grants from items of `recurring_grant_line`, without issuing grants. One outcome for each: Posted or its error."""
     audit: dict[str, Any] = {"actor": actor, "request_id": request_id}
     return [_create_imported_recurring_grant(tenant_id, audit, line) for line in lines]
 
@@ -159,8 +176,8 @@ def cancel_recurring_grants_of_run(*, tenant_id: UUID, actor: str, of: str, at_m
         return RecurringGrant.objects.filter(tenant_id=tenant_id, id__in=ids).update(status=RecurringGrantStatus.CANCELLED)
 
 
-def issue_due_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[list[Any]]:
-    """Issue what is due of every active recurring grant, each in its own transaction; yields the rows issued for each."""
+def issue_due_grants(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> Iterator[list[Posted[GrantRow]]]:
+    """Issue the due grants of every active recurring grant, each in its own transaction; yields the grants of each."""
     for recurring_grant in selectors.due_recurring_grants(tenant_id=tenant_id):
         yield issue_recurring_grant(
             tenant_id=recurring_grant["tenant_id"], actor=actor, request_id=request_id, recurring_grant_id=recurring_grant["id"]
@@ -224,8 +241,8 @@ class _KeyUsed(NamedTuple):
 
 def _recurring_grant_with_key(
     *, tenant_id: UUID, key: str | None, facts_digest: bytes, starts_on: date | None
-) -> UUID | LedgerError | None:
-    """The id of the recurring grant created with this key, IdempotencyConflict if it was created from other facts, or None."""
+) -> Posted[RecurringGrantRow] | LedgerError | None:
+    """The recurring grant created with this key, IdempotencyConflict if it was created from other facts, or None."""
     recurring_grant = RecurringGrant.objects.filter(tenant_id=tenant_id, idempotency_key=key).first() if key else None
     if recurring_grant is None:
         return None
@@ -236,21 +253,19 @@ def _recurring_grant_with_key(
         return name == "starts_on" and first.starts_on == meant
 
     outcome = posted_or_error(row, facts_digest=facts_digest, names=RECURRING_GRANT_FACTS, errors={}, is_recorded=is_recorded)
-    return outcome if isinstance(outcome, LedgerError) else recurring_grant.id
+    return outcome if isinstance(outcome, LedgerError) else Posted(RecurringGrantRow(recurring_grant.id), replayed=True)
 
 
 def _create_imported_recurring_grant(
     tenant_id: UUID, audit: Mapping[str, Any], line: Mapping[str, Any]
-) -> RecurringGrantOutcome | LedgerError:
+) -> Posted[RecurringGrantRow] | LedgerError:
     earlier = _recurring_grant_with_key(
         tenant_id=tenant_id, key=line.get("idempotency_key"), facts_digest=line["facts_digest"], starts_on=line.get("starts_on")
     )
-    if isinstance(earlier, LedgerError):
-        return earlier
     if earlier is not None:
-        return RecurringGrantOutcome(id=earlier, outcome=REPLAYED)
+        return earlier
     RecurringGrant(tenant_id=tenant_id, **audit, **line).save(force_insert=True)
-    return RecurringGrantOutcome(id=line["id"], outcome=POSTED)
+    return Posted(RecurringGrantRow(line["id"]))
 
 
 def _today() -> date:
@@ -272,7 +287,7 @@ def _lock_period_before(recurring_grant: RecurringGrant) -> None:
     Grant.objects.select_for_update(no_key=True).filter(**keys).first()
 
 
-def _issue(audit: Mapping[str, Any], recurring_grant: RecurringGrant) -> Any:
+def _issue(audit: Mapping[str, Any], recurring_grant: RecurringGrant) -> Posted[GrantRow]:
     """Issue the grant of the next period, and roll over what expires of the period before."""
     start = period_start(recurring_grant, recurring_grant.next_period)
     facts = {name: None if getattr(recurring_grant, name) == "" else getattr(recurring_grant, name) for name in SHARED} | {

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 from django.db import transaction
@@ -13,27 +13,44 @@ from credits import selectors
 from credits.choices import REVERSIBLE, TransactionKind, TransactionType
 from credits.digests import TRANSACTION_FACTS, transaction_digest
 from credits.errors import GrantNotFound, NotReversible
-from credits.services.posting_errors import NOTHING_TO_DO, posting_errors, row_or_error
+from credits.services.posting_errors import NOTHING_TO_DO, posting_errors
+from credits.services.posting_rows import TransactionRow
 from credits.services.text_forms import digest_from_json, digest_to_json, grant_uuid
 from kernel.ledger import posting
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
-from kernel.ledger.outcomes import POSTED, is_replayed, or_raise, posted_or_error
+from kernel.ledger.outcomes import POSTED, Posted, or_raise, posted_or_error
 
 RETRYABLE_CONSTRAINTS = frozenset({"credits_transaction_idempotency"})
 OPPOSITE = {TransactionType.DEBIT: TransactionType.CREDIT, TransactionType.CREDIT: TransactionType.DEBIT}
 
 
-@translate_db_errors
-def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, **facts: Any) -> Any:
-    """Post one DEBIT or CREDIT; returns the transaction's row, whose `outcome` is posted or replayed.
+class TransactionFacts(TypedDict, total=False):
+    """What a caller says of a transaction."""
 
-    `facts`: grant_id, type, amount (units of the grant, > 0), and maybe reason, invoice_id, billing_run_id, occurred_at (default: now).
+    grant_id: Required[UUID | str]
+    # DEBIT or CREDIT.
+    type: Required[str]
+    # Units of the grant, > 0.
+    amount: Required[Decimal]
+    reason: str | None
+    invoice_id: str | None
+    billing_run_id: str | None
+    # Default: now.
+    occurred_at: datetime | None
+    # Without one, a repeated call is another transaction.
+    idempotency_key: str | None
+
+
+@translate_db_errors
+def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, **facts: Unpack[TransactionFacts]) -> Posted[TransactionRow]:
+    """Post one DEBIT or CREDIT on a grant.
+
     Raises GrantNotFound, GrantVoided, GrantNotYetEffective, GrantExpired, InsufficientCredit, MoreThanTaken, IdempotencyConflict.
     """
-    item = _make_posting({"actor": actor, "request_id": request_id}, key=idempotency_key, facts=facts)
+    item = _make_posting({"actor": actor, "request_id": request_id}, facts=facts)
     row = posting.post_one(
         "credits_post",
         item,
@@ -46,19 +63,19 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, idempote
 
 @translate_db_errors
 def record_transactions(
-    *, tenant_id: UUID, actor: str, request_id: str, items: Sequence[Mapping[str, Any]], atomic: bool = False
-) -> list[Any | LedgerError | None]:
-    """Post many; each item holds the facts of `record_transaction` and maybe an idempotency_key. A row or its error for each, in order.
+    *, tenant_id: UUID, actor: str, request_id: str, transactions: Sequence[TransactionFacts], atomic: bool = False
+) -> list[Posted[TransactionRow] | LedgerError | None]:
+    """Post many in one call. One outcome for each, in order: Posted or its error.
 
     `atomic`: all or nothing. If one is refused nothing is written, and the outcome of each that would have been is None.
     """
-    prepared = [_posting_or_error({"actor": actor, "request_id": request_id}, item) for item in items]
+    prepared = [_posting_or_error({"actor": actor, "request_id": request_id}, item) for item in transactions]
     with transaction.atomic() if atomic else nullcontext():
         outcomes = _merged(prepared, _post([item for item in prepared if not isinstance(item, LedgerError)], tenant_id=tenant_id))
         if not atomic or not any(isinstance(outcome, LedgerError) for outcome in outcomes):
-            return outcomes
+            return list(outcomes)
         transaction.set_rollback(True)
-    return [outcome if isinstance(outcome, LedgerError) or is_replayed(outcome) else None for outcome in outcomes]
+    return [outcome if isinstance(outcome, LedgerError) or outcome.replayed else None for outcome in outcomes]
 
 
 @translate_db_errors
@@ -71,8 +88,8 @@ def reverse_transaction(
     reason: str,
     amount: Decimal | None = None,
     idempotency_key: str | None = None,
-) -> Any:
-    """Reverse a transaction by another that names it; returns the reversing row.
+) -> Posted[TransactionRow]:
+    """Reverse a transaction by another that names it; returns the reversing one.
 
     `amount`: how much of it, in units of the grant; None: all that is left, which can happen once. A part needs an idempotency key: a
     repeated call without one would reverse it twice.
@@ -87,21 +104,21 @@ def reverse_transaction(
         raise NotReversible(id=transaction_id, kind=original["kind"])
     facts = {name: original[name] for name in ("grant_id", "invoice_id", "billing_run_id")}
     facts |= {"type": OPPOSITE[original["type"]], "amount": amount, "reason": reason, "reverses": transaction_id}
-    item = _make_posting({"actor": actor, "request_id": request_id}, key=idempotency_key, facts=facts, kind=TransactionKind.REVERSAL)
+    facts["idempotency_key"] = idempotency_key
+    item = _make_posting({"actor": actor, "request_id": request_id}, facts=facts, kind=TransactionKind.REVERSAL)
     meant = amount or original["amount"]
     [row] = posting.post("credits_post", [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return or_raise(_outcome(row, item, is_recorded=lambda first, name: name == "amount" and first.amount == meant))
 
 
 def _posting_or_error(audit: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any] | LedgerError:
-    facts = {name: value for name, value in item.items() if name != "idempotency_key"}
     try:
-        return _make_posting(audit, key=item.get("idempotency_key"), facts=facts)
+        return _make_posting(audit, facts=item)
     except (GrantNotFound, InvalidValue) as error:
         return error
 
 
-def _make_posting(audit: Mapping[str, Any], *, key: str | None, facts: Mapping[str, Any], kind: str | None = None) -> dict[str, Any]:
+def _make_posting(audit: Mapping[str, Any], *, facts: Mapping[str, Any], kind: str | None = None) -> dict[str, Any]:
     """The argument of `credits_post` for one transaction. Raises GrantNotFound, InvalidValue."""
     grant_id = grant_uuid(facts["grant_id"])
     amount: Decimal | None = facts["amount"]
@@ -118,36 +135,36 @@ def _make_posting(audit: Mapping[str, Any], *, key: str | None, facts: Mapping[s
         "invoice_id": facts.get("invoice_id") or "",
         "billing_run_id": facts.get("billing_run_id") or "",
         "occurred_at": occurred_at,
-        "idempotency_key": key,
+        "idempotency_key": facts.get("idempotency_key"),
         "facts_digest": digest_to_json(transaction_digest({**facts, "grant_id": grant_id})),
         "reverses_id": facts.get("reverses"),
     }
 
 
-def _post(items: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Any | LedgerError]:
+def _post(items: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Posted[TransactionRow] | LedgerError]:
     if not items:
         return []
     rows = posting.post("credits_post", items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return [_outcome(row, item) for row, item in zip(rows, items, strict=True)]
 
 
-def _outcome(row: Any, item: Mapping[str, Any], **more: Any) -> Any | LedgerError:
+def _outcome(row: Any, item: Mapping[str, Any], **more: Any) -> Posted[TransactionRow] | LedgerError:
     if row.outcome == POSTED:
-        return row
+        return Posted(row)
     requested = None if item["amount"] is None else Decimal(item["amount"])
-    return row_or_error(
-        posted_or_error(
-            row,
-            facts_digest=digest_from_json(item["facts_digest"]),
-            names=TRANSACTION_FACTS,
-            errors=posting_errors(requested=requested, invoice_id=item["invoice_id"], reverses=item["reverses_id"]),
-            also_posted=NOTHING_TO_DO,
-            **more,
-        )
+    return posted_or_error(
+        row,
+        facts_digest=digest_from_json(item["facts_digest"]),
+        names=TRANSACTION_FACTS,
+        errors=posting_errors(requested=requested, invoice_id=item["invoice_id"], reverses=item["reverses_id"]),
+        nothing_to_do=NOTHING_TO_DO,
+        **more,
     )
 
 
-def _merged(prepared: Sequence[Any], outcomes: Sequence[Any]) -> list[Any]:
+def _merged(
+    prepared: Sequence[dict[str, Any] | LedgerError], outcomes: Sequence[Posted[TransactionRow] | LedgerError]
+) -> list[Posted[TransactionRow] | LedgerError]:
     """The outcomes in the order of the caller's items, with the errors of items that were not posted in their places."""
     posted = iter(outcomes)
     return [item if isinstance(item, LedgerError) else next(posted) for item in prepared]

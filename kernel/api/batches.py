@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from kernel.api.problems import Invalid, Problem, problem_of
-from kernel.ledger.outcomes import POSTED, REPLAYED, is_replayed
+from kernel.ledger.outcomes import POSTED, REPLAYED, Posted
 
 # Items of one call, in each API.
 MAX_ITEMS = 1000
@@ -58,14 +58,14 @@ def with_keys(items: Sequence[dict[str, Any] | Invalid], key: str | None) -> lis
 def post_batch(
     items: Sequence[dict[str, Any] | Invalid],
     *,
-    post: Callable[[list[dict[str, Any]]], Iterable[Any]],
+    post: Callable[[list[Any]], Iterable[Posted[Any] | Exception | None]],
     aborted: str,
     is_atomic: bool = False,
 ) -> BatchOutcome:
     """Post the items that could be read, in one call of a service.
 
-    `post` takes their values and gives for each, in order, its row (with `replayed` or `outcome`), the error that refuses it, or None where
-    an atomic batch was refused because of another item. `aborted` is the code of the problem that such an item gets; its fact `index` is
+    `post` takes their values and gives for each, in order, Posted, the error that refuses it, or None where an atomic batch was
+    refused because of another item. `aborted` is the code of the problem that such an item gets; its fact `index` is
     that other item. Of an atomic batch in which one item can't be read nothing is posted.
     """
     readable = [item for item in items if not isinstance(item, Invalid)]
@@ -78,7 +78,7 @@ def post_batch(
     return BatchOutcome(parts, reason=parts[first] if is_atomic and first is not None else None)
 
 
-def _item(index: int, outcome: Any, abortion: Problem) -> ItemOutcome:
+def _item(index: int, outcome: Posted[Any] | Exception | None, abortion: Problem) -> ItemOutcome:
     if outcome is None:
         return ItemOutcome(index, REFUSED, problem=abortion)
     if isinstance(outcome, Exception):
@@ -86,4 +86,4 @@ def _item(index: int, outcome: Any, abortion: Problem) -> ItemOutcome:
         if problem is None:
             raise outcome
         return ItemOutcome(index, REFUSED, problem=problem)
-    return ItemOutcome(index, REPLAYED if is_replayed(outcome) else POSTED, row=getattr(outcome, "row", outcome))
+    return ItemOutcome(index, REPLAYED if outcome.replayed else POSTED, row=outcome.row)

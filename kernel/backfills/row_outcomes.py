@@ -95,13 +95,11 @@ def post_new(adapter: Adapter, tenant: Tenant, postings: Sequence[Posting], post
     ]
 
 
-def to_outcome(answer: Any) -> Outcome:
-    """The outcome of what a ledger's service returned for one posting: its row, or the error that refused it."""
+def to_outcome(answer: Posted[Any] | LedgerError) -> Outcome:
+    """The outcome of what a ledger's service returned for one posting: Posted, or the error that refused it."""
     if isinstance(answer, IdempotencyConflict):
         names = ", ".join(answer.facts["fields"])
         return Outcome(CONFLICT, f"the key stands for {answer.facts['first_id']} in the ledger with another {names}")
     if isinstance(answer, LedgerError):
         return Outcome(answer.code, str(answer))
-    if isinstance(answer, Posted):
-        return Outcome(ALREADY_THERE if answer.replayed else POSTED)
-    return Outcome(POSTED if answer.outcome == POSTED else ALREADY_THERE)
+    return Outcome(POSTED if answer.is_new else ALREADY_THERE)

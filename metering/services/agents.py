@@ -1,6 +1,6 @@
 """Agents. A transaction that names a new agent makes it; these functions make one beforehand, and change one."""
 
-from typing import Any
+from typing import TypedDict, Unpack
 from uuid import UUID
 
 from django.db import transaction
@@ -46,11 +46,20 @@ def create_agent(
     return selectors.get_agent(tenant_id=tenant_id, agent_id=agent.id)
 
 
+class AgentChanges(TypedDict, total=False):
+    """What of an agent can be changed; what isn't named stays."""
+
+    label: str
+    description: str | None
+    # An inactive agent's new transactions are denied.
+    status: str
+    customer_id: str | None
+
+
 @translate_db_errors
-def update_agent(*, tenant_id: UUID, actor: str, request_id: str, agent_id: UUID, **changes: Any) -> Row:
-    """Change an agent's label, description, status and customer_id; what isn't named stays. An inactive agent's new transactions are
-    denied. Raises NotFound."""
-    if unknown := changes.keys() - {"label", "description", "status", "customer_id"}:
+def update_agent(*, tenant_id: UUID, actor: str, request_id: str, agent_id: UUID, **changes: Unpack[AgentChanges]) -> Row:
+    """Change an agent. Raises NotFound."""
+    if unknown := changes.keys() - AgentChanges.__annotations__.keys():
         raise TypeError(f"An agent's {', '.join(sorted(unknown))} can't be changed.")
     with setting_author(actor=actor, request_id=request_id):
         updated = Agent.objects.filter(tenant_id=tenant_id, id=agent_id).update(**changes, updated_at=Now())

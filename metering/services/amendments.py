@@ -13,6 +13,7 @@ from kernel.ledger.outcomes import Posted, or_raise, posted_or_error
 from metering.digests import AMENDMENT_FACTS, amendment_digest
 from metering.errors import AlreadySuperseded, CostOfAnother, CostOfPayment, NeedsPerson, NotOpen, NotStale, PaymentPresented, WrongStatus
 from metering.paying.choices import RETRYABLE_MONEY_CONSTRAINTS
+from metering.services.posting_rows import AmendmentRow
 from metering.services.settings import out_of_bounds
 
 RETRYABLE_CONSTRAINTS = RETRYABLE_MONEY_CONSTRAINTS | {
@@ -54,24 +55,24 @@ def make_amendment(
 
 
 @translate_db_errors
-def amend(amendments: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Posted | LedgerError]:
-    """Write items of one tenant in one database transaction. For each, in order, its row or the error that refused it. Raises Busy."""
+def amend(amendments: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Posted[AmendmentRow] | LedgerError]:
+    """Write items of one tenant in one database transaction. One outcome for each, in order: Posted or its error. Raises Busy."""
     rows = posting.post("metering_amend", amendments, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return [_read_row(row, item, tenant_id=tenant_id) for row, item in zip(rows, amendments, strict=True)]
 
 
-def amend_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Posted:
+def amend_one(item: Mapping[str, Any], *, tenant_id: UUID) -> Posted[AmendmentRow]:
     """Write one item. Raises the error that refuses it, IdempotencyConflict and Busy."""
     [outcome] = amend([item], tenant_id=tenant_id)
     return or_raise(outcome)
 
 
-def amend_all(amendments: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Posted]:
+def amend_all(amendments: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Posted[AmendmentRow]]:
     """Write items of which none may be refused, inside the caller's database transaction. Raises the first error, so that all roll back."""
     return [or_raise(outcome) for outcome in amend(amendments, tenant_id=tenant_id)]
 
 
-def _read_row(row: Any, item: Mapping[str, Any], *, tenant_id: UUID) -> Posted | LedgerError:
+def _read_row(row: Any, item: Mapping[str, Any], *, tenant_id: UUID) -> Posted[AmendmentRow] | LedgerError:
     errors = _errors(item, tenant_id=tenant_id)
     return posted_or_error(row, facts_digest=bytes.fromhex(item["facts_digest"]), names=AMENDMENT_FACTS, errors=errors)
 

@@ -1,6 +1,6 @@
 """Decisions of spending rules beyond those that a posting makes: trying one out, and those that wait for a person."""
 
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 import msgspec
@@ -13,21 +13,21 @@ from metering.rules.selectors import executions
 from metering.selectors import Row
 from metering.services import lifecycle
 from metering.services.amendments import amend_one, make_amendment
-from metering.services.transactions import record_transaction
+from metering.services.transactions import TransactionFacts, record_transaction
 
 DECISIONS = {Status.DENIED: executions.DENIED, Status.PREPARING: "PREPARING"}
 
 
 @translate_db_errors
-def evaluate_create(*, tenant_id: UUID, actor: str, request_id: str, **facts: Any) -> Row:
+def evaluate_create(*, tenant_id: UUID, actor: str, request_id: str, **facts: Unpack[TransactionFacts]) -> Row:
     """What would become of a new transaction: `decision` (ALLOWED, DENIED, PREPARING), `reason`, `passes_at` and `executions`.
 
-    The facts are those of record_transaction. The posting itself decides and is rolled back: nothing is stored and no counter moves. Where
+    The posting itself decides and is rolled back: nothing is stored and no counter moves. Where
     the tenant decides later, it says what the rules would decide then. Raises InvalidValue, Busy.
     """
     who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
     with transaction.atomic():
-        row: Row = record_transaction(**who, **facts).row
+        row = record_transaction(**who, **facts).row
         if row["status"] == Status.PENDING:
             lifecycle.prepare_transaction(**who, transaction_id=row["id"])
             row = lifecycle.authorize_transaction(**who, transaction_id=row["id"]).row

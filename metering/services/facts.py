@@ -2,11 +2,10 @@
 (metering_fact; the published name). Where a price is known, a report becomes a cost that supersedes the estimates."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 import msgspec
@@ -19,6 +18,7 @@ from metering.pricing.choosing_prices import valid_prices
 from metering.pricing.costs_of_facts import PricingResult, price_facts
 from metering.selectors import Row, price_books
 from metering.services.amendments import amend, make_amendment
+from metering.services.posting_rows import AdditionRow, AmendmentRow
 
 # The pricing of a report for which no price was asked.
 NOT_ASKED = {"pricing": Pricing.NOT_ASKED.value, "pricing_note": ""}
@@ -29,41 +29,58 @@ PRICING_TEXTS = {pricing: pricing.value for pricing in Pricing}
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedFact:
-    """A recorded report. `pricing`: how its pricing went; `superseded`: the costs that its cost replaced, with id and fiat_amount."""
+class ReportFacts(TypedDict, total=False):
+    """What a caller reports of a transaction's usage."""
 
-    fact_id: UUID
-    cost_id: UUID | None
-    pricing: Row | None
-    superseded: list[Row] | None
-    occurred_at: datetime
-    replayed: bool
+    transaction_id: Required[UUID]
+    # Who reports, and the version of its form.
+    source: Required[str]
+    version: Required[str]
+    # One of FactPhase.
+    fact_phase: Required[str]
+    # The text of a JSON object, as is `integration`.
+    facts: Required[str]
+    integration: str | None
+    # About which of several model calls it is.
+    call_id: str | None
+    # Default: now.
+    occurred_at: datetime | None
+    idempotency_key: str | None
 
 
-def record_fact(
-    *, tenant_id: UUID, actor: str, request_id: str, transaction_id: UUID, idempotency_key: str | None = None, **reported: Any
-) -> RecordedFact:
-    """Record what was reported, as record_facts does it. Raises NotFound, InvalidValue, NotOpen, IdempotencyConflict, Busy."""
-    report = {**reported, "transaction_id": transaction_id, "idempotency_key": idempotency_key}
-    [outcome] = record_facts(tenant_id=tenant_id, actor=actor, request_id=request_id, reports=[report])
-    posted = or_raise(outcome)
-    row = posted.row
-    return RecordedFact(row["fact_id"], row["cost_id"], row["pricing"], row["superseded"], row["reported_at"], posted.replayed)
+class ResponseFacts(TypedDict, total=False):
+    """What is reported of a call together with its completion, or with the transaction of a call that is over."""
+
+    source: Required[str]
+    version: Required[str]
+    # The text of a JSON object, as is `integration`.
+    facts: Required[str]
+    integration: str | None
+    call_id: str | None
+
+
+def record_fact(*, tenant_id: UUID, actor: str, request_id: str, **facts: Unpack[ReportFacts]) -> Posted[AdditionRow]:
+    """Record what was reported. Raises NotFound, InvalidValue, NotOpen, IdempotencyConflict, Busy."""
+    [outcome] = record_facts(tenant_id=tenant_id, actor=actor, request_id=request_id, reports=[facts])
+    return or_raise(outcome)
 
 
 def record_facts(
-    *, tenant_id: UUID, actor: str, request_id: str, reports: Sequence[Mapping[str, Any]], with_rows: bool = True
-) -> list[Posted | LedgerError]:
-    """Record many reports in one call; each is recorded or refused independently, in order. Raises Busy.
+    *, tenant_id: UUID, actor: str, request_id: str, reports: Sequence[ReportFacts], with_rows: bool = True
+) -> list[Posted[AdditionRow] | LedgerError]:
+    """Record many reports in one call; each is recorded or refused independently, in order: Posted or its error. Raises Busy.
 
-    Needed of each: transaction_id, source, version, fact_phase, facts (a JSON text). Optional: integration (a JSON text), call_id (about
-    which of several model calls it is), occurred_at, idempotency_key. A row has id and status of the transaction, fact_id, cost_id,
-    pricing, reported_at (when the usage occurred), and, `with_rows`, the costs that were superseded.
+    `with_rows`: each row has the costs that were `superseded`, by one more query for all.
     """
-    stated = [
-        {name: report[name] for name in ("source", "version", "facts")}
-        | {"phase": report["fact_phase"], "integration": report.get("integration"), "call_id": report.get("call_id")}
+    stated: list[Row] = [
+        {
+            "source": report["source"],
+            "version": report["version"],
+            "facts": report["facts"],
+            "phase": report["fact_phase"],
+            "integration": report.get("integration"),
+            "call_id": report.get("call_id"),
+        }
         for report in reports
     ]
     priced = price_reports([(report["transaction_id"], one) for report, one in zip(reports, stated, strict=True)], tenant_id=tenant_id)
@@ -84,13 +101,9 @@ def record_facts(
 
 
 def additions(
-    outcomes: Sequence[Posted | LedgerError], items: Sequence[Mapping[str, Any]], *, tenant_id: UUID, with_rows: bool
-) -> list[Posted | LedgerError]:
-    """Outcomes of `amend` with what a reply says of each: id and status of the transaction, fact_id, cost_id, pricing, superseded,
-    and reported_at, when the reported usage occurred.
-
-    `superseded` is null unless `with_rows`, which takes one query for all.
-    """
+    outcomes: Sequence[Posted[AmendmentRow] | LedgerError], items: Sequence[Mapping[str, Any]], *, tenant_id: UUID, with_rows: bool
+) -> list[Posted[AdditionRow] | LedgerError]:
+    """Outcomes of `amend` with what a reply says of each. `with_rows`: as record_facts."""
     rows = [outcome.row for outcome in outcomes if isinstance(outcome, Posted)]
     cost_ids = [row.cost_id for row in rows if row.cost_id] if with_rows else []
     superseded = selectors.list_superseded(tenant_id=tenant_id, cost_ids=cost_ids) if cost_ids else {}
@@ -100,14 +113,14 @@ def additions(
     ]
 
 
-def _addition(row: Any, item: Mapping[str, Any], *, superseded: Mapping[UUID, list[Row]]) -> Row:
+def _addition(row: AmendmentRow, item: Mapping[str, Any], *, superseded: Mapping[UUID, list[Row]]) -> AdditionRow:
     return {
         "id": UUID(str(item["transaction_id"])),
         "status": row.status,
         "fact_id": row.fact_id,
         "cost_id": row.cost_id,
         "pricing": None if row.pricing is None else pricing_of({name: getattr(row, name) for name in selectors.PRICING}),
-        "superseded": superseded.get(row.cost_id),
+        "superseded": None if row.cost_id is None else superseded.get(row.cost_id),
         "reported_at": row.occurred_at if row.fact_id else None,
     }
 

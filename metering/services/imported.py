@@ -20,6 +20,7 @@ from metering.models import Cost, Transaction
 from metering.services import new_transaction_calls
 from metering.services.amendments import amend_all, make_amendment
 from metering.services.imported_lifecycle import Later, came_later, first_status, make_first_cost, set_status_dates
+from metering.services.posting_rows import ImportedRow
 from metering.services.transactions import NO_OBJECT
 
 # Facts that metering_posting has under the same names.
@@ -57,8 +58,10 @@ def encode_import(facts: Mapping[str, Any], *, digest: bytes, actor: str, reques
 
 
 @translate_db_errors
-def record_imported_many(*, tenant_id: UUID, lines: Sequence[bytes], later: Sequence[Later | None]) -> list[Posted | LedgerError]:
-    """Post lines of `encode_import`, in order; for each its row, or the LedgerError that refused it.
+def record_imported_many(
+    *, tenant_id: UUID, lines: Sequence[bytes], later: Sequence[Later | None]
+) -> list[Posted[ImportedRow] | LedgerError]:
+    """Post lines of `encode_import`, in order. One outcome for each: Posted or its error.
 
     The later life of each (`later`, from later_of) is posted after it, in the caller's database transaction. Raises the LedgerError that
     refuses one of those.
@@ -75,7 +78,7 @@ def record_imported_many(*, tenant_id: UUID, lines: Sequence[bytes], later: Sequ
         amend_all(calls, tenant_id=tenant_id)
     set_status_dates({**more["dates"], "tenant_id": tenant_id, "id": line["id"]} for line, more in posted if more["dates"])
     return [
-        Posted(row, replayed=False) if row.outcome == POSTED else _read_refused(row, msgspec.json.decode(line))
+        Posted(row) if row.outcome == POSTED else _read_refused(row, msgspec.json.decode(line))
         for row, line in zip(rows, lines, strict=True)
     ]
 
@@ -131,7 +134,7 @@ def _make_later_amendment(line: Mapping[str, Any], call: Mapping[str, Any]) -> d
     return {**item, **stamps}
 
 
-def _read_refused(row: Any, line: Mapping[str, Any]) -> Posted | LedgerError:
+def _read_refused(row: Any, line: Mapping[str, Any]) -> Posted[ImportedRow] | LedgerError:
     return posted_or_error(
         row,
         facts_digest=bytes.fromhex(line["facts_digest"]),

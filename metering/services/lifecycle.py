@@ -1,9 +1,8 @@
 """Moves between statuses. The SQL function metering_may_move says which are allowed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 from kernel.ledger.errors import LedgerError
@@ -12,45 +11,38 @@ from metering import selectors
 from metering.choices import FactPhase, Outcome, Status
 from metering.selectors import Row
 from metering.services.amendments import amend, amend_one, make_amendment
-from metering.services.facts import additions, price_reports
+from metering.services.facts import ResponseFacts, additions, price_reports
+from metering.services.posting_rows import AdditionRow
 
 BATCH = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A transaction after its move, and what else the call wrote: a fact, its cost, how the pricing went, and the costs it superseded."""
+class CompletionFacts(TypedDict, total=False):
+    """What a caller says of a transaction that is over."""
 
-    row: Row
-    fact_id: UUID | None = None
-    cost_id: UUID | None = None
-    pricing: Row | None = None
-    superseded: list[Row] = field(default_factory=list)
-    replayed: bool = False
+    transaction_id: Required[UUID]
+    # One of choices.Outcome.
+    outcome: Required[str]
+    # Where a price is known for them they become a cost, which supersedes the estimates.
+    response_facts: ResponseFacts | None
+    # Default: now.
+    occurred_at: datetime | None
+    idempotency_key: str | None
 
 
-def complete_transaction(
-    *, tenant_id: UUID, actor: str, request_id: str, transaction_id: UUID, idempotency_key: str | None = None, **ending: Any
-) -> Moved:
-    """Complete an authorized transaction, as complete_transactions does it.
-
-    Raises NotFound, InvalidValue, WrongStatus, IdempotencyConflict, Busy.
-    """
-    completion = {**ending, "transaction_id": transaction_id, "idempotency_key": idempotency_key}
-    [outcome] = complete_transactions(tenant_id=tenant_id, actor=actor, request_id=request_id, completions=[completion])
-    posted = or_raise(outcome)
-    row = posted.row
-    return Moved(row["transaction"], row["fact_id"], row["cost_id"], row["pricing"], row["superseded"] or [], posted.replayed)
+def complete_transaction(*, tenant_id: UUID, actor: str, request_id: str, **facts: Unpack[CompletionFacts]) -> Posted[AdditionRow]:
+    """Complete an authorized transaction. Raises NotFound, InvalidValue, WrongStatus, IdempotencyConflict, Busy."""
+    [outcome] = complete_transactions(tenant_id=tenant_id, actor=actor, request_id=request_id, completions=[facts])
+    return or_raise(outcome)
 
 
 def complete_transactions(
-    *, tenant_id: UUID, actor: str, request_id: str, completions: Sequence[Mapping[str, Any]], with_rows: bool = True
-) -> list[Posted | LedgerError]:
-    """Complete many authorized transactions in one call; each is completed or refused independently, in order. Raises Busy.
+    *, tenant_id: UUID, actor: str, request_id: str, completions: Sequence[CompletionFacts], with_rows: bool = True
+) -> list[Posted[AdditionRow] | LedgerError]:
+    """Complete many authorized transactions in one call; each is completed or refused independently, in order: Posted or its error.
 
-    Needed of each: transaction_id, outcome. Optional: occurred_at, idempotency_key, response_facts (source, version, facts, and perhaps
-    integration, JSON texts, and call_id); where a price is known they become a cost, which supersedes the estimates. A row has id and
-    status of the transaction, fact_id, cost_id, pricing, and, `with_rows`, superseded and the whole `transaction` as it is now.
+    `with_rows`: each row has the whole `transaction` as it is now and the costs that were `superseded`, by two more queries for all.
+    Raises Busy.
     """
     reports = [_report_of(completion) for completion in completions]
     reported = [(completion["transaction_id"], report) for completion, report in zip(completions, reports, strict=True) if report]
@@ -75,15 +67,18 @@ def complete_transactions(
     return _with_transactions(outcomes, tenant_id=tenant_id) if with_rows else outcomes
 
 
-def _report_of(completion: Mapping[str, Any]) -> dict[str, Any] | None:
+def _report_of(completion: CompletionFacts) -> dict[str, Any] | None:
     """The response facts of a completion as a report."""
-    if not completion.get("response_facts"):
+    response = completion.get("response_facts")
+    if not response:
         return None
     phase = FactPhase.RESPONSE if completion["outcome"] == Outcome.SUCCESS else FactPhase.ERROR
-    return {"phase": phase.value, "integration": None, **completion["response_facts"]}
+    return {"phase": phase.value, "integration": None, **response}
 
 
-def _with_transactions(outcomes: Sequence[Posted | LedgerError], *, tenant_id: UUID) -> list[Posted | LedgerError]:
+def _with_transactions(
+    outcomes: Sequence[Posted[AdditionRow] | LedgerError], *, tenant_id: UUID
+) -> list[Posted[AdditionRow] | LedgerError]:
     """Outcomes with the whole `transaction` and the costs that were superseded in their rows; two queries for all."""
     ids = {outcome.row["id"] for outcome in outcomes if isinstance(outcome, Posted)}
     rows = selectors.get_transactions(tenant_id=tenant_id, ids=ids) if ids else {}
@@ -93,26 +88,35 @@ def _with_transactions(outcomes: Sequence[Posted | LedgerError], *, tenant_id: U
     ]
 
 
-def _with_transaction(row: Row, transactions: Mapping[UUID, Row]) -> Row:
+def _with_transaction(row: AdditionRow, transactions: Mapping[UUID, Row]) -> AdditionRow:
     transaction, cost_id = transactions[row["id"]], row["cost_id"]
     superseded = [cost for cost in transaction["costs"] if cost_id is not None and cost["superseded_by_id"] == cost_id]
-    return row | {"transaction": transaction, "superseded": superseded or None}
+    return {**row, "transaction": transaction, "superseded": superseded or None}
 
 
-def cancel_transaction(*, reason: str = "", idempotency_key: str | None = None, **its: Any) -> Moved:
-    """Cancel a transaction that isn't over; its active estimates are superseded by zero.
+class MoveArguments(TypedDict):
+    """What every move takes: who moves which transaction."""
 
-    `its`: tenant_id, actor, request_id, transaction_id. Raises NotFound, WrongStatus, IdempotencyConflict, Busy.
+    tenant_id: UUID
+    actor: str
+    request_id: str
+    transaction_id: UUID
+
+
+def cancel_transaction(*, reason: str = "", idempotency_key: str | None = None, **its: Unpack[MoveArguments]) -> Posted[Row]:
+    """Cancel a transaction that isn't over; its active estimates are superseded by zero. As every move it returns the whole transaction.
+
+    Raises NotFound, WrongStatus, IdempotencyConflict, Busy.
     """
     return _move(Status.CANCELLED, reason=reason, idempotency_key=idempotency_key, **its)
 
 
-def prepare_transaction(*, reason: str = "", **its: Any) -> Moved:
+def prepare_transaction(*, reason: str = "", **its: Unpack[MoveArguments]) -> Posted[Row]:
     """Begin to decide on a pending transaction. Raises NotFound, WrongStatus, Busy."""
     return _move(Status.PREPARING, reason=reason, **its)
 
 
-def authorize_transaction(*, reason: str = "", **its: Any) -> Moved:
+def authorize_transaction(*, reason: str = "", **its: Unpack[MoveArguments]) -> Posted[Row]:
     """Decide that a prepared transaction may go ahead. The tenant's spending rules are asked and may deny it.
 
     Raises NotFound, WrongStatus, NeedsPerson, Busy.
@@ -120,7 +124,7 @@ def authorize_transaction(*, reason: str = "", **its: Any) -> Moved:
     return _move(Status.AUTHORIZED, reason=reason, **its)
 
 
-def deny_transaction(*, reason: str, **its: Any) -> Moved:
+def deny_transaction(*, reason: str, **its: Unpack[MoveArguments]) -> Posted[Row]:
     """Decide that a prepared transaction may not go ahead; `reason` is what the caller reads. Raises NotFound, WrongStatus, Busy.
 
     For code of a deployment that decides later: no address and no command calls it. Spending rules deny within the posting functions.
@@ -130,7 +134,7 @@ def deny_transaction(*, reason: str, **its: Any) -> Moved:
 
 def _move(
     status: Status, *, tenant_id: UUID, actor: str, request_id: str, transaction_id: UUID, reason: str, idempotency_key: str | None = None
-) -> Moved:
+) -> Posted[Row]:
     item = make_amendment(
         actor=actor,
         request_id=request_id,
@@ -140,7 +144,7 @@ def _move(
         idempotency_key=idempotency_key,
     )
     posted = amend_one(item, tenant_id=tenant_id)
-    return Moved(row=selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id), replayed=posted.replayed)
+    return Posted(selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id), posted.replayed)
 
 
 def close_stale_transactions(*, actor: str, request_id: str, tenant_id: UUID | None = None) -> dict[UUID, int]:

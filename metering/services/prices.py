@@ -160,11 +160,38 @@ def _with_parts(units: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{**unit, "part_of": wholes[unit["fact_key"]]} for unit in units]
 
 
-def begin_price(*, valid_from: datetime | None, **price: Any) -> UUID:
+def begin_price(
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str,
+    units: Sequence[Mapping[str, Any]],
+    valid_from: datetime | None,
+    valid_to: datetime | None,
+    service_name: str | None,
+    action_name: str | None,
+    resource_name: str | None,
+    currency: str,
+    flat_amount: Decimal,
+    minimum: Decimal,
+    markup: Decimal | None,
+) -> UUID:
     """`set_price` for names and units that may be None, from `valid_from` or the database's time on. Raises PriceExists, InvalidValue."""
-    names: dict[str, Any] = {name: price.pop(name) or "" for name in ("service_name", "action_name", "resource_name")}
-    units = [_without_absent(unit) for unit in price.pop("units")]
-    return set_price(**price, **names, units=units, valid_from=valid_from or _database_now())
+    return set_price(
+        tenant_id=tenant_id,
+        actor=actor,
+        request_id=request_id,
+        units=[_without_absent(unit) for unit in units],
+        valid_from=valid_from or _database_now(),
+        valid_to=valid_to,
+        service_name=service_name or "",
+        action_name=action_name or "",
+        resource_name=resource_name or "",
+        currency=currency,
+        flat_amount=flat_amount,
+        minimum=minimum,
+        markup=markup,
+    )
 
 
 def _without_absent(unit: Mapping[str, Any]) -> dict[str, Any]:

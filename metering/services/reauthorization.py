@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 import msgspec
@@ -25,7 +24,8 @@ from metering.paying.choices import LEDGER, OPEN_STATUSES, RETRYABLE_MONEY_CONST
 from metering.paying.selectors import with_payload
 from metering.selectors import Row
 from metering.services.challenges import NoPayableOption, choose_option, payment_of
-from metering.services.transactions import Recorded, record_transaction
+from metering.services.posting_rows import ReauthorizationRow
+from metering.services.transactions import TransactionFacts, record_transaction
 
 RETRYABLE_CONSTRAINTS = RETRYABLE_MONEY_CONSTRAINTS | frozenset(
     {"rules_authorizationrequest_idempotency_key_key", "rules_authorizationrequest_round_key"}
@@ -34,12 +34,13 @@ RETRYABLE_CONSTRAINTS = RETRYABLE_MONEY_CONSTRAINTS | frozenset(
 FACTS = ("transaction_id", "x402", "metadata", "additional_protocols")
 
 
-@dataclass(frozen=True, slots=True)
-class Reauthorized:
-    """The transaction after the round, with the payload of its payment."""
+class ChallengeFacts(TypedDict, total=False):
+    """What a resource answered with 402. All are JSON texts."""
 
-    row: Row
-    replayed: bool = False
+    # The first option of it that can be paid is taken.
+    x402: Required[str]
+    metadata: str | None
+    additional_protocols: str | None
 
 
 @translate_db_errors
@@ -53,12 +54,12 @@ def reauthorize_transaction(
     metadata: str | None = None,
     additional_protocols: str | None = None,
     idempotency_key: str | None = None,
-) -> Reauthorized:
-    """Pay a challenge. `x402`: the challenge as its JSON text; the first option that can be paid is taken.
+) -> Posted[Row]:
+    """Pay a challenge; returns the transaction after the round, with the payload of its payment.
 
-    The same challenge again, or the same key with the same facts, is a replay. Another one takes the place of a payment that was not
-    presented yet. A completed transaction is returned as it stands. Raises NotFound, MustBeAuthorized, NoPayableOption, PaymentInProgress,
-    IdempotencyConflict, Busy.
+    `x402`: the challenge as its JSON text; the first option that can be paid is taken. The same challenge again, or the same key with the
+    same facts, is a replay. Another one takes the place of a payment that was not presented yet. A completed transaction is returned as it
+    stands. Raises NotFound, MustBeAuthorized, NoPayableOption, PaymentInProgress, IdempotencyConflict, Busy.
     """
     parsed = parse_document(x402)
     facts = {"transaction_id": str(transaction_id), "x402": parsed, "metadata": parse_document(metadata)}
@@ -75,15 +76,15 @@ def reauthorize_transaction(
         "challenge_digest": hashlib.sha256(msgspec.json.encode(parsed, order="deterministic")).hexdigest(),
     }
 
-    def call() -> Reauthorized:
+    def call() -> Posted[Row]:
         outcome = _post(item, tenant_id=tenant_id, facts_digest=facts_digest)
         row = with_payload(selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id))
-        return Reauthorized(row, outcome.replayed)
+        return Posted(row, outcome.replayed)
 
     return call() if item["payer"] == LEDGER else greenlets.run_or_retry_in_thread(lambda: _signed(call))
 
 
-def _signed(call: Callable[[], Reauthorized]) -> Reauthorized:
+def _signed(call: Callable[[], Posted[Row]]) -> Posted[Row]:
     """A call whose payment is signed, which takes a while, in one database transaction: what can't be signed isn't held either. Raises
     NoPayableOption."""
     with transaction.atomic():
@@ -95,26 +96,33 @@ def _signed(call: Callable[[], Reauthorized]) -> Reauthorized:
 
 
 @translate_db_errors
-def record_and_pay(*, tenant_id: UUID, actor: str, request_id: str, challenge: Mapping[str, Any], **facts: Any) -> Recorded:
-    """Record a transaction and pay the challenge of its resource, both or neither. `challenge`: x402, metadata and additional_protocols of
-    reauthorize_transaction; the other facts are those of record_transaction.
+def record_and_pay(
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str,
+    challenge: ChallengeFacts,
+    checks_occurred_at: bool = False,
+    **facts: Unpack[TransactionFacts],
+) -> Posted[Row]:
+    """Record a transaction, as record_transaction does it, and pay the challenge of its resource, both or neither.
 
     A transaction that is not authorized at once is recorded without a payment. Raises what the two raise.
     """
     who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
 
-    def call() -> Recorded:
+    def call() -> Posted[Row]:
         with transaction.atomic():
-            recorded = record_transaction(**who, **facts)
-            row: Row = recorded.row
+            recorded = record_transaction(**who, checks_occurred_at=checks_occurred_at, **facts)
+            row = recorded.row
             if recorded.replayed or row["status"] != Status.AUTHORIZED:
-                return Recorded(row=with_payload(row), replayed=recorded.replayed)
-            return Recorded(row=reauthorize_transaction(**who, transaction_id=row["id"], **challenge).row)
+                return Posted(with_payload(row), recorded.replayed)
+            return Posted(reauthorize_transaction(**who, transaction_id=row["id"], **challenge).row)
 
     return greenlets.run_or_retry_in_thread(call)
 
 
-def _post(item: Mapping[str, Any], *, tenant_id: UUID, facts_digest: bytes) -> Posted:
+def _post(item: Mapping[str, Any], *, tenant_id: UUID, facts_digest: bytes) -> Posted[ReauthorizationRow]:
     transaction_id = item["transaction_id"]
     [row] = posting.post("metering_reauthorize", [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     errors: dict[str, Callable[[Any], LedgerError]] = {
@@ -122,7 +130,7 @@ def _post(item: Mapping[str, Any], *, tenant_id: UUID, facts_digest: bytes) -> P
         "wrong_status": lambda refused: MustBeAuthorized(id=transaction_id, status=refused.status),
         "in_progress": lambda refused: PaymentInProgress(id=transaction_id, payment_id=refused.id),
     }
-    return or_raise(posted_or_error(row, facts_digest=facts_digest, names=FACTS, errors=errors, also_posted=("completed",)))
+    return or_raise(posted_or_error(row, facts_digest=facts_digest, names=FACTS, errors=errors, nothing_to_do=("completed",)))
 
 
 def asked_payment(x402: str, *, tenant_id: UUID) -> dict[str, Any]:

@@ -3,15 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
-
-import msgspec
 
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id, new_id_text
-from kernel.ledger.outcomes import EXISTS, POSTED, posted_or_error
+from kernel.ledger.outcomes import EXISTS, POSTED, Posted, or_raise, posted_or_error
 from kernel.ledger.posting import greenlets
 from metering import selectors
 from metering.choices import Pricing, Status
@@ -19,7 +17,7 @@ from metering.digests import TRANSACTION_FACTS, transaction_digest
 from metering.selectors import Row
 from metering.selectors.payments import current_payment, list_current_payments
 from metering.services import finished_calls, new_transaction_calls
-from metering.services.facts import pricing_of
+from metering.services.facts import ResponseFacts, pricing_of
 from metering.services.naming import with_names
 from metering.services.settings import out_of_bounds
 
@@ -40,31 +38,59 @@ RECORDED_AS: dict[str, Callable[[Row], Any]] = {
 }
 
 
-class Recorded(msgspec.Struct, frozen=True):
-    """The outcome of one new transaction: its full row (`replayed` if an earlier call with the key made it), or why it is refused.
+class NewCost(TypedDict, total=False):
+    """A cost that is stated together with its transaction."""
 
-    The row of a finished call also has `fact_id`, `pricing`, `cost_id` and `superseded` of what was reported, where it has them.
-    """
+    fiat_amount: Required[Decimal]
+    # ISO 4217.
+    fiat_asset_symbol: Required[str]
+    is_estimate: Required[bool]
+    # The text of a JSON object.
+    cost_details: str | None
 
-    row: Row | None = None
-    error: LedgerError | None = None
-    replayed: bool = False
+
+class TransactionFacts(TypedDict, total=False):
+    """What a caller says of a transaction. It names its service, or has request facts from which the names are derived."""
+
+    service_name: str | None
+    action_name: str | None
+    resource_name: str | None
+    # The text of a JSON object, as the next three.
+    request_facts: str | None
+    qualifiers: str | None
+    metadata: str | None
+    payment_data: str | None
+    # An unknown trace or agent is made.
+    trace_id: UUID | None
+    trace_external_id: str | None
+    agent_id: UUID | None
+    agent_name: str | None
+    # For which of the tenant's customers.
+    customer_id: str | None
+    costs: Sequence[NewCost] | None
+    # Default: now.
+    occurred_at: datetime | None
+    idempotency_key: str | None
+    # One of choices.Outcome, of a call that is over, and what was reported of it.
+    outcome: str | None
+    response_facts: ResponseFacts | None
+    # Only of what a file brings in.
+    status: str | None
+    completed_at: datetime | None
 
 
 @translate_db_errors
 def record_transaction(
-    *, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, checks_occurred_at: bool = False, **facts: Any
-) -> Recorded:
-    """Record one transaction; the facts are those of `record_transactions`. Raises IdempotencyConflict, InvalidValue, Busy."""
-    named = with_names(facts | {"idempotency_key": idempotency_key})
+    *, tenant_id: UUID, actor: str, request_id: str, checks_occurred_at: bool = False, **facts: Unpack[TransactionFacts]
+) -> Posted[Row]:
+    """Record one transaction, as record_transactions does it. Raises IdempotencyConflict, InvalidValue, Busy."""
+    named = with_names(facts)
     item = _make_posting(named, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=new_id)
     if finished_calls.is_finished(named):
         greenlets.run_or_retry_in_thread(lambda: _price_report(item, named, tenant_id=tenant_id))
     row = new_transaction_calls.post_new_transaction(item, tenant_id=tenant_id)
-    [recorded] = greenlets.run_or_retry_in_thread(lambda: _read_rows([(row, item, named)], tenant_id=tenant_id))
-    if recorded.error is not None:
-        raise recorded.error
-    return recorded
+    [outcome] = greenlets.run_or_retry_in_thread(lambda: _read_rows([(row, item, named)], tenant_id=tenant_id))
+    return or_raise(outcome)
 
 
 @translate_db_errors
@@ -73,19 +99,15 @@ def record_transactions(
     tenant_id: UUID,
     actor: str,
     request_id: str,
-    transactions: Sequence[Mapping[str, Any]],
+    transactions: Sequence[TransactionFacts],
     checks_occurred_at: bool = False,
     with_rows: bool = True,
-) -> list[Recorded]:
-    """Record many in one call; each is recorded or refused independently, in order.
+) -> list[Posted[Row] | LedgerError]:
+    """Record many in one call; each is recorded or refused independently, in order: Posted or its error.
 
-    Needed of each: service_name or request_facts. Optional: action_name, resource_name (else derived from request_facts), qualifiers,
-    metadata, payment_data (JSON texts, as is request_facts), trace_id, trace_external_id, agent_id, agent_name, customer_id,
-    idempotency_key, occurred_at, costs (fiat_amount, fiat_asset_symbol, is_estimate, cost_details); of a call that is over outcome and
-    response_facts (source, version, facts, and perhaps integration, call_id); of what a file brings in status.
-
-    `checks_occurred_at`: occurred_at must lie within the bounds of the tenant's policy, as in calls of the API. Without `with_rows` a new
-    row has id, status, fact_id and cost_id only. Raises Busy.
+    The row is the whole transaction. That of a finished call also has `fact_id`, `pricing`, `cost_id` and `superseded` of what was
+    reported, where it has them. Without `with_rows` a new row has id, status, fact_id and cost_id only. `checks_occurred_at`: occurred_at
+    must lie within the bounds of the tenant's policy, as in calls of the API. Raises Busy.
     """
     named = [with_names(facts) for facts in transactions]
     # As text they are made faster; rows have them as UUIDs.
@@ -154,7 +176,9 @@ def _make_cost(cost: Mapping[str, Any], *, make_id: Callable[[], UUID | str]) ->
     }
 
 
-def _read_rows(posted: Sequence[tuple[Any, Row, Mapping[str, Any]]], *, tenant_id: UUID, with_rows: bool = True) -> list[Recorded]:
+def _read_rows(
+    posted: Sequence[tuple[Any, Row, Mapping[str, Any]]], *, tenant_id: UUID, with_rows: bool = True
+) -> list[Posted[Row] | LedgerError]:
     """The outcome of each posting, from its row. Transactions of an earlier call are fetched as they are now, all in two queries."""
     ids = {row.id for row, _, _ in posted if row.outcome == EXISTS}
     # A key of the same array may name a row that is in this call's own transaction: it is in the ledger by now.
@@ -162,7 +186,7 @@ def _read_rows(posted: Sequence[tuple[Any, Row, Mapping[str, Any]]], *, tenant_i
     if any(facts.get("response_facts") for row, _, facts in posted if row.outcome == EXISTS):
         earlier = _with_first_facts(earlier, tenant_id=tenant_id)
     make_row = _row_maker(posted, tenant_id=tenant_id) if with_rows else _make_short_row
-    return [_read_row(row, item, facts, earlier=earlier.get(row.id), tenant_id=tenant_id, make_row=make_row) for row, item, facts in posted]
+    return [_read_row(row, item, facts, earlier=earlier, tenant_id=tenant_id, make_row=make_row) for row, item, facts in posted]
 
 
 def _row_maker(posted: Sequence[tuple[Any, Row, Mapping[str, Any]]], *, tenant_id: UUID) -> Callable[[Row, Any], Row]:
@@ -196,12 +220,12 @@ def _read_row(
     item: Row,
     facts: Mapping[str, Any],
     *,
-    earlier: Row | None,
+    earlier: Mapping[UUID, Row],
     tenant_id: UUID,
     make_row: Callable[[Row, Any], Row],
-) -> Recorded:
+) -> Posted[Row] | LedgerError:
     if row.outcome == POSTED:
-        return Recorded(row=make_row(item, row))
+        return Posted(make_row(item, row))
     outcome = posted_or_error(
         row,
         facts_digest=bytes.fromhex(item["facts_digest"]),
@@ -210,11 +234,9 @@ def _read_row(
             "unknown_agent": lambda _: InvalidValue(field="agent_id", reason="unknown_agent", value=str(facts["agent_id"])),
             "out_of_bounds": lambda _: out_of_bounds(tenant_id=tenant_id),
         },
-        is_recorded=lambda _, name: earlier is not None and is_recorded(earlier, name, facts),
+        is_recorded=lambda first, name: is_recorded(earlier[first.id], name, facts),
     )
-    if isinstance(outcome, LedgerError):
-        return Recorded(error=outcome)
-    return Recorded(row=earlier, replayed=True)
+    return outcome if isinstance(outcome, LedgerError) else Posted(earlier[row.id], replayed=True)
 
 
 def _make_short_row(item: Row, row: Any) -> Row:

@@ -93,18 +93,18 @@ def fill_grants(context):
         **context, **facts, amount=Decimal(100), cost_of_credit=Decimal("33.33"), idempotency_key="g", effective_date=date(2026, 1, 1)
     )
     spent = credits.record_transaction(
-        **context, grant_id=grant.id, type="DEBIT", amount=Decimal("40.5"), idempotency_key="t1", reason="tea, black", invoice_id="i"
+        **context, grant_id=grant.row.id, type="DEBIT", amount=Decimal("40.5"), idempotency_key="t1", reason="tea, black", invoice_id="i"
     )
-    credits.record_transaction(**context, grant_id=grant.id, type="DEBIT", amount=Decimal(1), occurred_at=MOMENT)
-    credits.reverse_transaction(**context, transaction_id=spent.id, reason="oops")
+    credits.record_transaction(**context, grant_id=grant.row.id, type="DEBIT", amount=Decimal(1), occurred_at=MOMENT)
+    credits.reverse_transaction(**context, transaction_id=spent.row.id, reason="oops")
     credits.consume(**context, customer_id="maria", currency="USD", amount=Decimal(3))
     credits.create_grant(**context, **facts, amount=Decimal(5), effective_date=date(2026, 1, 1), expiry_date=date(2026, 1, 31))
     metric = {**facts, "unit_type": "METRIC", "metric_id": "tokens"}
     void = credits.create_grant(**context, **metric, amount=Decimal(9), category="promotional", priority=3)
-    credits.record_transaction(**context, grant_id=void.id, type="DEBIT", amount=Decimal(2))
-    credits.void_grant(**context, grant_id=void.id, reason="closed")
+    credits.record_transaction(**context, grant_id=void.row.id, type="DEBIT", amount=Decimal(2))
+    credits.void_grant(**context, grant_id=void.row.id, reason="closed")
     gone = credits.create_grant(**context, **facts, amount=Decimal(9))
-    credits.delete_grant(**context, grant_id=gone.id)
+    credits.delete_grant(**context, grant_id=gone.row.id)
     credits.consume(
         **context, customer_id="maria", currency="USD", amount=Decimal(500), partial=True, invoice_id="i2", idempotency_key="c1"
     )
@@ -120,8 +120,8 @@ def order_recurring_grants(context):
     )
     metric = {**facts, "unit_type": "METRIC", "metric_id": "tokens", "customer_id": "jo", "category": "promotional", "priority": 0}
     credits.create_recurring_grant(**context, **metric, every_months=3, starts_on=first + timedelta(days=40), ends_on=date(2100, 1, 1))
-    ended, _ = credits.create_recurring_grant(**context, **{**facts, "customer_id": "jo"}, starts_on=first)
-    credits.cancel_recurring_grant(**context, recurring_grant_id=ended)
+    ended = credits.create_recurring_grant(**context, **{**facts, "customer_id": "jo"}, starts_on=first)
+    credits.cancel_recurring_grant(**context, recurring_grant_id=ended.row.id)
 
 
 def test_credit_given_back_to_a_grant_that_is_over_is_gone_again_in_the_new_book(copy, tenant, other, context):
@@ -216,7 +216,7 @@ def test_a_caller_of_the_old_book_completes_only_once_in_the_new_one(copy, tenan
     said = {"source": "proxy", "version": "1", "facts": '{"tokens": 1500, "x": 1.10}', "integration": '{"name": "px"}'}
     moved = complete_transaction(**there, transaction_id=done.transaction_id, outcome="error", response_facts=said, idempotency_key="done")
     assert moved.replayed
-    assert moved.fact_id == Fact.objects.get(tenant=tenant, idempotency_key="done").id
+    assert moved.row["fact_id"] == Fact.objects.get(tenant=tenant, idempotency_key="done").id
 
 
 def test_history_brought_in_with_its_steps_is_taken_back_whole(copy, call, tenant, other, context):
@@ -463,7 +463,9 @@ def fill_with_limits(context):
     facts = {"customer_id": "maria", "name": "Long", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)}
     days = {"effective_date": LIMITS[0].date(), "expiry_date": LIMITS[1].date()}
     grant = credits.create_grant(**context, **facts, **days, idempotency_key="g")
-    credits.record_transaction(**context, grant_id=grant.id, type="DEBIT", amount=Decimal(1), occurred_at=LIMITS[0], idempotency_key="t")
+    credits.record_transaction(
+        **context, grant_id=grant.row.id, type="DEBIT", amount=Decimal(1), occurred_at=LIMITS[0], idempotency_key="t"
+    )
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl"])

@@ -68,12 +68,12 @@ def fill_holds(context):
         credits.create_grant(**context, **facts, name=name)
     wanted = {"customer_id": "maria", "currency": "USD", "expires_at": timezone.now() + timedelta(hours=1)}
     captured = credits.place_hold(**context, **wanted, amount=Decimal("12.5"), reason="a cup of tea", idempotency_key="h")
-    credits.capture_hold(**context, customer_id="maria", hold_id=captured.id, amount=Decimal(11), invoice_id="i")
+    credits.capture_hold(**context, customer_id="maria", hold_id=captured.row.id, amount=Decimal(11), invoice_id="i")
     released = credits.place_hold(**context, **wanted, amount=Decimal(1))
-    credits.release_hold(**context, customer_id="maria", hold_id=released.id)
+    credits.release_hold(**context, customer_id="maria", hold_id=released.row.id)
     credits.place_hold(**context, **wanted, amount=Decimal(2))
     part = credits.place_hold(**context, **wanted, amount=Decimal(1))
-    credits.capture_hold(**context, customer_id="maria", hold_id=part.id, amount=Decimal("0.5"), final=False, idempotency_key="part")
+    credits.capture_hold(**context, customer_id="maria", hold_id=part.row.id, amount=Decimal("0.5"), final=False, idempotency_key="part")
     billing.place_hold(**context, amount=Decimal(1), expires_at=wanted["expires_at"], reference_id="hold")
     set_policy(**context, holds_estimates=True, authorizes_at_once=True)
     cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True}

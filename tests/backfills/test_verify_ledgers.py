@@ -45,7 +45,7 @@ def make_grants(context):
     other = credits.create_grant(**context, **facts, amount=Decimal(7), idempotency_key="h")
     spent = credits.record_transaction(
         **context,
-        grant_id=grant.id,
+        grant_id=grant.row.id,
         type="DEBIT",
         amount=Decimal(40),
         idempotency_key="t1",
@@ -53,8 +53,8 @@ def make_grants(context):
         invoice_id="i",
         occurred_at=MOMENT,
     )
-    credits.record_transaction(**context, grant_id=other.id, type="DEBIT", amount=Decimal(1), idempotency_key="t2")
-    credits.reverse_transaction(**context, transaction_id=spent.id, reason="oops", idempotency_key="t3")
+    credits.record_transaction(**context, grant_id=other.row.id, type="DEBIT", amount=Decimal(1), idempotency_key="t2")
+    credits.reverse_transaction(**context, transaction_id=spent.row.id, reason="oops", idempotency_key="t3")
 
 
 def make_metering(context):

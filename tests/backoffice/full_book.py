@@ -117,7 +117,7 @@ def fill_credits(context):
     credits.create_recurring_grant(**context, **facts, name="Monthly")
     hold = {"customer_id": "maria", "currency": "USD", "expires_at": timezone.now() + timedelta(hours=1)}
     placed = credits.place_hold(**context, **hold, amount=Decimal(2))
-    credits.capture_hold(**context, customer_id="maria", hold_id=placed.id, amount=Decimal(1), final=False, idempotency_key="part")
+    credits.capture_hold(**context, customer_id="maria", hold_id=placed.row.id, amount=Decimal(1), final=False, idempotency_key="part")
     credits.consume(**context, customer_id="maria", currency="USD", amount=Decimal(1), invoice_id="INV-1")
     credits.set_policy(**context, expiring_days=14)
     credits.set_balance_alert(**context, customer_id="maria", currency="USD", alert_below=Decimal(5))

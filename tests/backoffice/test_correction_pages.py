@@ -156,9 +156,9 @@ def test_the_page_of_a_reversal_says_how_to_undo_it_with_the_form_filled_in(cler
     address = unescape(html.split("If it was wrong, ")[1].split('href="')[1].split('"')[0])
     assert clerk.get(address).context["form"]["amount"].value() == "-30.5"
     grant = credits.create_grant(**keys, customer_id="ada", unit_type="CURRENCY", currency="USD", name="A", amount=Decimal(9))
-    debit = credits.record_transaction(**keys, grant_id=grant.id, type="DEBIT", amount=Decimal(4))
-    back = credits.reverse_transaction(**keys, transaction_id=debit.id, reason="x")
-    html = page(clerk.get(f"/admin/credits/credittransaction/{back.id}/change/"))
+    debit = credits.record_transaction(**keys, grant_id=grant.row.id, type="DEBIT", amount=Decimal(4))
+    back = credits.reverse_transaction(**keys, transaction_id=debit.row.id, reason="x")
+    html = page(clerk.get(f"/admin/credits/credittransaction/{back.row.id}/change/"))
     address = unescape(html.split("If it was wrong, ")[1].split('href="')[1].split('"')[0])
     assert clerk.get(address).context["form"]["amount"].value() == "-4"
 
@@ -167,7 +167,7 @@ def test_an_end_that_never_comes_is_ticked_and_odd_amounts_and_days_are_remarked
     keys = {"tenant_id": tenant.id, "actor": "x", "request_id": ""}
     facts = {"customer_id": "ada", "unit_type": "CURRENCY", "currency": "USD", "name": "A", "amount": Decimal(9)}
     grant = credits.create_grant(**keys, **facts, expiry_date=date(2090, 1, 1))
-    extend = {"kind": "credits.extend", "row": grant.id, **REASON, "step": "preview"}
+    extend = {"kind": "credits.extend", "row": grant.row.id, **REASON, "step": "preview"}
     for sent, shown in (({}, "tick"), ({"never_expires": "on", "expiry_date": "2091-01-01"}, "not both")):
         html = page(clerk.post(ASK, extend | sent))
         assert (shown in html, 'name="preview_digest"' in html) == (True, False)
@@ -393,15 +393,15 @@ def test_the_grant_that_a_debit_moves_to_may_be_named_by_its_customer(tenant, cl
     context = {"tenant_id": tenant.id, "actor": "command:test", "request_id": ""}
     facts = {"unit_type": "CURRENCY", "currency": "USD", "name": "Prepaid", "amount": Decimal(9)}
     wrong, right = (credits.create_grant(**context, **facts, customer_id=name) for name in ("ada", "bo"))
-    debit = credits.record_transaction(**context, grant_id=wrong.id, type="DEBIT", amount=Decimal(2))
-    body = {"kind": "credits.move", "row": str(debit.id), **REASON, "step": "preview"}
+    debit = credits.record_transaction(**context, grant_id=wrong.row.id, type="DEBIT", amount=Decimal(2))
+    body = {"kind": "credits.move", "row": str(debit.row.id), **REASON, "step": "preview"}
     shown = page(clerk.post(ASK, {**body, "grant_id": "bo"}))
     assert "bo pays instead of ada" in shown
-    assert str(right.id) in shown
+    assert str(right.row.id) in shown
     assert "Nothing here has the id cy" in page(clerk.post(ASK, {**body, "grant_id": "cy"}))
     other = credits.create_grant(**context, **facts, customer_id="bo")
     several = page(clerk.post(ASK, {**body, "grant_id": "bo"}))
-    assert all(f"Prepaid, 9.00 USD left: {grant.id}" in several for grant in (right, other))
+    assert all(f"Prepaid, 9.00 USD left: {grant.row.id}" in several for grant in (right, other))
 
 
 def test_the_requester_reads_at_home_that_a_colleague_rejected(clerk, log_in, rows):

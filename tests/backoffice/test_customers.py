@@ -282,10 +282,10 @@ def test_a_hold_is_released_with_a_reason_and_a_recurring_grant_cancelled_from_t
             for _ in range(2):
                 done = operator.post(address, {"step": "confirm", "reason": "Asked for.", "standing": standing})
                 assert (done.status_code, done["Location"]) == (302, page)
-    plan_row, hold_row, kept_row = RecurringGrant.objects.get(), Hold.objects.get(pk=hold.id), WalletHold.objects.get(pk=kept.id)
+    plan_row, hold_row, kept_row = RecurringGrant.objects.get(), Hold.objects.get(pk=hold.row.id), WalletHold.objects.get(pk=kept.id)
     assert (plan_row.status, hold_row.status, kept_row.status) == ("cancelled", "released", "released")
     assert Wallet.objects.get().held == Grant.objects.get(name="Prepaid").held == 0
-    assert "/release/" not in operator.get(f"/admin/credits/hold/{hold.id}/change/").content.decode()
+    assert "/release/" not in operator.get(f"/admin/credits/hold/{hold.row.id}/change/").content.decode()
 
 
 def test_what_ended_counts_as_ended_on_every_page_before_its_job_has_run():
@@ -303,7 +303,7 @@ def test_what_ended_counts_as_ended_on_every_page_before_its_job_has_run():
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE credits_grant DISABLE TRIGGER USER")
-        cursor.execute("UPDATE credits_grant SET effective_date = '2026-01-01', expiry_date = '2026-02-01' WHERE id = %s", [over.id])
+        cursor.execute("UPDATE credits_grant SET effective_date = '2026-01-01', expiry_date = '2026-02-01' WHERE id = %s", [over.row.id])
         cursor.execute("ALTER TABLE credits_grant ENABLE TRIGGER USER")
     clerk = log_in(employ("clara", "clerk"))
     page = clerk.get("/admin/customers/customer/", {"tenant": tenant.id, "id": "ada"})
@@ -316,13 +316,15 @@ def test_what_ended_counts_as_ended_on_every_page_before_its_job_has_run():
     lists = {"wallet": "billing/wallet", "grant": "credits/grant", "of_wallets": "billing/wallethold", "of_grants": "credits/hold"}
     found = {name: {str(row.pk): row for row in clerk.get(f"/admin/{path}/").context["cl"].result_list} for name, path in lists.items()}
     assert [row.held for row in found["wallet"].values()] == [15]
-    assert found["grant"][str(grant.id)].held == 15
+    assert found["grant"][str(grant.row.id)].held == 15
     for name, path in lists.items():
         if name != "wallet":
             active = "open" if name == "grant" else "active"
             counts = [len(clerk.get(f"/admin/{path}/?status__exact={value}").context["cl"].result_list) for value in (active, "expired")]
             assert counts == [1, 1], path
-            ended = next(row.pk for row in found[name].values() if row.pk == over.id or getattr(row, "amount", 0) in (Decimal("7.5"), 3))
+            ended = next(
+                row.pk for row in found[name].values() if row.pk == over.row.id or getattr(row, "amount", 0) in (Decimal("7.5"), 3)
+            )
             assert "Expired" in text_of(clerk.get(f"/admin/{path}/{ended}/change/")), path
     statement = text_of(clerk.get("/admin/customers/statement/", {"tenant": tenant.id, "id": "ada"}))
     assert "57.29 USD 7.29 USD" in statement

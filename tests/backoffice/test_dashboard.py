@@ -106,12 +106,12 @@ def test_figures_are_net_of_reversals_and_corrections_have_their_own(look, tenan
     billing.reverse_transaction(**context, transaction_id=topup.id, reason_code="other")
     charge(tenant, "-3", type="adjustment", reference_id="d")
     grant = credits.create_grant(**context, customer_id="c", name="g", unit_type="CURRENCY", currency="USD", amount=Decimal(100))
-    its = {**context, "grant_id": grant.id}
+    its = {**context, "grant_id": grant.row.id}
     credits.record_transaction(**its, type="DEBIT", amount=Decimal(30))
     taken = credits.record_transaction(**its, type="DEBIT", amount=Decimal(20))
-    credits.reverse_transaction(**context, transaction_id=taken.id, reason="no", idempotency_key="r")
+    credits.reverse_transaction(**context, transaction_id=taken.row.id, reason="no", idempotency_key="r")
     credits.record_transaction(**its, type="CREDIT", amount=Decimal(7))
-    key = f"correction:{grant.id}:{grant.id}"
+    key = f"correction:{grant.row.id}:{grant.row.id}"
     for suffix, amount in (("", 2), (MOVED, 1)):
         by_staff = its | {"actor": "staff:1", "idempotency_key": f"{key}{suffix}"}
         credits.record_transaction(**by_staff, type="DEBIT", amount=Decimal(amount))
@@ -175,7 +175,7 @@ def grant(tenant):
         currency="USD",
         amount=Decimal(100),
         expiry_date=datetime.now(UTC).date() + timedelta(days=10),
-    )
+    ).row
 
 
 def test_credit_granted_consumed_standing_and_expiring(look, tenant, grant):

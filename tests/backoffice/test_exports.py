@@ -75,7 +75,7 @@ def test_a_file_of_credit_has_signs_and_units_and_every_file_has_names(reader, t
     context = {"tenant_id": tenant.id, "actor": "command:test", "request_id": ""}
     grant = {"customer_id": "c", "name": "Prepaid", "unit_type": "METRIC", "metric_id": "tokens", "currency": "USD"}
     made = credits.create_grant(**context, **grant, amount=Decimal(9))
-    credits.record_transaction(**context, grant_id=made.id, type="DEBIT", amount=Decimal(2))
+    credits.record_transaction(**context, grant_id=made.row.id, type="DEBIT", amount=Decimal(2))
     file = rows_of(reader.get(START, {"format": "csv", "from": "/admin/credits/credittransaction/"}))
     found = [(row["effect"], row["unit"], row["grant_name"], row["tenant_name"]) for row in file]
     assert sorted(found) == [("-2", "tokens", "Prepaid", tenant.name), ("9", "tokens", "Prepaid", tenant.name)]

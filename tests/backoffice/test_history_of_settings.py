@@ -50,7 +50,7 @@ def declare_key(tenant, **author):
 
 def make_recurring_grant(tenant):
     facts = {"customer_id": "maria", "name": "Monthly", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(7)}
-    return credits.create_recurring_grant(tenant_id=tenant.id, actor="x", request_id="", **facts)[0]
+    return credits.create_recurring_grant(tenant_id=tenant.id, actor="x", request_id="", **facts).row.id
 
 
 CHANGES = {
@@ -106,7 +106,7 @@ def test_issuing_a_recurring_grant_is_no_change_of_it_and_its_end_is_one(tenant)
     tomorrow = timezone.now().date() + timedelta(days=1)
     facts = {"customer_id": "maria", "name": "Monthly", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(7)}
     lasting = make_recurring_grant(tenant)
-    ending, _ = credits.create_recurring_grant(tenant_id=tenant.id, **AUTHOR, **facts, ends_on=tomorrow)
+    ending = credits.create_recurring_grant(tenant_id=tenant.id, **AUTHOR, **facts, ends_on=tomorrow).row.id
     assert set(Grant.objects.values_list("recurring_grant_id", flat=True)) == {lasting, ending}
     [change] = Change.objects.filter(table="credits_recurringgrant")
     assert (change.row, change.after["status"], change.actor) == (str(ending), "ended", "staff:7")

@@ -57,7 +57,7 @@ class Book:
         self.topup = billing.record_transaction(**context, amount=Decimal(100), type="topup", reference_id=f"top of {name}").row
         self.usage = billing.record_transaction(**context, amount=Decimal(30), type="usage", reference_id=f"use of {name}").row
         grant = {"customer_id": f"customer of {name}", "name": f"grant of {name}", "unit_type": "CURRENCY", "currency": "USD"}
-        self.grant = credits.create_grant(**context, **grant, amount=Decimal(50))
+        self.grant = credits.create_grant(**context, **grant, amount=Decimal(50)).row
         credits.create_recurring_grant(**context, **grant, amount=Decimal(5))
         cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True}
         names = {"service_name": f"service of {name}", "action_name": "a", "resource_name": "r", "agent_name": f"agent of {name}"}
@@ -315,7 +315,7 @@ def test_no_correction_reaches_a_foreign_row(limited, book, foreign):
 def test_a_debit_is_not_moved_to_a_foreign_grant(limited, book, foreign):
     context = {"tenant_id": book.tenant.id, **WHO}
     debit = credits.record_transaction(**context, grant_id=book.grant.id, type="DEBIT", amount=Decimal(5))
-    body = {"kind": "credits.move", "row": str(debit.id), "grant_id": str(foreign.grant.id), **REASON, "step": "preview"}
+    body = {"kind": "credits.move", "row": str(debit.row.id), "grant_id": str(foreign.grant.id), **REASON, "step": "preview"}
     assert "There is no such grant" in limited.post(ASK, body).content.decode()
 
 

@@ -54,7 +54,7 @@ def credit_entries(context: dict[str, Any]) -> Any:
     for number in range(5):
         credits.create_grant(**context, **unit, customer_id="few", amount=Decimal(9), name=f"grant {number}")
     grant = credits.create_grant(**context, **unit, customer_id="many", amount=Decimal(9), name="grant")
-    return credits.record_transaction(**context, grant_id=grant.id, type="DEBIT", amount=Decimal(1), invoice_id="one")
+    return credits.record_transaction(**context, grant_id=grant.row.id, type="DEBIT", amount=Decimal(1), invoice_id="one").row
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Book:
             "currency": "USD",
             "amount": Decimal(str(amount)),
         }
-        return services.create_grant(**self.context, **defaults | facts).id
+        return services.create_grant(**self.context, **defaults | facts).row.id
 
     def post(self, grant_id: UUID, kind: str, amount: Any, **facts: Any) -> Any:
         return services.record_transaction(**self.context, grant_id=grant_id, type=kind, amount=Decimal(str(amount)), **facts)

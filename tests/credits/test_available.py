@@ -25,15 +25,15 @@ def test_debits_draws_holds_closings_and_the_blockers_of_an_undo_call_the_functi
     with pytest.raises(InsufficientCredit):
         services.place_hold(**book.context, **HOLD, amount=Decimal(10), idempotency_key="h")
     arrays = services.record_transactions(
-        **book.context, items=[{"grant_id": grant_id, "type": "DEBIT", "amount": Decimal(1)} for _ in range(10)]
+        **book.context, transactions=[{"grant_id": grant_id, "type": "DEBIT", "amount": Decimal(1)} for _ in range(10)]
     )
     assert [isinstance(one, InsufficientCredit) for one in arrays] == [False] * 9 + [True]
     run = book.context | {"request_id": "run:1"}
-    opened = services.create_grant(**run, customer_id="acme", name="Other", unit_type="CURRENCY", currency="USD", amount=Decimal(5)).id
+    opened = services.create_grant(**run, customer_id="acme", name="Other", unit_type="CURRENCY", currency="USD", amount=Decimal(5)).row.id
     assert lookups.grants_short_without(tenant_id=book.tenant_id, request_id="run:1", at_most=9) == [(opened, -1)]
     drawn = services.consume(**book.context, customer_id="acme", currency="USD", amount=Decimal(9), partial=True)
-    assert (drawn.taken, book.balance(grant_id), book.balance(opened)) == (4, 1, 1)
-    assert services.void_grant(**book.context, grant_id=opened, reason="").outcome == "nothing_left"
+    assert (drawn.row.taken, book.balance(grant_id), book.balance(opened)) == (4, 1, 1)
+    assert services.void_grant(**book.context, grant_id=opened, reason="").nothing_to_do
 
 
 @pytest.mark.parametrize("held", ["0", "0.000000000000000001", "7"])

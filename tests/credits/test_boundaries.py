@@ -21,11 +21,12 @@ SIZES = pytest.mark.parametrize("size", [1, 6, 7, 20])
 
 def record(book, size, grant_id, type_, amount="1", **facts):
     items = [{"grant_id": grant_id, "type": type_, "amount": Decimal(amount), **facts}] * size
-    return services.record_transactions(**book.context, items=items)
+    return services.record_transactions(**book.context, transactions=items)
 
 
 def outcomes(replies):
-    return [getattr(reply, "outcome", type(reply).__name__) for reply in replies]
+    words = {False: "posted", True: "replayed"}
+    return [type(reply).__name__ if isinstance(reply, Exception) else words[reply.replayed] for reply in replies]
 
 
 @SIZES
@@ -88,8 +89,10 @@ def test_an_overdue_hold_of_another_tenants_grant_with_the_same_id_releases_noth
             until = datetime(end.year, end.month, end.day, tzinfo=UTC)
             services.place_hold(**book.context, **acme, expires_at=until)
         clock.move_to(datetime(2026, 6, 5, tzinfo=UTC))
-        assert books[0].debit(shared, 10).outcome == "posted"
-        [refusal] = services.record_transactions(**books[1].context, items=[{"grant_id": shared, "type": "DEBIT", "amount": Decimal(1)}])
+        assert books[0].debit(shared, 10).is_new
+        [refusal] = services.record_transactions(
+            **books[1].context, transactions=[{"grant_id": shared, "type": "DEBIT", "amount": Decimal(1)}]
+        )
         assert refusal.facts["held"] == 10
         assert Grant.objects.get(tenant_id=books[1].tenant_id).held == 10
 
@@ -99,7 +102,7 @@ def test_the_first_day_comes_before_the_age_of_a_grant_in_burn_down_order(book):
         older = book.grant(10, effective_date=date(2026, 6, 2))
         younger = book.grant(10, effective_date=date(2026, 6, 1))
         drawn = services.consume(**book.context, customer_id="acme", currency="USD", amount=Decimal(15))
-    assert [row["grant_id"] for row in drawn.transactions] == [younger, older]
+    assert [row["grant_id"] for row in drawn.row.transactions] == [younger, older]
 
 
 def test_posting_and_plan_agree_on_what_is_available(book):
@@ -145,7 +148,7 @@ def test_where_the_clock_stepped_back_changes_of_holds_are_a_microsecond_apart(b
         first = services.place_hold(**book.context, **hold)
         clock.move_to(datetime(2026, 6, 4, tzinfo=UTC))
         services.place_hold(**book.context, **hold)
-        services.release_hold(**book.context, customer_id="acme", hold_id=first.id)
+        services.release_hold(**book.context, customer_id="acme", hold_id=first.row.id)
     rows = list(HoldEntry.objects.filter(grant_id=grant_id).order_by("created_at"))
     # A release is dated after what is captured at the same moment.
     assert [(row.kind, row.created_at - rows[0].created_at) for row in rows] == [
@@ -162,8 +165,8 @@ def test_what_an_invoice_took_of_voided_grants_is_given_back_and_debited_again(b
     services.consume(**book.context, customer_id="acme", currency="USD", amount=Decimal(5 + 10 * (count - 1)), invoice_id="i")
     for grant_id in grants:
         services.void_grant(**book.context, grant_id=grant_id, reason="r")
-    rows = services.reinstate(**book.context, customer_id="acme", invoice_id="i")
-    assert len(rows.transactions) == count
+    reinstated = services.reinstate(**book.context, customer_id="acme", invoice_id="i")
+    assert len(reinstated.row.transactions) == count
     assert [book.balance(grant_id) for grant_id in grants] == [0] * count
     assert all(
         book.entries(grant_id)[-2:] == [("reinstatement", "CREDIT", amount), ("void", "DEBIT", amount)]
@@ -200,7 +203,7 @@ def test_a_grant_that_is_held_and_was_never_drawn_on_can_be_neither_deleted_nor_
         services.delete_grant(**book.context, grant_id=grant_id)
     with pytest.raises(GrantHeld):
         services.void_grant(**book.context, grant_id=grant_id, reason="r")
-    services.release_hold(**book.context, customer_id="acme", hold_id=placed.id)
+    services.release_hold(**book.context, customer_id="acme", hold_id=placed.row.id)
     services.delete_grant(**book.context, grant_id=grant_id)
     assert Grant.objects.get(id=grant_id).status == "deleted"
 
@@ -212,7 +215,7 @@ def test_what_a_hold_releases_stays_on_the_last_day_and_expires_on_the_next(book
         hold = {"customer_id": "acme", "currency": "USD", "expires_at": datetime(2026, 7, 1, tzinfo=UTC)}
         placed = services.place_hold(**book.context, **hold, amount=Decimal(15))
         clock.move_to(datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=UTC))
-        services.release_hold(**book.context, customer_id="acme", hold_id=placed.id)
+        services.release_hold(**book.context, customer_id="acme", hold_id=placed.row.id)
     assert [book.balance(grant_id) for grant_id in grants] == [left, 10]
     book.check()
 
@@ -221,8 +224,8 @@ def test_what_a_hold_releases_stays_on_the_last_day_and_expires_on_the_next(book
 def test_a_used_key_is_a_replay_though_the_same_posting_would_be_refused_now(book, size):
     grant_id = book.grant(size)
     items = [{"grant_id": grant_id, "type": "DEBIT", "amount": Decimal(1), "idempotency_key": f"k{number}"} for number in range(size)]
-    assert outcomes(services.record_transactions(**book.context, items=items)) == ["posted"] * size
-    assert outcomes(services.record_transactions(**book.context, items=items)) == ["replayed"] * size
+    assert outcomes(services.record_transactions(**book.context, transactions=items)) == ["posted"] * size
+    assert outcomes(services.record_transactions(**book.context, transactions=items)) == ["replayed"] * size
     assert book.balance(grant_id) == 0
 
 
@@ -256,8 +259,8 @@ def test_a_grant_that_is_wholly_held_is_left_out_of_draws_and_holds(book):
     held, free = book.grant(10, priority=0), book.grant(10, priority=9)
     services.place_hold(**book.context, **acme, **later, amount=Decimal(10))
     drawn = services.consume(**book.context, **acme, amount=Decimal(3))
-    assert [row["grant_id"] for row in drawn.transactions] == [free]
+    assert [row["grant_id"] for row in drawn.row.transactions] == [free]
     placed = services.place_hold(**book.context, **acme, **later, amount=Decimal(7))
-    assert list(HoldLine.objects.filter(hold_id=placed.id).values_list("grant_id", flat=True)) == [free]
+    assert list(HoldLine.objects.filter(hold_id=placed.row.id).values_list("grant_id", flat=True)) == [free]
     assert (book.balance(held), book.balance(free)) == (10, 7)
     book.check()

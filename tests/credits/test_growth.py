@@ -32,7 +32,7 @@ def test_a_posting_reads_a_few_rows_however_many_there_are(book):
             {"grant_id": grants[number % 50], "type": "DEBIT", "amount": Decimal(1), "idempotency_key": f"{batch}-{number}"}
             for number in range(1000)
         ]
-        services.record_transactions(**book.context, items=items)
+        services.record_transactions(**book.context, transactions=items)
         # The grant for its posting and for the foreign key.
         assert (rows_read(*TABLES) - before) / 1000 < 4, f"batch {batch}"
 
@@ -64,7 +64,7 @@ def test_arrays_of_any_size_read_a_few_rows_over_each_connection(planner_knows):
             ]
             rows, blocks = rows_read(*TABLES), index_blocks_read(*TABLES)
             for array in arrays_of_each_size(items):
-                in_turn(services.record_transactions, **book.context, items=array)
+                in_turn(services.record_transactions, **book.context, transactions=array)
             if batch == 0:
                 continue  # Each connection discards its first plans only after some postings.
             assert (rows_read(*TABLES) - rows) / 1000 < 5, f"batch {batch}"

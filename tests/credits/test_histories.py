@@ -83,11 +83,11 @@ class History:
     def assert_outcome(self, expected: str, call: Callable[[], Any]) -> Any:
         """Calls the service and asserts the model's outcome."""
         try:
-            row, outcome = call(), "ok"
+            posted, outcome = call(), "ok"
         except DomainError as error:
-            row, outcome = None, type(error).__name__
+            posted, outcome = None, type(error).__name__
         assert outcome == expected
-        return row
+        return posted
 
     def keyed(self, expected: str, service: Callable[..., Any], **facts: Any) -> Any:
         """Calls with an idempotency key as well, so that `do_retry` can repeat the call."""
@@ -96,10 +96,10 @@ class History:
         def call() -> Any:
             return service(**self.book.context, idempotency_key=key, **facts)
 
-        row = self.assert_outcome(expected, call)
-        if row is not None:
+        posted = self.assert_outcome(expected, call)
+        if posted is not None:
             self.calls.append(call)
-        return row
+        return posted
 
     def pick(self, rows: list, number: int) -> int | None:
         return number % len(rows) if rows else None
@@ -135,9 +135,9 @@ class History:
     def do_hold(self, units: set[str], amount: Decimal, days: int) -> None:
         expires_at = self.model.now + timedelta(days=days, hours=1)
         expected = self.model.hold(units, amount, expires_at)
-        row = self.keyed(expected, services.place_hold, customer_id="acme", amount=amount, expires_at=expires_at, **self.units(units))
-        if row is not None:
-            self.holds.append(row.id)
+        posted = self.keyed(expected, services.place_hold, customer_id="acme", amount=amount, expires_at=expires_at, **self.units(units))
+        if posted is not None:
+            self.holds.append(posted.row.id)
 
     def do_capture(self, number: int, amount: Decimal | None, ending: str = "captured") -> None:
         place = self.pick(self.holds, number)
@@ -191,7 +191,7 @@ class History:
     def do_retry(self, number: int) -> None:
         place = self.pick(self.calls, number)
         if place is not None:
-            assert self.calls[place]().outcome == "replayed"
+            assert self.calls[place]().replayed
 
     def do_days(self, days: int) -> None:
         self.model.pass_days(days)

@@ -202,7 +202,7 @@ def test_another_accounts_or_customers_hold_is_not_found(api, book, outsider):
         refused(caller.post(f"{path}/{hold_id}/capture", b""), 404, "NotFound")
         refused(caller.post(f"{path}/{hold_id}/release", b""), 404, "NotFound")
         assert caller.get(path).json()["items"] == []
-    assert services.expire_hold(**book.context, hold_id=hold_id).outcome == "not_due"
+    assert services.expire_hold(**book.context, hold_id=hold_id).nothing_to_do
 
 
 def act(api, hold_id, what, body=None, key=None):

@@ -22,15 +22,15 @@ def full_book(book):
     services.consume(**acme, amount=Decimal(12), reason="order")
     until = datetime.now(UTC) + timedelta(hours=1)
     hold = services.place_hold(**acme, amount=Decimal(4), expires_at=until)
-    services.capture_hold(**book.context, customer_id="acme", hold_id=hold.id, amount=Decimal(3))
+    services.capture_hold(**book.context, customer_id="acme", hold_id=hold.row.id, amount=Decimal(3))
     open_hold = services.place_hold(**acme, amount=Decimal(2), expires_at=until)
-    its = {**book.context, "customer_id": "acme", "hold_id": open_hold.id}
+    its = {**book.context, "customer_id": "acme", "hold_id": open_hold.row.id}
     services.extend_hold(**its, expires_at=until + timedelta(hours=1), idempotency_key="later")
     services.void_grant(**book.context, grant_id=book.grant(5, name="voided", customer_id="other"), reason="r")
     book.grant(5, customer_id="other", effective_date=date(2026, 1, 1), expiry_date=date(2026, 1, 31))
     list(services.expire_grants(actor="job:test", request_id="", tenant_id=book.tenant_id))
     debit = book.debit(book.grant(5, customer_id="other"), 3, idempotency_key="k")
-    services.reverse_transaction(**book.context, transaction_id=debit.id, amount=Decimal(2), reason="r", idempotency_key="part")
+    services.reverse_transaction(**book.context, transaction_id=debit.row.id, amount=Decimal(2), reason="r", idempotency_key="part")
     facts = {"customer_id": "other", "name": "monthly", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(10)}
     services.create_recurring_grant(**book.context, **facts)
     last_month = (datetime.now(UTC).date().replace(day=1) - timedelta(days=1)).replace(day=1)

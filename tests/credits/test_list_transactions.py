@@ -15,7 +15,7 @@ def test_a_transaction_reads_as_it_was_returned_when_it_was_created(api, book):
 
 
 def test_another_accounts_transaction_is_not_found(api, book, outsider):
-    row = book.debit(book.grant(), 1)
+    row = book.debit(book.grant(), 1).row
     refused(outsider.get(f"{PATH}/{row.id}"), 404, "NotFound")
     refused(outsider.post(f"{PATH}/{row.id}/reverse", {"reason": "r"}), 404, "NotFound")
     assert outsider.get(PATH).json() == {"items": [], "pagination": {}}
@@ -44,7 +44,7 @@ def test_filters_narrow_the_list(api, book, filters, expected):
 
 
 def test_from_and_to_are_book_times_and_inclusive(api, book):
-    row = book.debit(book.grant(), 1)
+    row = book.debit(book.grant(), 1).row
     moment = row.created_at.isoformat()
     today = datetime.now(UTC).date()
     assert len(api.get(PATH, **{"from": moment, "to": moment}).json()["items"]) == 1
@@ -57,7 +57,7 @@ def test_from_and_to_are_book_times_and_inclusive(api, book):
 
 def test_a_transaction_is_reversed_once_by_another_that_names_it(api, book):
     grant_id = book.grant()
-    row = book.debit(grant_id, 30, invoice_id="i")
+    row = book.debit(grant_id, 30, invoice_id="i").row
     reply = api.post(f"{PATH}/{row.id}/reverse", {"reason": "wrong customer"}, key="k")
     made = reply.json()
     assert (reply.status_code, made["type"], made["kind"], made["reverses"]) == (201, "CREDIT", "reversal", str(row.id))
@@ -71,7 +71,7 @@ def test_a_transaction_is_reversed_once_by_another_that_names_it(api, book):
 
 def test_a_credit_can_be_reversed_only_while_the_balance_covers_it(api, book):
     grant_id = book.grant(10)
-    row = book.credit(grant_id, 5)
+    row = book.credit(grant_id, 5).row
     book.debit(grant_id, 12)
     refused(api.post(f"{PATH}/{row.id}/reverse", {"reason": "r"}), 400, "InsufficientCredit")
     assert book.balance(grant_id) == 3
@@ -79,7 +79,7 @@ def test_a_credit_can_be_reversed_only_while_the_balance_covers_it(api, book):
 
 def test_what_an_invoice_gave_back_cannot_be_given_back_again_by_a_reversal(api, book):
     grant_id = book.grant(100)
-    row = book.debit(grant_id, 30, invoice_id="i")
+    row = book.debit(grant_id, 30, invoice_id="i").row
     book.credit(grant_id, 30, invoice_id="i")
     refused(api.post(f"{PATH}/{row.id}/reverse", {"reason": "r"}), 400, "InvoiceCreditExceeded")
     assert book.balance(grant_id) == 100

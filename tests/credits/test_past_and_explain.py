@@ -146,7 +146,7 @@ def test_the_worlds_clock_counts_an_expiry_from_its_day_whenever_it_was_booked(a
 
 def test_a_past_balance_is_one_query_even_with_a_thousand_entries(book, django_assert_num_queries):
     grant_id = book.grant(10_000)
-    services.record_transactions(**book.context, items=[{"grant_id": grant_id, "type": "DEBIT", "amount": Decimal(1)}] * 1000)
+    services.record_transactions(**book.context, transactions=[{"grant_id": grant_id, "type": "DEBIT", "amount": Decimal(1)}] * 1000)
     at = moments(grant_id)[500]
     with django_assert_num_queries(1):
         assert selectors.grant_balance_at(tenant_id=book.tenant_id, grant_id=grant_id, at=at)["balance"] == 9500

@@ -23,7 +23,7 @@ def clock():
 
 def create_recurring_grant(book, **facts):
     defaults = {"customer_id": "acme", "name": "Allowance", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)}
-    return services.create_recurring_grant(**book.context, **defaults | facts)[0]
+    return services.create_recurring_grant(**book.context, **defaults | facts).row.id
 
 
 def issue(clock, *when):
@@ -170,7 +170,7 @@ def test_what_rolls_over_is_the_same_whatever_comes_first_at_the_end_of_a_period
         facts = {"customer_id": "acme", "name": "n", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)}
         services.create_recurring_grant(**book.context, **facts, rollover_cap=cap)
         acme = {"customer_id": "acme", "currency": "USD"}
-        hold = services.place_hold(**book.context, **acme, amount=Decimal(60), expires_at=datetime(2026, 7, 1, tzinfo=UTC)).id
+        hold = services.place_hold(**book.context, **acme, amount=Decimal(60), expires_at=datetime(2026, 7, 1, tzinfo=UTC)).row.id
         services.consume(**book.context, **acme, amount=Decimal(20), invoice_id="i")
         clock.move_to(datetime(2026, 6, 1, 12, tzinfo=UTC))
         job = {"actor": "job:test", "request_id": ""}

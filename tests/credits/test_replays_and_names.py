@@ -89,7 +89,7 @@ def test_each_kind_of_call_has_its_own_keys_and_a_batch_shares_them_with_single_
 
 def test_a_transaction_is_reversed_in_parts_each_with_its_own_key(api, book):
     grant_id = book.grant(10)
-    debit = book.debit(grant_id, 5, invoice_id="i").id
+    debit = book.debit(grant_id, 5, invoice_id="i").row.id
     path = f"/credit-transactions/{debit}/reverse"
     first = api.post(path, {"amount": "0.5", "reason": "r"}, key="a")
     assert (first.status_code, first.json()["amount"], first.json()["reverses"]) == (201, "0.5", str(debit))
@@ -132,7 +132,7 @@ def test_every_view_leaves_out_a_hold_from_the_moment_it_is_overdue(api, book):
     with time_machine.travel(datetime(2026, 6, 1, 12, tzinfo=UTC), tick=True) as clock:
         grant_id = book.grant(100)
         end = datetime(2026, 6, 1, 13, tzinfo=UTC)
-        hold = services.place_hold(**book.context, customer_id="acme", currency="USD", amount=Decimal(30), expires_at=end).id
+        hold = services.place_hold(**book.context, customer_id="acme", currency="USD", amount=Decimal(30), expires_at=end).row.id
 
         def views(**at):
             return {

@@ -62,7 +62,9 @@ def comparable(outcome: Any) -> Any:
     """An outcome without ids and times, which differ between two books."""
     if isinstance(outcome, Exception):
         return type(outcome).__name__, {name: value for name, value in outcome.facts.items() if "id" not in name}
-    return outcome.outcome, *(getattr(outcome, name) for name in ("type", "kind", "amount", "entry_number", "balance_after", "cost_basis"))
+    return outcome.replayed, *(
+        getattr(outcome.row, name) for name in ("type", "kind", "amount", "entry_number", "balance_after", "cost_basis")
+    )
 
 
 def state(grants: list[Any]) -> list[Any]:
@@ -85,8 +87,8 @@ def test_an_array_posts_the_same_as_its_postings_one_by_one(arrays):
     with time_machine.travel(NOW, tick=False):
         (many, many_grants), (alone, alone_grants) = new_book(), new_book()
         for steps in arrays:
-            together = services.record_transactions(**many.context, items=[item(many_grants, step) for step in steps]) if steps else []
-            singly = [services.record_transactions(**alone.context, items=[item(alone_grants, step)])[0] for step in steps]
+            together = services.record_transactions(**many.context, transactions=[item(many_grants, step) for step in steps])
+            singly = [services.record_transactions(**alone.context, transactions=[item(alone_grants, step)])[0] for step in steps]
             assert [comparable(outcome) for outcome in together] == [comparable(outcome) for outcome in singly]
         assert state(many_grants) == state(alone_grants)
         many.check()

@@ -63,7 +63,7 @@ def drawn() -> CreditsBook:
     book.debit(empty, 5)
     first, second = book.grant(70, name="first", priority=10), book.grant(40, name="second", priority=20)
     taken = services.consume(**book.context, **ACME, amount=Decimal(10), invoice_id="inv")
-    book.taken = taken.transactions[0]["id"]
+    book.taken = taken.row.transactions[0]["id"]
     book.name("credits_grant", empty=empty, first=first, second=second)
     return book
 
@@ -73,7 +73,7 @@ def reserved() -> CreditsBook:
     book = CreditsBook()
     first, second = book.grant(60, name="first"), book.grant(60, name="second")
     end = datetime.now(UTC) + timedelta(minutes=30)
-    hold = services.place_hold(**book.context, **ACME, amount=Decimal(100), expires_at=end).id
+    hold = services.place_hold(**book.context, **ACME, amount=Decimal(100), expires_at=end).row.id
     book.name("credits_grant", first=first, second=second)
     book.name("credits_hold", hold=hold)
     return book
@@ -84,8 +84,8 @@ def period_over() -> CreditsBook:
     book = CreditsBook()
     with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC)):
         order = {"name": "monthly", "unit_type": "CURRENCY", "amount": Decimal(100), "rollover_cap": Decimal(90), **ACME}
-        recurring_grant = services.create_recurring_grant(**book.context, **order, starts_on=date(2026, 5, 1))[0]
-        hold = services.place_hold(**book.context, **ACME, amount=Decimal(60), expires_at=START + timedelta(days=9)).id
+        recurring_grant = services.create_recurring_grant(**book.context, **order, starts_on=date(2026, 5, 1)).row.id
+        hold = services.place_hold(**book.context, **ACME, amount=Decimal(60), expires_at=START + timedelta(days=9)).row.id
         services.consume(**book.context, **ACME, amount=Decimal(20), invoice_id="inv")
     book.name("credits_grant", may=Grant.objects.get(tenant_id=book.tenant_id).id)
     book.name("credits_hold", hold=hold)
@@ -99,10 +99,10 @@ def imported() -> CreditsBook:
     run = {**book.context, "request_id": RUN}
     terms = {"customer_id": "acme", "unit_type": "CURRENCY", "currency": "USD"}
     own = book.grant(100, name="own")
-    new = [services.create_grant(**run, **terms, name=name, amount=Decimal(50)).id for name in ("one", "two")]
+    new = [services.create_grant(**run, **terms, name=name, amount=Decimal(50)).row.id for name in ("one", "two")]
     posted = [("DEBIT", 30, "inv"), ("DEBIT", 20, "inv"), ("CREDIT", 5, "")]
     book.taken, *_ = [
-        services.record_transaction(**run, grant_id=own, type=kind, amount=Decimal(amount), invoice_id=invoice).id
+        services.record_transaction(**run, grant_id=own, type=kind, amount=Decimal(amount), invoice_id=invoice).row.id
         for kind, amount, invoice in posted
     ]
     book.name("credits_grant", own=own, one=new[0], two=new[1])
@@ -114,8 +114,10 @@ def imported_period() -> CreditsBook:
     book = CreditsBook()
     order = {"name": "monthly", "unit_type": "CURRENCY", "amount": Decimal(100), **ACME}
     with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC)):
-        recurring_grant = services.create_recurring_grant(**book.context, **order, rollover_cap=Decimal(90), starts_on=date(2026, 5, 1))[0]
-        hold = services.place_hold(**book.context, **ACME, amount=Decimal(30), expires_at=START + timedelta(days=9)).id
+        recurring_grant = services.create_recurring_grant(
+            **book.context, **order, rollover_cap=Decimal(90), starts_on=date(2026, 5, 1)
+        ).row.id
+        hold = services.place_hold(**book.context, **ACME, amount=Decimal(30), expires_at=START + timedelta(days=9)).row.id
         services.consume(**book.context, **ACME, amount=Decimal(20), invoice_id="inv")
     may, june = Grant.objects.get(tenant_id=book.tenant_id).id, UUID(int=uuid4().int >> 8)
     period = {
@@ -127,7 +129,7 @@ def imported_period() -> CreditsBook:
         "category": "PAID",
     }
     line = services.grant_line({**order, **period, "id": june})
-    services.create_imported_grants([posting.encoded({**line, **JOB})], tenant_id=book.tenant_id)
+    services.create_imported_grants(tenant_id=book.tenant_id, lines=[posting.encoded({**line, **JOB})])
     RecurringGrant.objects.filter(tenant_id=book.tenant_id).update(next_period=2, next_on=date(2026, 7, 1))
     book.name("credits_grant", june=june, may=may)
     book.name("credits_hold", hold=hold)
@@ -170,9 +172,9 @@ def hold_of(book: CreditsBook) -> dict[str, Any]:
 
 def expire_everything(book: CreditsBook) -> Any:
     """How many grants and holds the two jobs closed. Other outcomes depend on which call came first, so they are left out."""
-    grants = [row.outcome for batch in services.expire_grants(**JOB, tenant_id=book.tenant_id) for row in batch]
-    holds = [row.outcome for row in services.expire_holds(**JOB, tenant_id=book.tenant_id)]
-    return grants.count("posted"), holds.count("posted")
+    grants = sum(closing.is_new for batch in services.expire_grants(**JOB, tenant_id=book.tenant_id) for closing in batch)
+    holds = sum(hold.is_new for hold in services.expire_holds(**JOB, tenant_id=book.tenant_id))
+    return grants, holds
 
 
 def reverse_run(book: CreditsBook) -> int:
@@ -185,7 +187,7 @@ def delete_run_grants(book: CreditsBook) -> int:
 
 def credit_both(book: CreditsBook) -> Any:
     credit = {"type": "CREDIT", "amount": Decimal(1), "reason": "r"}
-    return services.record_transactions(**book.context, items=[{"grant_id": book.named[name], **credit} for name in ("may", "june")])
+    return services.record_transactions(**book.context, transactions=[{"grant_id": book.named[name], **credit} for name in ("may", "june")])
 
 
 def issue(book: CreditsBook) -> Any:
@@ -216,13 +218,13 @@ SCENES = (
             "debit": lambda book: book.debit(book.named["second"], 30),
             "credit": lambda book: book.credit(book.named["empty"], 10),
             "credit for an invoice": lambda book: book.credit(book.named["first"], 10, invoice_id="inv"),
-            "eight debits": lambda book: services.record_transactions(**book.context, items=items(book, "DEBIT")),
+            "eight debits": lambda book: services.record_transactions(**book.context, transactions=items(book, "DEBIT")),
             "consume": lambda book: services.consume(**book.context, **ACME, amount=Decimal(100), invoice_id="inv", idempotency_key="k"),
             "consume what there is": lambda book: services.consume(**book.context, **ACME, amount=Decimal(500), partial=True),
             "hold": lambda book: (
                 services.place_hold(
                     **book.context, **ACME, amount=Decimal(65), expires_at=START + timedelta(days=9), idempotency_key="k"
-                ).outcome
+                ).replayed
             ),
             "reinstate": lambda book: services.reinstate(**book.context, customer_id="acme", invoice_id="inv"),
             "reverse": lambda book: services.reverse_transaction(**book.context, transaction_id=book.taken, reason="r"),
@@ -240,17 +242,17 @@ SCENES = (
         calls={
             "capture": lambda book: services.capture_hold(**hold_of(book), invoice_id="inv"),
             "part of a capture": lambda book: (
-                services.capture_hold(**hold_of(book), amount=Decimal(5), final=False, idempotency_key="part").taken
+                services.capture_hold(**hold_of(book), amount=Decimal(5), final=False, idempotency_key="part").row.taken
             ),
             "extend": lambda book: (
-                services.extend_hold(**hold_of(book), expires_at=START + timedelta(days=20), idempotency_key="later").status
+                services.extend_hold(**hold_of(book), expires_at=START + timedelta(days=20), idempotency_key="later").row.status
             ),
             "capture all": lambda book: services.capture_hold(**hold_of(book), amount=Decimal(100)),
             "release": lambda book: services.release_hold(**hold_of(book)),
             "debit": lambda book: book.debit(book.named["second"], 1),
             "consume": lambda book: services.consume(**book.context, **ACME, amount=Decimal(50)),
             "hold": lambda book: (
-                services.place_hold(**book.context, **ACME, amount=Decimal(20), expires_at=START + timedelta(days=9)).outcome
+                services.place_hold(**book.context, **ACME, amount=Decimal(20), expires_at=START + timedelta(days=9)).replayed
             ),
             "void": lambda book: services.void_grant(**book.context, grant_id=book.named["first"], reason="r"),
             "expire": expire_everything,
@@ -287,7 +289,7 @@ SCENES = (
             "debit": lambda book: book.debit(book.named["one"], 1),
             "delete": lambda book: services.delete_grant(**book.context, grant_id=book.named["one"]),
             "hold": lambda book: (
-                services.place_hold(**book.context, **ACME, amount=Decimal(110), expires_at=START + timedelta(days=9)).outcome
+                services.place_hold(**book.context, **ACME, amount=Decimal(110), expires_at=START + timedelta(days=9)).replayed
             ),
         },
     ),

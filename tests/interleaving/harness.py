@@ -23,6 +23,7 @@ from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 import time_machine
 from django.db import connection
@@ -158,6 +159,8 @@ def plain(value: Any) -> Any:
         value = value._asdict()
     elif is_dataclass(value):
         value = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    elif isinstance(value, msgspec.Struct):
+        value = msgspec.structs.asdict(value)
     if isinstance(value, DomainError):
         return type(value).__name__, plain(value.facts)
     if isinstance(value, dict):

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+from kernel.ledger.outcomes import Posted
 from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, StatusChange, Trace, Transaction
 from metering.services import agents, costs, facts, imported, lifecycle, prices, rebuild, repricing, settings, transactions
 from tests.factories import TenantFactory
@@ -133,7 +134,7 @@ def state(book: MeteringBook) -> Any:
 def report(book: MeteringBook, phase: str, tokens: int) -> Any:
     """How a fact was priced. What its cost superseded is in the ledger; the reply reads it again after the commit."""
     reported = {"source": "sdk", "version": "1", "fact_phase": phase, "facts": f'{{"tokens": {tokens}}}'}
-    return facts.record_fact(**book.its(), **reported).pricing
+    return facts.record_fact(**book.its(), **reported).row["pricing"]
 
 
 def add_cost(book: MeteringBook, amount: int, **more: Any) -> bool:
@@ -145,7 +146,7 @@ def add_cost(book: MeteringBook, amount: int, **more: Any) -> bool:
 def complete(book: MeteringBook, **more: Any) -> Any:
     reported = {"source": "sdk", "version": "1", "facts": '{"tokens": 5}'}
     moved = lifecycle.complete_transaction(**book.its(), outcome="success", response_facts=reported, **more)
-    return moved.pricing, moved.replayed
+    return moved.row["pricing"], moved.replayed
 
 
 def move(book: MeteringBook, call: Any, **more: Any) -> bool:
@@ -181,7 +182,7 @@ def record_new_names(book: MeteringBook, *keys: str, **more: Any) -> Any:
         NAMES | {"service_name": "new", "agent_name": "new", "trace_external_id": "new", "idempotency_key": key} | more for key in keys
     ]
     recorded = transactions.record_transactions(**book.who, transactions=items)
-    return [(one.row and one.row["status"], one.replayed, type(one.error).__name__) for one in recorded]
+    return [(one.row["status"], one.replayed) if isinstance(one, Posted) else type(one).__name__ for one in recorded]
 
 
 def record(book: MeteringBook, **more: Any) -> Any:

@@ -91,7 +91,7 @@ def reauthorize(book: RuleBook, amount: int) -> bool:
 
 def report(book: RuleBook) -> Any:
     reported = {"source": "sdk", "version": "1", "fact_phase": "response", "facts": '{"model": "unknown"}'}
-    return facts.record_fact(**its(book), **reported).pricing
+    return facts.record_fact(**its(book), **reported).row["pricing"]
 
 
 def add_actual(book: RuleBook, amount: int) -> None:

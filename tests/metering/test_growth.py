@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from kernel.ledger.outcomes import Posted
 from metering import selectors
 from metering.choices import Status
 from metering.services import costs, transactions
@@ -32,7 +33,7 @@ def test_a_posting_reads_a_few_rows_however_many_there_are(planner_knows):
     for batch in range(4):
         before = rows_read(*TABLES)
         recorded = transactions.record_transactions(**context, transactions=uses(batch))
-        assert all(one.error is None for one in recorded)
+        assert all(isinstance(one, Posted) for one in recorded)
         # Service and agent, twice where they come into being, and what the foreign keys look at.
         assert (rows_read(*TABLES) - before) / 1000 < 10, f"batch {batch}"
         before = rows_read(*TABLES)

@@ -11,8 +11,11 @@ from django.db.models import Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kernel.ledger.errors import LedgerError
+from kernel.ledger.outcomes import Posted
 from metering.integrity import checks
 from metering.models import Cost, Fact, Rollup, StatusChange, Trace, Transaction
+from metering.selectors import Row
 from metering.services import agents, posting_columns, prices, transactions
 from metering.services import settings as metering_settings
 from tests.factories import TenantFactory
@@ -81,12 +84,12 @@ class Book:
         rows = Transaction.objects.filter(tenant_id=self.context["tenant_id"]).order_by("id")
         return {identifier: place for place, identifier in enumerate(rows.values_list("id", flat=True))}
 
-    def comparable(self, outcome: transactions.Recorded) -> Any:
+    def comparable(self, outcome: Posted[Row] | LedgerError) -> Any:
         """An outcome without what differs between two books: ids and the very moment."""
-        if outcome.error is not None:
-            first = outcome.error.facts.get("first_id")
-            return type(outcome.error).__name__, outcome.error.facts.get("fields"), first and self.places()[first]
-        row = outcome.row or {}
+        if isinstance(outcome, LedgerError):
+            first = outcome.facts.get("first_id")
+            return type(outcome).__name__, outcome.facts.get("fields"), first and self.places()[first]
+        row = outcome.row
         same = [row[name] for name in ("service_name", "status", "outcome", "decline_reason", "occurred_at", "completed_at")]
         agent = row["agent"] and [row["agent"][name] for name in ("label", "name", "status")]
         given = [row["trace"]["id"] if str(row["trace"]["id"]) in TRACES else None, row["trace"]["external_id"]]

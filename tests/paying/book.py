@@ -38,7 +38,7 @@ class PayingBook:
 
     def grant(self, amount: Any, *, customer: str | None = None, currency: str = "USD", **more: Any) -> Any:
         named = {"customer_id": customer or self.tenant.slug, "name": "prepaid", "unit_type": "CURRENCY", "currency": currency}
-        return credits.services.create_grant(**self.who, **named, amount=Decimal(str(amount)), **more)
+        return credits.services.create_grant(**self.who, **named, amount=Decimal(str(amount)), **more).row
 
     def top_up(self, amount: Any, *, currency: str = "USD") -> None:
         named = {"type": "topup", "reference_id": f"topup-{amount}-{currency}", "currency": currency}
@@ -48,14 +48,14 @@ class PayingBook:
         return transactions.record_transaction(**self.who, **NAMES | more, costs=list(stated)).row
 
     def complete(self, row: Any, outcome: str = "success", **more: Any) -> Any:
-        return lifecycle.complete_transaction(**self.who, transaction_id=row["id"], outcome=outcome, **more).row
+        return lifecycle.complete_transaction(**self.who, transaction_id=row["id"], outcome=outcome, **more).row["transaction"]
 
     def cancel(self, row: Any) -> Any:
         return lifecycle.cancel_transaction(**self.who, transaction_id=row["id"]).row
 
     def add_cost(self, row: Any, amount: Any, **more: Any) -> Any:
         its = {"transaction_id": row["id"], "fiat_amount": Decimal(str(amount)), "fiat_asset_symbol": "USD", "is_estimate": False}
-        return costs.record_cost(**self.who, **its | more).row
+        return costs.record_cost(**self.who, **its | more).row["cost"]
 
     def payment(self, row: Any) -> Payment:
         return Payment.objects.get(tenant_id=self.tenant_id, transaction_id=row["id"])

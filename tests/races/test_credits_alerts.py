@@ -62,7 +62,7 @@ def test_atomic_batches_over_customers_with_alerts_never_deadlock(book):
                 {"grant_id": chosen.choice(grants), "type": chosen.choice(("DEBIT", "CREDIT")), "amount": Decimal(chosen.randint(1, 9))}
                 for _ in range(chosen.choice((1, 3, 9)))
             ]
-            services.record_transactions(**book.context, items=items, atomic=bool(round % 2))
+            services.record_transactions(**book.context, transactions=items, atomic=bool(round % 2))
             services.consume(**book.context, customer_id=chosen.choice("abc"), currency="USD", amount=Decimal(chosen.randint(1, 9)))
 
     assert at_once(6, post) == [None] * 6
@@ -80,7 +80,7 @@ def test_a_period_that_is_issued_and_a_debit_of_the_one_before_do_not_wait_for_e
     facts = {"customer_id": "a", "name": "Monthly", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(50)}
     facts |= {"cost_of_credit": Decimal(0), "every_months": 1, "rollover_cap": Decimal(10), "starts_on": date(2026, 1, 1)}
     with time_machine.travel("2026-01-10T00:00:00Z", tick=False):
-        recurring_grant, _ = services.create_recurring_grant(**book.context, idempotency_key=None, **facts)
+        recurring_grant = services.create_recurring_grant(**book.context, **facts).row.id
     watch(book, "a", 45)
     issued, goes_on = threading.Event(), threading.Event()
     open_grants = recurring_grants.open_grants

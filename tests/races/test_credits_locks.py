@@ -52,10 +52,10 @@ def test_what_a_draw_under_way_takes_is_reinstated_whole_once(book, sessions):
         assert sessions.waits(draw, sessions=1)
         reinstatement = sessions.begin(1, lambda: services.reinstate(**book.context, customer_id="acme", invoice_id="inv"))
         assert sessions.waits(reinstatement, sessions=2)
-    assert draw.result().taken == 100
-    assert (reinstatement.result().outcome, reinstatement.result().amount) == ("posted", 110)
+    assert draw.result().row.taken == 100
+    assert (reinstatement.result().replayed, reinstatement.result().row.amount) == (False, 110)
     again = services.reinstate(**book.context, customer_id="acme", invoice_id="inv")
-    assert (again.outcome, again.amount) == ("replayed", 110)
+    assert (again.replayed, again.row.amount) == (True, 110)
     assert (book.balance(first), book.balance(second)) == (70, 40)
     book.check()
 
@@ -64,7 +64,7 @@ def test_what_a_draw_under_way_takes_is_reinstated_whole_once(book, sessions):
 def test_a_capture_that_waited_past_the_holds_end_takes_nothing(book, sessions, amount):
     with time_machine.travel(NOW) as clock:
         first, second = book.grant(60), book.grant(60)
-        hold = services.place_hold(**book.context, **ACME, amount=Decimal(100), expires_at=NOW + timedelta(minutes=5)).id
+        hold = services.place_hold(**book.context, **ACME, amount=Decimal(100), expires_at=NOW + timedelta(minutes=5)).row.id
 
         def capture() -> Any:
             try:
@@ -74,7 +74,7 @@ def test_a_capture_that_waited_past_the_holds_end_takes_nothing(book, sessions, 
 
         def debit_behind_its_end() -> None:
             clock.shift(timedelta(minutes=10))
-            assert book.debit(second, 60).outcome == "posted"
+            assert book.debit(second, 60).is_new
 
         assert while_held(sessions, book, first, capture, debit_behind_its_end) == "expired"
         assert (book.balance(first), book.balance(second)) == (60, 0)
@@ -90,7 +90,7 @@ def test_a_draw_that_waited_sees_credit_that_was_given_meanwhile(book, sessions)
         return services.consume(**book.context, **ACME, amount=Decimal(20))
 
     drawn = while_held(sessions, book, full, draw, lambda: book.credit(empty, 10))
-    assert [(row["grant_id"], row["amount"]) for row in drawn.transactions] == [(empty, 10), (full, 10)]
+    assert [(row["grant_id"], row["amount"]) for row in drawn.row.transactions] == [(empty, 10), (full, 10)]
     book.check()
 
 
@@ -102,7 +102,7 @@ def test_a_draw_that_waited_sees_a_grant_that_was_made_meanwhile(book, sessions)
         return services.consume(**book.context, **ACME, amount=Decimal(20))
 
     drawn = while_held(sessions, book, full, draw, lambda: made.append(book.grant(10, priority=0)))
-    assert [(row["grant_id"], row["amount"]) for row in drawn.transactions] == [(made[0], 10), (full, 10)]
+    assert [(row["grant_id"], row["amount"]) for row in drawn.row.transactions] == [(made[0], 10), (full, 10)]
 
 
 def test_a_draw_locks_a_grant_that_was_made_while_it_waited_before_it_decides(book, sessions):
@@ -124,7 +124,7 @@ def test_a_draw_locks_a_grant_that_was_made_while_it_waited_before_it_decides(bo
     assert sessions.waits(draw, sessions=1)
     may_commit.set()
     debit_under_way.result()
-    assert [(row["grant_id"], row["amount"]) for row in draw.result().transactions] == [(full, 20)]
+    assert [(row["grant_id"], row["amount"]) for row in draw.result().row.transactions] == [(full, 20)]
     book.check()
 
 

@@ -23,10 +23,10 @@ def book():
 
 def test_forty_threads_with_one_key_make_one_transaction_and_get_the_same_reply(book):
     grant_id = book.grant(1000)
-    rows = at_once(40, lambda number: book.debit(grant_id, 10, idempotency_key="k"))
-    facts = {(row.id, row.amount, row.balance_after, row.entry_number, row.created_at) for row in rows}
+    replies = at_once(40, lambda number: book.debit(grant_id, 10, idempotency_key="k"))
+    facts = {(row.id, row.amount, row.balance_after, row.entry_number, row.created_at) for row in (reply.row for reply in replies)}
     assert len(facts) == 1
-    assert sorted(row.outcome for row in rows) == ["posted"] + ["replayed"] * 39
+    assert sorted(reply.replayed for reply in replies) == [False] + [True] * 39
     assert book.balance(grant_id) == 990
     book.check()
 
@@ -45,7 +45,7 @@ def test_sixteen_threads_drain_a_grant_and_never_below_zero(book):
         taken = Decimal(0)
         try:
             while True:
-                taken += book.debit(grant_id, 3).amount
+                taken += book.debit(grant_id, 3).row.amount
         except InsufficientCredit as refusal:
             assert refusal.facts["balance"] == 1
             return taken
@@ -64,7 +64,7 @@ def test_an_invoice_gives_back_once_however_many_ask(book):
 
 
 def test_a_transaction_is_reversed_once_however_many_ask(book):
-    row = book.debit(book.grant(100), 30)
+    row = book.debit(book.grant(100), 30).row
     outcomes = at_once(
         16, lambda number: services.reverse_transaction(**book.context, transaction_id=row.id, reason="r", idempotency_key=f"k{number}")
     )
@@ -80,7 +80,7 @@ def test_arrays_that_name_the_same_grants_in_opposite_orders_do_not_deadlock(boo
     def post(number: int) -> list[Any]:
         order = grants if number % 2 else grants[::-1]
         items = [{"grant_id": grant_id, "type": "DEBIT", "amount": Decimal(1)} for grant_id in order]
-        return [services.record_transactions(**book.context, items=items) for _ in range(5)]
+        return [services.record_transactions(**book.context, transactions=items) for _ in range(5)]
 
     for outcome in at_once(8, post):
         assert not isinstance(outcome, Exception), outcome

@@ -67,7 +67,7 @@ def test_one_new_name_by_forty_threads_is_one_row(context):
             **context, **NAMES, agent_name="agent", trace_external_id="trace" if number % 2 else None
         )
     )
-    assert all(isinstance(one, transactions.Recorded) for one in found), found
+    assert all(isinstance(one, Posted) for one in found), found
     assert Service.objects.count() == Agent.objects.count() == 1
     assert Trace.objects.filter(external_id="trace").count() == 1
     assert len({one.row["agent_id"] for one in found}) == 1
@@ -81,7 +81,7 @@ def test_one_trace_id_with_one_external_id_by_forty_threads_is_one_trace(context
             **context, **NAMES, **({"trace_id": reference} if number % 3 else {}), trace_external_id="shared"
         )
     )
-    assert all(isinstance(one, transactions.Recorded) for one in found), found
+    assert all(isinstance(one, Posted) for one in found), found
     assert Trace.objects.filter(external_id="shared").count() == 1
     assert Trace.objects.count() <= 2
 
@@ -90,7 +90,7 @@ def test_of_concurrent_completes_one_succeeds_and_the_others_get_the_status(cont
     row = transactions.record_transaction(**context, **NAMES).row
     found = at_once(lambda number: lifecycle.complete_transaction(**context, transaction_id=row["id"], outcome="success"))
     lost = [one for one in found if isinstance(one, WrongStatus)]
-    assert Counter(type(one) for one in found) == {lifecycle.Moved: 1, WrongStatus: THREADS - 1}
+    assert Counter(type(one) for one in found) == {Posted: 1, WrongStatus: THREADS - 1}
     assert {error.facts["status"] for error in lost} == {"completed"}
     assert StatusChange.objects.filter(transaction_id=row["id"]).count() == 2
 
@@ -105,7 +105,7 @@ def test_of_complete_and_cancel_at_once_one_succeeds(context):
             return lifecycle.complete_transaction(**context, transaction_id=row["id"], outcome="error")
 
         found = at_once(move, threads=8)
-        assert Counter(type(one) for one in found) == {lifecycle.Moved: 1, WrongStatus: 7}
+        assert Counter(type(one) for one in found) == {Posted: 1, WrongStatus: 7}
         steps = selectors.list_status_changes(tenant_id=context["tenant_id"], transaction_id=row["id"])
         status = selectors.get_transaction(tenant_id=context["tenant_id"], transaction_id=row["id"])["status"]
         assert [step["to_status"] for step in steps] == [Status.AUTHORIZED, status]
@@ -182,7 +182,7 @@ def test_response_facts_at_once_leave_one_active_cost(context):
     assert not [one for one in recorded if isinstance(one, Exception)], recorded
     assert Cost.objects.filter(transaction_id=row["id"], is_active=True).count() == 1
     # Each cost took the place of the one before it, and the first of the two estimates.
-    assert sorted(len(one.superseded) for one in recorded) == [1] * 11 + [2]
+    assert sorted(len(one.row["superseded"]) for one in recorded) == [1] * 11 + [2]
     assert list(checks.find_violations()) == []
 
 

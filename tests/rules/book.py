@@ -92,7 +92,7 @@ class RuleBook:
 
     def add_cost(self, row: Any, amount: Any, **more: Any) -> Any:
         its = {"transaction_id": row["id"], "fiat_amount": Decimal(str(amount)), "fiat_asset_symbol": "USD", "is_estimate": False}
-        return costs.record_cost(**self.who, **its | more).row
+        return costs.record_cost(**self.who, **its | more).row["cost"]
 
     def cancel(self, row: Any) -> Any:
         return lifecycle.cancel_transaction(**self.who, transaction_id=row["id"]).row

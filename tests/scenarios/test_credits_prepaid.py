@@ -70,6 +70,6 @@ def test_a_month_of_usage_burns_the_allowance_then_the_gift_then_the_money(book)
     drawn = services.consume(
         **book.context, customer_id="acme", currency="USD", metric_id="calls", amount=Decimal(75), invoice_id="january"
     )
-    assert [(row["grant_id"], row["amount"]) for row in drawn.transactions] == [(allowance, 30), (gift, 20), (money, 25)]
+    assert [(row["grant_id"], row["amount"]) for row in drawn.row.transactions] == [(allowance, 30), (gift, 20), (money, 25)]
     assert book.balance(money) == 25
     book.check()

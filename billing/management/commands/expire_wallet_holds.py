@@ -8,7 +8,6 @@ from tqdm import tqdm
 from billing import selectors, services
 from kernel.base.commands import DomainCommand
 from kernel.ledger.identifiers import new_id
-from kernel.ledger.outcomes import EXISTS, POSTED
 from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
 
 
@@ -22,7 +21,7 @@ class Command(DomainCommand):
         tenant_id = chosen_tenant_id(options)
         overdue = len(selectors.overdue_holds(tenant_id=tenant_id))
         run = str(new_id())
-        outcomes = services.expire_holds(actor=f"command:expire_wallet_holds:{run}", request_id=run, tenant_id=tenant_id)
-        bar = tqdm(outcomes, total=overdue, unit="hold", disable=None if options["verbosity"] else True)
-        ended = sum(outcome.outcome in (POSTED, EXISTS) for outcome in bar)
+        holds = services.expire_holds(actor=f"command:expire_wallet_holds:{run}", request_id=run, tenant_id=tenant_id)
+        bar = tqdm(holds, total=overdue, unit="hold", disable=None if options["verbosity"] else True)
+        ended = sum(not hold.nothing_to_do for hold in bar)
         return f"{ended} holds expired."

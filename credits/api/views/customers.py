@@ -25,7 +25,6 @@ from kernel.api import json
 from kernel.api.pagination import Page
 from kernel.api.schema import operation
 from kernel.ledger.errors import NotFound
-from kernel.ledger.outcomes import is_replayed
 
 
 class CustomerViewSet(CreditsViewSet):
@@ -70,10 +69,11 @@ class CustomerViewSet(CreditsViewSet):
         """
         body = self.read(ConsumeRequest)
         body["partial"] = body["partial"] or self.query(PartialQuery)["partial"]
-        drawn = services.consume(**self.audit_context(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
+        posted = services.consume(**self.audit_context(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
+        drawn = posted.row
         reply = {name: getattr(drawn, name) for name in ("id", "amount", "taken", "missing", "created_at")}
         reply |= {"customer_id": customer_id, "transactions": map(without_blanks, drawn.transactions)}
-        return self.reply(ConsumeReply, reply, status=201, replayed=is_replayed(drawn))
+        return self.reply(ConsumeReply, reply, status=201, replayed=posted.replayed)
 
     @operation(summary="Preview a draw", query=PreviewQuery, reply=PreviewReply)
     def preview(self, request: HttpRequest, customer_id: str) -> HttpResponse:
@@ -95,10 +95,10 @@ class CustomerViewSet(CreditsViewSet):
         Repeating the call gives back nothing more, and returns the transactions that gave back.
         """
         body = self.read(ReinstateRequest)
-        reinstated = services.reinstate(**self.audit_context(), customer_id=customer_id, **body)
-        rows = [without_blanks(row._asdict()) for row in reinstated.transactions]
-        reply = {"invoice_id": body["invoice_id"], "amount": reinstated.amount, "transactions": rows}
-        return self.reply(ReinstateReply, reply, status=201, replayed=is_replayed(reinstated))
+        posted = services.reinstate(**self.audit_context(), customer_id=customer_id, **body)
+        rows = [without_blanks(row._asdict()) for row in posted.row.transactions]
+        reply = {"invoice_id": body["invoice_id"], "amount": posted.row.amount, "transactions": rows}
+        return self.reply(ReinstateReply, reply, status=201, replayed=posted.replayed)
 
 
 class ExplanationViewSet(CreditsViewSet):

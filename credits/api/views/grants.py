@@ -11,7 +11,6 @@ from credits.api.serializers.grants import GrantReply, GrantRequest, VoidRequest
 from credits.api.views.base import CreditsViewSet, to_grant_reply
 from kernel.api.schema import operation
 from kernel.ledger.errors import InvalidValue
-from kernel.ledger.outcomes import is_replayed
 from kernel.tenants.services import act_for
 
 
@@ -30,8 +29,8 @@ class GrantViewSet(CreditsViewSet):
         body = self.read(GrantRequest)
         self._act_for(body.pop("sequence_account_id"))
         unit_type = body.pop("credit_unit_type")
-        row = services.create_grant(**self.audit_context(), unit_type=unit_type, idempotency_key=self.idempotency_key(), **body)
-        return self._grant(row._asdict(), status=201, replayed=is_replayed(row))
+        posted = services.create_grant(**self.audit_context(), unit_type=unit_type, idempotency_key=self.idempotency_key(), **body)
+        return self._grant(posted.row._asdict(), status=201, replayed=posted.replayed)
 
     @operation(summary="List credit grants", query=GrantQuery, reply=GrantReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:

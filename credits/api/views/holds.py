@@ -12,7 +12,6 @@ from credits.api.serializers.holds import CaptureRequest, ExtensionRequest, Hold
 from credits.api.views.base import CreditsViewSet, without_blanks
 from credits.choices import HoldCallKind
 from kernel.api.schema import operation
-from kernel.ledger.outcomes import is_replayed
 
 
 def hold_rows(holds: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -36,11 +35,11 @@ class HoldViewSet(CreditsViewSet):
         What is reserved can't be debited, drawn or reserved again until the hold is released or `expiresAt` is past.
         """
         body = self.read(HoldRequest)
-        row = services.place_hold(**self.audit_context(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
-        if is_replayed(row):
-            first = selectors.hold_as_placed(self._row(customer_id, row.id), expires_at=body["expires_at"])
+        posted = services.place_hold(**self.audit_context(), customer_id=customer_id, idempotency_key=self.idempotency_key(), **body)
+        if posted.replayed:
+            first = selectors.hold_as_placed(self._row(customer_id, posted.row.id), expires_at=body["expires_at"])
             return self._reply(first, status=201, replayed=True)
-        return self._hold(customer_id, row.id, status=201)
+        return self._hold(customer_id, posted.row.id, status=201)
 
     @operation(summary="List a customer's holds", query=HoldQuery, reply=HoldReply, paged=True)
     def list(self, request: HttpRequest, customer_id: str) -> HttpResponse:
@@ -74,8 +73,8 @@ class HoldViewSet(CreditsViewSet):
         A final capture happens once, and repeating it changes nothing. One that isn't final needs an Idempotency-Key.
         """
         body, key = self.read(CaptureRequest), self.idempotency_key()
-        row = services.capture_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, idempotency_key=key, **body)
-        return self._after(customer_id, hold_id, HoldCallKind.CAPTURED, key, replayed=is_replayed(row))
+        posted = services.capture_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, idempotency_key=key, **body)
+        return self._after(customer_id, hold_id, HoldCallKind.CAPTURED, key, replayed=posted.replayed)
 
     @operation(
         summary="Extend a hold",
@@ -88,8 +87,8 @@ class HoldViewSet(CreditsViewSet):
     def extend(self, request: HttpRequest, customer_id: str, hold_id: UUID) -> HttpResponse:
         """Gives the hold a later `expiresAt`, within the tenant's longest time for a hold. Needs an Idempotency-Key."""
         body, key = self.read(ExtensionRequest), self.idempotency_key()
-        row = services.extend_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, idempotency_key=key, **body)
-        return self._after(customer_id, hold_id, HoldCallKind.EXTENDED, key, replayed=is_replayed(row))
+        posted = services.extend_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, idempotency_key=key, **body)
+        return self._after(customer_id, hold_id, HoldCallKind.EXTENDED, key, replayed=posted.replayed)
 
     @operation(
         summary="Release a hold",
@@ -101,8 +100,8 @@ class HoldViewSet(CreditsViewSet):
     def release(self, request: HttpRequest, customer_id: str, hold_id: UUID) -> HttpResponse:
         """Releases what the hold reserves. Repeating the call changes nothing."""
         body = self.read(ReleaseRequest)
-        row = services.release_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, **body)
-        return self._hold(customer_id, hold_id, replayed=is_replayed(row))
+        posted = services.release_hold(**self.audit_context(), customer_id=customer_id, hold_id=hold_id, **body)
+        return self._hold(customer_id, hold_id, replayed=posted.replayed)
 
     def _hold(self, customer_id: str, hold_id: UUID, *, status: int = 200, replayed: bool = False) -> HttpResponse:
         return self._reply(self._row(customer_id, hold_id), status=status, replayed=replayed)

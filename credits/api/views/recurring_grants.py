@@ -25,12 +25,12 @@ class RecurringGrantViewSet(CreditsViewSet):
         """Creates a recurring grant, which issues a grant for each period. Grants that are due already are issued at once."""
         body = self.read(RecurringGrantRequest)
         unit_type = body.pop("credit_unit_type")
-        recurring_grant_id, replayed = services.create_recurring_grant(
+        posted = services.create_recurring_grant(
             **self.audit_context(), unit_type=unit_type, idempotency_key=self.idempotency_key(), **body
         )
-        row = selectors.get_recurring_grant(tenant_id=self.caller.tenant_id, recurring_grant_id=recurring_grant_id)
-        first = services.recurring_grant_as_made(row) if replayed else row
-        return self.reply(RecurringGrantReply, without_blanks(first), status=201, replayed=replayed)
+        row = selectors.get_recurring_grant(tenant_id=self.caller.tenant_id, recurring_grant_id=posted.row.id)
+        first = services.recurring_grant_as_made(row) if posted.replayed else row
+        return self.reply(RecurringGrantReply, without_blanks(first), status=201, replayed=posted.replayed)
 
     @operation(summary="List recurring credit grants", query=RecurringGrantQuery, reply=RecurringGrantReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:

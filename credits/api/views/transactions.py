@@ -11,7 +11,6 @@ from credits.api.views.base import CreditsViewSet, without_blanks
 from kernel.api.batches import post_batch, with_keys
 from kernel.api.problems import FieldProblem, Invalid
 from kernel.api.schema import operation
-from kernel.ledger.outcomes import is_replayed
 
 POSTING_REFUSALS = (
     "grant_not_found",
@@ -39,8 +38,8 @@ class TransactionViewSet(CreditsViewSet):
     def create(self, request: HttpRequest) -> HttpResponse:
         """Debits or credits one grant. Without an Idempotency-Key, the same request sent again is another transaction."""
         body = self.read(TransactionRequest)
-        row = services.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
-        return self.reply(TransactionReply, without_blanks(row._asdict()), status=201, replayed=is_replayed(row))
+        posted = services.record_transaction(**self.audit_context(), idempotency_key=self.idempotency_key(), **body)
+        return self.reply(TransactionReply, without_blanks(posted.row._asdict()), status=201, replayed=posted.replayed)
 
     @operation(summary="List credit transactions", query=TransactionQuery, reply=TransactionReply, paged=True, reads_past=True)
     def list(self, request: HttpRequest) -> HttpResponse:
@@ -71,8 +70,8 @@ class TransactionViewSet(CreditsViewSet):
         body, key = self.read(ReversalRequest), self.idempotency_key()
         if body["amount"] is not None and key is None:
             raise Invalid([FieldProblem(("Idempotency-Key",), "missing")], place="header")
-        row = services.reverse_transaction(**self.audit_context(), transaction_id=transaction_id, idempotency_key=key, **body)
-        return self.reply(TransactionReply, without_blanks(row._asdict()), status=201, replayed=is_replayed(row))
+        posted = services.reverse_transaction(**self.audit_context(), transaction_id=transaction_id, idempotency_key=key, **body)
+        return self.reply(TransactionReply, without_blanks(posted.row._asdict()), status=201, replayed=posted.replayed)
 
     @operation(
         summary="Create many credit transactions",
@@ -90,7 +89,7 @@ class TransactionViewSet(CreditsViewSet):
         is_atomic = body["atomic"] or self.query(BatchQuery)["atomic"]
         outcome = post_batch(
             with_keys(body["items"], self.idempotency_key()),
-            post=lambda items: services.record_transactions(**self.audit_context(), items=items, atomic=is_atomic),
+            post=lambda items: services.record_transactions(**self.audit_context(), transactions=items, atomic=is_atomic),
             aborted="batch_aborted",
             is_atomic=is_atomic,
         )

@@ -40,6 +40,6 @@ class Command(DomainCommand):
         outcomes: Counter[str] = Counter()
         with tqdm(total=due, unit="grant", disable=quiet or None) as bar:
             for batch in services.expire_grants(actor=f"command:expire_credits:{run}", request_id=run, tenant_id=tenant_id):
-                outcomes.update(row.outcome for row in batch)
+                outcomes.update(closing.row.outcome for closing in batch)
                 bar.update(len(batch))
         return f"{outcomes[POSTED]} grants expired, {outcomes['nothing_left']} had nothing left."

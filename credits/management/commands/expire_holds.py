@@ -8,7 +8,6 @@ from tqdm import tqdm
 from credits import selectors, services
 from kernel.base.commands import DomainCommand
 from kernel.ledger.identifiers import new_id
-from kernel.ledger.outcomes import POSTED
 from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
 
 
@@ -24,5 +23,5 @@ class Command(DomainCommand):
         run = str(new_id())
         outcomes = services.expire_holds(actor=f"command:expire_holds:{run}", request_id=run, tenant_id=tenant_id)
         bar = tqdm(outcomes, total=overdue, unit="hold", disable=None if options["verbosity"] else True)
-        closed = sum(outcome.outcome == POSTED for outcome in bar)
+        closed = sum(hold.is_new for hold in bar)
         return f"{closed} holds expired."

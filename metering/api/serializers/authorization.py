@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from kernel.api.amounts import AmountNumber
 from kernel.api.camel_case_dialect import envelope
@@ -13,6 +13,7 @@ from metering.api.serializers.base import MeteringBody, MeteringReply
 from metering.api.serializers.payments import PayablePaymentReply
 from metering.api.serializers.replies import TransactionReply
 from metering.rules.choices import Measurement, RequestStatus, RuleType
+from metering.services.reauthorization import ChallengeFacts
 
 ABSENT: dict[str, Any] = {"required": False, "allow_null": True}
 MAX_OPTIONS = 20
@@ -189,14 +190,14 @@ class ReauthorizeRequest(MeteringBody):
     additional_protocols = JsonObject(**ABSENT)
 
     @classmethod
-    def within_create(cls, body: Mapping[str, Any]) -> dict[str, Any] | None:
+    def within_create(cls, body: Mapping[str, Any]) -> ChallengeFacts | None:
         """The values of a create's `paymentData` where that is such a body, of a call that isn't over; else None: it is kept as it is.
         Raises Invalid."""
         text = body["payment_data"]
         if text is None or body["outcome"] is not None or not isinstance(json.loads(text).get("x402"), dict):
             return None
         try:
-            return cls.read(text.encode())
+            return cast(ChallengeFacts, cls.read(text.encode()))
         except Invalid as invalid:
             raise Invalid(with_path_prefix("paymentData", invalid)) from invalid
 

@@ -163,14 +163,14 @@ class CompletedReply(CreatedReply):
 
     @classmethod
     def plain(cls, row: Any) -> dict[str, Any]:
-        flat = TransactionReply.plain(row.row)
+        flat = TransactionReply.plain(row["transaction"])
         added: dict[str, Any] = {
-            name: str(value) for name, value in (("factId", row.fact_id), ("costId", row.cost_id)) if value is not None
+            name: str(value) for name, value in (("factId", row["fact_id"]), ("costId", row["cost_id"])) if value is not None
         }
-        if row.pricing:
-            added["pricing"] = PricingReply.plain(row.pricing)
-        if row.superseded:
-            added["superseded"] = [SupersededReply.plain(cost) for cost in row.superseded]
+        if row["pricing"]:
+            added["pricing"] = PricingReply.plain(row["pricing"])
+        if row["superseded"]:
+            added["superseded"] = [SupersededReply.plain(cost) for cost in row["superseded"]]
         return flat | {"transaction": flat} | added
 
 
@@ -189,7 +189,7 @@ class FactsReply(MeteringReply):
     cost_id = Identifier(required=False)
     pricing = Nested(PricingReply, required=False)
     superseded = ListOf(Nested(SupersededReply), required=False)
-    occurred_at = Timestamp()
+    occurred_at = Timestamp(source="reported_at")
 
 
 class FactReply(MeteringReply):

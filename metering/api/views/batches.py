@@ -31,7 +31,8 @@ class BatchViewSet(MeteringViewSet):
 
         An item without an `idempotencyKey` takes the header's, of at most 251 characters, and its index: `K:0`, `K:1`. With
         `Prefer: return=minimal` or `reply=ids` the reply has ids and statuses only."""
-        return self._post(BatchItem, self._record, argument="transactions", status=201, written=lambda row: row)
+        record = partial(transactions.record_transactions, checks_occurred_at=True)
+        return self._post(BatchItem, record, argument="transactions", status=201, written=lambda row: row)
 
     @operation(
         summary="Complete many transactions",
@@ -57,10 +58,6 @@ class BatchViewSet(MeteringViewSet):
         """Up to 1,000 reports, each with its `transactionId`, in one statement. Form and keys are those of `/v1/transactions/batch`."""
         return self._post(FactsItem, facts.record_facts, argument="reports", status=201)
 
-    def _record(self, *, with_rows: bool, **arguments: Any) -> Iterable[Any]:
-        for recorded in transactions.record_transactions(**arguments, checks_occurred_at=True, with_rows=with_rows):
-            yield recorded.error or recorded
-
     def _post(
         self,
         body: Any,
@@ -70,7 +67,7 @@ class BatchViewSet(MeteringViewSet):
         status: int,
         written: Callable[[Any], Any] | None = None,
     ) -> HttpResponse:
-        """Post the items by a service that takes them as `argument`, and gives for each its row or the error that refused it.
+        """Post the items by a service that takes them as `argument`, and gives for each Posted or its error.
 
         `written`: the transaction of a row, where a full reply has it.
         """

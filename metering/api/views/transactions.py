@@ -116,8 +116,8 @@ class TransactionViewSet(MeteringViewSet):
     def complete(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Ends an authorized transaction with its outcome. Where a price is known for the response facts, their cost supersedes the
         estimate."""
-        moved = lifecycle.complete_transaction(**self.change_arguments(transaction_id), **self.read(CompleteRequest))
-        return self.reply(CompletedReply, moved, replayed=moved.replayed)
+        completed = lifecycle.complete_transaction(**self.change_arguments(transaction_id), **self.read(CompleteRequest))
+        return self.reply(CompletedReply, completed.row, replayed=completed.replayed)
 
     @operation(
         summary="Cancel a transaction",
@@ -150,7 +150,7 @@ class TransactionViewSet(MeteringViewSet):
     def add_cost(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Adds a cost, in place of an earlier one where `supersedesCostId` is given."""
         posted = costs.record_cost(**self.change_arguments(transaction_id), **self.read(CostRequest))
-        return self.reply(CostReply, posted.row, status=201, replayed=posted.replayed)
+        return self.reply(CostReply, posted.row["cost"], status=201, replayed=posted.replayed)
 
     @operation(summary="List a transaction's payments", reply=PaymentsReply)
     def payments(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
@@ -179,7 +179,7 @@ class TransactionViewSet(MeteringViewSet):
     def add_facts(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Records what an integration found out. `pricing` says whether it became a cost, which then supersedes the estimate."""
         reported = facts.record_fact(**self.change_arguments(transaction_id), **self.read(FactsRequest))
-        return self.reply(FactsReply, reported, status=201, replayed=reported.replayed)
+        return self.reply(FactsReply, reported.row, status=201, replayed=reported.replayed)
 
     @operation(summary="Read a transaction's history", reply=HistoryReply)
     def history(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:

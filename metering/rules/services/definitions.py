@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -27,6 +27,39 @@ from metering.selectors import Row
 
 # Rules of a tenant that aren't archived: every decision looks at all active ones.
 MAX_RULES = 500
+
+
+class RuleTerms(TypedDict, total=False):
+    """What a caller says of a rule beside its name and type; each may be None. A list that is stated replaces the old one."""
+
+    status: str | None
+    resolution_strategy: str | None
+    # The text of a JSON object.
+    metadata: str | None
+    # Parts of a limit at which an event is written.
+    notify_at: Sequence[Decimal] | None
+    parameters: Sequence[Mapping[str, Any]] | None
+    conditions: Sequence[Mapping[str, Any]] | None
+    agent_ids: Sequence[UUID] | None
+
+
+class ParameterTerms(TypedDict, total=False):
+    """What a caller says of a limit of a rule."""
+
+    id: UUID | None
+    parameter_name: str | None
+    # Decimal digits.
+    limit_value: Required[str]
+    measurement_type: Required[str]
+    interval_value: int | None
+    interval_unit: str | None
+    is_rolling: bool
+    group_by: Sequence[str] | None
+    measurement_scope: str
+    include_estimates: bool
+    currency: str
+    time_zone: Required[str]
+    description: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +88,16 @@ class _Call:
 
 @translate_db_errors
 def create_rule(
-    *, tenant_id: UUID, actor: str, request_id: str, idempotency_key: str | None = None, name: str, rule_type: str, **stated: Any
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str,
+    idempotency_key: str | None = None,
+    name: str,
+    rule_type: str,
+    **stated: Unpack[RuleTerms],
 ) -> Written:
-    """A new rule, active unless `status` says otherwise.
-
-    `stated`: status, resolution_strategy, metadata (JSON text), notify_at, parameters, conditions, agent_ids; each may be None. Raises
-    InvalidValue, TooManyRules, IdempotencyConflict.
-    """
+    """A new rule, active unless `status` says otherwise. Raises InvalidValue, TooManyRules, IdempotencyConflict."""
     facts = {"name": name, "rule_type": rule_type, **stated}
     call = _Call(tenant_id, actor, request_id, facts | {"call": "create"}, idempotency_key)
     parts = Parts.of(stated)
@@ -96,10 +132,20 @@ def _make_rule(facts: Mapping[str, Any], *, moment: datetime, call: _Call) -> Sp
 
 
 @translate_db_errors
-def change_rule(*, tenant_id: UUID, actor: str, request_id: str, reference: str, version: int, **stated: Any) -> Written:
-    """Change what is stated of a rule that is at `version`; what is None or left out stays. A list that is stated replaces the old one.
+def change_rule(
+    *,
+    tenant_id: UUID,
+    actor: str,
+    request_id: str,
+    reference: str,
+    version: int,
+    name: str | None = None,
+    rule_type: str | None = None,
+    **stated: Unpack[RuleTerms],
+) -> Written:
+    """Change what is stated of a rule that is at `version`; what is None or left out stays.
 
-    `stated`: as create_rule takes it, with name and rule_type. Raises NotFound, SystemRule, VersionConflict, RuleArchived, InvalidValue.
+    Raises NotFound, SystemRule, VersionConflict, RuleArchived, InvalidValue.
     """
     parts = Parts.of(stated)
     _check(stated, parts, tenant_id=tenant_id)
@@ -109,13 +155,14 @@ def change_rule(*, tenant_id: UUID, actor: str, request_id: str, reference: str,
             raise VersionConflict(id=rule.pk, version=rule.version)
         if rule.status == RuleStatus.ARCHIVED:
             raise RuleArchived(id=rule.pk)
-        for name in ("name", "rule_type", "resolution_strategy", "metadata"):
-            if stated.get(name) is not None:
-                setattr(rule, name, stated[name])
+        columns = {"name": name, "rule_type": rule_type, "resolution_strategy": stated.get("resolution_strategy")}
+        for column, value in (columns | {"metadata": stated.get("metadata")}).items():
+            if value is not None:
+                setattr(rule, column, value)
         if stated.get("notify_at") is not None:
             rule.notify_at = stated["notify_at"] or None
-        if stated.get("status") is not None:
-            _set_status(rule, stated["status"], moment=moment)
+        if (status := stated.get("status")) is not None:
+            _set_status(rule, status, moment=moment)
         replace_parts(rule, parts, moment=moment)
 
     return _change(_Call(tenant_id, actor, request_id, {}), reference, RuleChange.UPDATED, change)
@@ -161,7 +208,7 @@ def add_parameter(
     reference: str,
     version: int | None = None,
     idempotency_key: str | None = None,
-    **parameter: Any,
+    **parameter: Unpack[ParameterTerms],
 ) -> Written:
     """Add one parameter to a rule: selectors.get_added_parameter reads it. Raises as change_rule, and IdempotencyConflict."""
     checks.check_parameter(parameter)
@@ -172,13 +219,13 @@ def add_parameter(
             raise VersionConflict(id=rule.pk, version=rule.version)
         if rule.status == RuleStatus.ARCHIVED:
             raise RuleArchived(id=rule.pk)
-        add_parameters(rule, [parameter], moment=moment)
+        add_parameters(rule, [dict(parameter)], moment=moment)
 
     facts = {"call": "add_parameter", "version": version, "parameters": [parameter]}
     return _change(_Call(tenant_id, actor, request_id, facts, idempotency_key), reference, RuleChange.UPDATED, change)
 
 
-def _check(stated: Mapping[str, Any], parts: Parts, *, tenant_id: UUID) -> None:
+def _check(stated: RuleTerms, parts: Parts, *, tenant_id: UUID) -> None:
     checks.check_parameters(parts.parameters or ())
     checks.check_conditions(parts.conditions or ())
     checks.check_agents(parts.agent_ids or (), tenant_id=tenant_id)

@@ -1,18 +1,13 @@
 """Which items of a batch are posted, and what becomes of the others."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from kernel.api.batches import post_batch
 from kernel.api.problems import FieldProblem, Invalid
 from kernel.ledger.errors import Insufficient
+from kernel.ledger.outcomes import Posted
 
 UNREADABLE = Invalid([FieldProblem(("amount",), "missing")])
-
-
-def row(number, outcome="posted"):
-    return SimpleNamespace(number=number, outcome=outcome)
 
 
 def statuses(outcome):
@@ -31,13 +26,13 @@ def post(results):
 
 
 def test_each_item_has_its_own_outcome_in_the_order_sent():
-    service = post([row(1), row(2, "replayed"), Insufficient(balance="0")])
+    service = post([Posted(1), Posted(2, replayed=True), Insufficient(balance="0")])
     outcome = post_batch([{"n": 1}, UNREADABLE, {"n": 2}, {"n": 3}], post=service, aborted="aborted")
     assert service.items == [{"n": 1}, {"n": 2}, {"n": 3}]
     assert statuses(outcome) == [(0, "posted", None), (1, "refused", "invalid"), (2, "replayed", None), (3, "refused", "insufficient")]
     assert outcome.counts == {"posted": 1, "replayed": 1, "refused": 2}
     assert outcome.reason is None
-    assert [item.row and item.row.number for item in outcome.items] == [1, None, 2, None]
+    assert [item.row for item in outcome.items] == [1, None, 2, None]
 
 
 def test_of_an_atomic_batch_with_an_unreadable_item_nothing_is_posted():
@@ -60,12 +55,6 @@ def test_a_service_is_not_called_for_a_batch_without_a_readable_item():
     service = post([])
     assert post_batch([UNREADABLE], post=service, aborted="aborted").counts == {"posted": 0, "replayed": 0, "refused": 1}
     assert service.items is None
-
-
-def test_a_result_may_hold_its_row_and_say_itself_that_it_is_replayed():
-    posted = SimpleNamespace(row="the row", replayed=True)
-    [item] = post_batch([{}], post=post([posted]), aborted="aborted").items
-    assert (item.status, item.row) == ("replayed", "the row")
 
 
 def test_an_unexpected_error_is_no_outcome_of_an_item():

@@ -44,7 +44,7 @@ class Books:
         self.usage = record("30.5", reference_id="usage")
         facts = {"customer_id": "ada", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(100)}
         self.grant, self.other_grant = (
-            credits.create_grant(tenant_id=tenant.id, **WHO, **facts, name=name, **more)
+            credits.create_grant(tenant_id=tenant.id, **WHO, **facts, name=name, **more).row
             for name, more in (("A", {"expiry_date": date(2089, 1, 1)}), ("B", {}))
         )
         self.debit = self.draw("30", self.grant)
@@ -55,7 +55,7 @@ class Books:
     def draw(self, amount, grant, type="DEBIT"):
         return credits.record_transaction(
             tenant_id=self.tenant.id, **WHO, grant_id=grant.id, type=type, amount=Decimal(amount), invoice_id="i"
-        )
+        ).row
 
     def post_on_every_account(self):
         self.posted += 1

@@ -18,7 +18,7 @@ WHO = {"actor": "command:test", "request_id": "test"}
 def grant(tenant):
     def grant(name, amount="100", **more):
         facts = {"customer_id": "cust-1", "unit_type": "CURRENCY", "currency": "USD"} | more
-        return credits.create_grant(tenant_id=tenant.id, **WHO, name=name, amount=Decimal(amount), **facts)
+        return credits.create_grant(tenant_id=tenant.id, **WHO, name=name, amount=Decimal(amount), **facts).row
 
     return grant
 
@@ -27,7 +27,7 @@ def grant(tenant):
 def debit(tenant):
     def debit(grant, amount="30", invoice_id="INV-1"):
         facts = {"grant_id": grant.id, "type": "DEBIT", "amount": Decimal(amount), "invoice_id": invoice_id}
-        return credits.record_transaction(tenant_id=tenant.id, **WHO, **facts)
+        return credits.record_transaction(tenant_id=tenant.id, **WHO, **facts).row
 
     return debit
 

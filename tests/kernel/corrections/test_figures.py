@@ -25,7 +25,7 @@ def test_each_kind_changes_the_figures_that_it_should(tenant, usage):
     of_customer = {"customer_id": "c", "unit_type": "CURRENCY", "currency": "USD", "name": "g", "amount": Decimal(100)}
     soon = timezone.now().date() + timedelta(days=10)
     grant, other = (credits.create_grant(**its, **of_customer, expiry_date=soon) for _ in range(2))
-    debit = credits.record_transaction(**its, grant_id=grant.id, type="DEBIT", amount=Decimal(30))
+    debit = credits.record_transaction(**its, grant_id=grant.row.id, type="DEBIT", amount=Decimal(30))
     cost = {"fiat_amount": Decimal(5), "fiat_asset_symbol": "USD", "is_estimate": False}
     call = record_transaction(**its, service_name="s", action_name="a", resource_name="r", costs=[cost]).row
     wallet = Wallet.objects.get(tenant=tenant)
@@ -38,11 +38,11 @@ def test_each_kind_changes_the_figures_that_it_should(tenant, usage):
         "billing.open_wallet": (tenant.id, {"currency": "EUR", "amount": "5"}, NOTHING),
         "billing.adjust_beside": (usage.id, {"amount": "3"}, {"wallet_adjusted": "3"}),
         "billing.adjust": (wallet.id, {"amount": "-3"}, {"wallet_adjusted": "-3"}),
-        "credits.reverse": (debit.id, {}, {"consumed": "-30"}),
-        "credits.move": (debit.id, {"grant_id": str(other.id)}, NOTHING),
-        "credits.adjust": (grant.id, {"amount": "-2"}, {"credit_adjusted": "-2"}),
-        "credits.extend": (grant.id, {"expiry_date": later}, NOTHING),
-        "credits.void": (grant.id, {}, NOTHING),
+        "credits.reverse": (debit.row.id, {}, {"consumed": "-30"}),
+        "credits.move": (debit.row.id, {"grant_id": str(other.row.id)}, NOTHING),
+        "credits.adjust": (grant.row.id, {"amount": "-2"}, {"credit_adjusted": "-2"}),
+        "credits.extend": (grant.row.id, {"expiry_date": later}, NOTHING),
+        "credits.void": (grant.row.id, {}, NOTHING),
         "backoffice.grant": (customer.id, new_grant, {"granted": "50"}),
         # The figures of metering are sums of active costs, also of those that a correction wrote.
         "metering.supersede": (call["costs"][0]["id"], {"amount": "4"}, NOTHING),

@@ -21,11 +21,11 @@ CUSTOMER = "customer-1"
 
 def grant(context, amount=10, **facts):
     values = {"customer_id": CUSTOMER, "name": "Credit", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(amount), **facts}
-    return services.create_grant(**context, **values)
+    return services.create_grant(**context, **values).row
 
 
 def debit(context, of, amount, **facts):
-    return services.record_transaction(**context, grant_id=of.id, type="DEBIT", amount=Decimal(amount), **facts)
+    return services.record_transaction(**context, grant_id=of.id, type="DEBIT", amount=Decimal(amount), **facts).row
 
 
 def names(events):
@@ -59,7 +59,7 @@ def test_a_batch_and_a_consumption_write_one_event_for_each_transaction(context,
     listen("credits.transaction.posted")
     first, second = grant(context, 20), grant(context, 5)
     items = [{"grant_id": first.id, "type": "DEBIT", "amount": Decimal(1)} for _ in range(8)]
-    services.record_transactions(**context, items=items)
+    services.record_transactions(**context, transactions=items)
     services.consume(**context, customer_id=CUSTOMER, amount=Decimal(15), currency="USD")
     assert [event.sequence for event in written() if event.account == f"grant:{first.id}"] == [2, 3, 4, 5, 6, 7, 8, 9, 10]
     assert [event.sequence for event in written() if event.account == f"grant:{second.id}"] == [2]
@@ -80,7 +80,7 @@ def test_the_parts_of_a_holds_life_are_events_of_the_customer(context, tenant, l
     grant(context)
     until = datetime.now(UTC) + timedelta(hours=1)
     holds = [
-        services.place_hold(**context, customer_id=CUSTOMER, amount=Decimal(2), currency="USD", expires_at=until, idempotency_key=key)
+        services.place_hold(**context, customer_id=CUSTOMER, amount=Decimal(2), currency="USD", expires_at=until, idempotency_key=key).row
         for key in ("1", "2")
     ]
     services.capture_hold(**context, customer_id=CUSTOMER, hold_id=holds[0].id, amount=Decimal(1))

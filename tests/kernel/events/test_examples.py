@@ -125,8 +125,8 @@ def happen_in_credits(context):
     for close in (credits.capture_hold, credits.release_hold):
         hold = credits.place_hold(**context, **draw, amount=Decimal(5), expires_at=end)
         later = end + timedelta(hours=1)
-        credits.extend_hold(**context, customer_id="c1", hold_id=hold.id, expires_at=later, idempotency_key=f"{hold.id}")
-        close(**context, customer_id="c1", hold_id=hold.id)
+        credits.extend_hold(**context, customer_id="c1", hold_id=hold.row.id, expires_at=later, idempotency_key=f"{hold.row.id}")
+        close(**context, customer_id="c1", hold_id=hold.row.id)
     credits.place_hold(**context, **draw, amount=Decimal(5), expires_at=end)
     list(credits.announce_expiring_grants())
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
@@ -137,7 +137,7 @@ def happen_in_credits(context):
     credits.create_grant(**context, **facts, amount=Decimal(1))
     credits.consume(**context, **draw, amount=Decimal(1))
     mistake = credits.create_grant(**context, **facts, amount=Decimal(1))
-    credits.void_grant(**context, grant_id=mistake.id, reason="Mistake")
+    credits.void_grant(**context, grant_id=mistake.row.id, reason="Mistake")
 
 
 def happen_to_payments():

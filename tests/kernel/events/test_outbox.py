@@ -23,8 +23,8 @@ def post_everywhere(context, number):
     billing.record_transaction(**context, amount=Decimal(5), type="topup", reference_id=str(number))
     grant = {"customer_id": "c", "name": "n", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(5)}
     made = credits.create_grant(**context, **grant)
-    items = [{"grant_id": made.id, "type": "DEBIT", "amount": Decimal("0.1")} for _ in range(8)]
-    credits.record_transactions(**context, items=items)
+    items = [{"grant_id": made.row.id, "type": "DEBIT", "amount": Decimal("0.1")} for _ in range(8)]
+    credits.record_transactions(**context, transactions=items)
     record_transaction(**context, service_name="s", action_name="a", resource_name="r")
 
 
