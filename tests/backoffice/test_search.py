@@ -119,7 +119,7 @@ def fill(tenant, name, reference):
         agent_id="Répondeur",
         occurred_at=when,
         description="Überweisung von Frau Lindqvist",
-        metadata='{"bank": "tr-55-19"}',
+        metadata=r'{"bank": "tr-55-19", "payer": "Jos\u00e9 MU\u00D1OZ", "note": "a \"b\"\n\ud83d\ude00"}',
     )
     wrong = billing.record_transaction(**context, amount=Decimal("4.75"), type="usage", reference_id="wrong-1").row
     billing.reverse_transaction(**context, transaction_id=wrong.id, reason_code="other", reference_id="back-1", amount=Decimal("4.75"))
@@ -159,6 +159,9 @@ def search_for(client, typed):
         # Words of a description and of metadata, in any case.
         ("frau lindqvist", "Billing: entries", "Usage INV-2026-0007"),
         ("TR-55-19", "Billing: entries", "Usage INV-2026-0007"),
+        # Letters that the caller wrote as escapes are letters.
+        ("josé muñoz", "Billing: entries", "Usage INV-2026-0007"),
+        ("MUNOZ", "Billing: entries", "Usage INV-2026-0007"),
         # Plain words beside a date or an amount mean what `agent:`, `type:` and `tenant:` do.
         ("repondeur 14 march 2026", "Billing: entries", "Usage INV-2026-0007"),
         ("usage march 2026", "Billing: entries", "Usage INV-2026-0007"),
@@ -199,6 +202,19 @@ def test_the_palette_finds_by_partial_memory(viewer, typed, group, title):
 @pytest.mark.parametrize(("typed", "amount"), [("0007", "-7,350.25"), ("4.75 reversal", "+4.75"), ("invoice 0007", "-12.50")])
 def test_amounts_of_entries_that_the_palette_finds_have_a_sign(viewer, typed, amount):
     assert f">{amount} <span>" in search_for(viewer, typed)[2]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("stored", [r"\u0000", r"\ud83d", r"\ude00", r"\ude00\ud83d", r"\\u00e9", r"\n\t\b\/\"", r"\ud83d\ud83d\ude00"])
+def test_no_metadata_of_any_row_fails_a_search(viewer, acme, stored):
+    """Half a pair of surrogates, and NUL, no API takes, but a row that has one is no reason to find nothing."""
+    record = {"tenant_id": acme.id, **WHO, "amount": Decimal(1), "type": "usage"}
+    row = billing.record_transaction(**record, reference_id="odd", metadata='{"payer": "Zo"}').row
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE billing_transaction DISABLE TRIGGER USER")
+        cursor.execute("UPDATE billing_transaction SET metadata = %s WHERE id = %s", [f'{{"payer": "Zo\\u00eb x{stored}"}}', row.id])
+    assert "Usage odd" in search_for(viewer, "zoë")[1]
+    assert "Usage odd" not in search_for(viewer, "xé")[1]
 
 
 @pytest.mark.django_db

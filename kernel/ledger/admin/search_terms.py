@@ -273,6 +273,12 @@ def folded(text: str) -> str:
     return text.lower().translate(str.maketrans(*accents())).lower()
 
 
+def accents_of(text: str) -> tuple[str, str]:
+    """Of `accents` those whose plain letter is in the text. No other can make a difference to whether the text is found."""
+    pairs = [(letter, plain) for letter, plain in zip(*accents(), strict=True) if plain in text]
+    return "".join(letter for letter, _ in pairs), "".join(plain for _, plain in pairs)
+
+
 @cache
 def accents() -> tuple[str, str]:
     """Letters with accents, large and small, and the plain small letter of each. PostgreSQL's lower() knows only ASCII in the C locale."""
