@@ -55,6 +55,16 @@ window.addEventListener("load", () => {
     new MutationObserver(paint).observe(document.documentElement, { attributeFilter: ["class"] });
 });
 
+// Paper is white: a page that is dark on the screen is light while it is printed.
+(() => {
+    const root = document.documentElement;
+    let isDark = false;
+    window.matchMedia("print").addEventListener("change", ({ matches }) => {
+        if (matches) isDark = root.classList.contains("dark");
+        root.classList.toggle("dark", isDark && !matches);
+    });
+})();
+
 // A form that is sent after the session has ended leads to the page of signing in, and from there back to the empty form. What was typed is
 // kept in this tab meanwhile, without passwords and files, and is filled in again there. Any other page that is shown instead drops it.
 document.addEventListener("DOMContentLoaded", () => {

@@ -141,6 +141,9 @@
         if (event.defaultPrevented || form.method !== "post") return;
         if (form.dataset.sent) event.preventDefault();
         form.dataset.sent = "1";
+        // A page that is itself the answer to a form is kept by no browser: "back" would show an error, and offer to send that form again.
+        // From here on its place in the history is the form's address, which shows what stands by then.
+        if (document.querySelector("[data-posted]")) window.history.replaceState(null, "", window.location.href);
     });
     window.addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent));
 })();
