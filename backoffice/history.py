@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 
 from backoffice.models import Change
+from kernel.base.empty_values import NOTHING
 from kernel.base.field_labels import label_of
 from kernel.base.local_time import local_time
 from kernel.ledger.admin.formatting import Html, actor_names, duration, id_link, joined, register_former_names, shortened
@@ -100,7 +101,6 @@ def difference_of(change: Change) -> Html:
 
 # When and by whom stands beside it.
 NOT_SHOWN = {"updated_at", "updated_by", "actor"}
-NOTHING = "–"
 # Where a row has the currency or metric of its amounts.
 UNITS = ("currency", "unit", "max_currency", "metric_id")
 

@@ -217,4 +217,4 @@ class SignIn(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Sign-in {self.pk}"
+        return f"Sign-in of {self.user}" if self.user else "Sign-in of an unknown name"

@@ -20,6 +20,7 @@ from unfold.sites import UnfoldAdminSite
 
 from backoffice.app_titles import APP_TITLES, TITLES
 from backoffice.sign_in import WINDOW, SignInForm
+from kernel.base.empty_values import NOTHING
 
 DEFAULT_ICON = "table_rows"
 # Characters of a search that are read, and pages of the office that it finds.
@@ -32,6 +33,7 @@ class OfficeSite(UnfoldAdminSite):
     index_title = "Home"
     login_form = SignInForm
     index_template = "backoffice/dashboard.html"
+    empty_value_display = NOTHING
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         from backoffice.dashboard import dashboard  # noqa: PLC0415

@@ -51,13 +51,13 @@ class Pricing(TextChoices):
 
     PRICED = "priced"
     # Some counters of the facts were not understood, so the cost is an estimate and not an actual one.
-    PARTLY_READ = "partly_read"
+    PARTLY_READ = "partly_read", "Partly read"
     # The facts of a request say what it expects, not what it used.
-    NOT_ASKED = "not_asked"
-    UNKNOWN_MODEL = "unknown_model"
-    MISSING_QUANTITY = "missing_quantity"
+    NOT_ASKED = "not_asked", "Not asked"
+    UNKNOWN_MODEL = "unknown_model", "Unknown model"
+    MISSING_QUANTITY = "missing_quantity", "Missing quantity"
     # An actual cost is known already; the facts would count it twice, or replace it by an estimate.
-    ALREADY_KNOWN = "already_known"
+    ALREADY_KNOWN = "already_known", "Already known"
     # A partial or error report that came after the response.
     LATE = "late"
 

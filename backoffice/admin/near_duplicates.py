@@ -23,6 +23,7 @@ from billing.admin.pages import TransactionAdmin
 from billing.choices import Flag
 from billing.models import Transaction, type_label
 from billing.selectors import set_type_labels
+from kernel.base.empty_values import NOTHING
 from kernel.base.field_labels import label_of
 from kernel.base.local_time import local_time
 from kernel.corrections.admin.summary import register_comparison
@@ -73,7 +74,7 @@ def _unescaped_name(found: re.Match[str]) -> str:
 
 
 def _compared(title: str, first: Any, second: Any) -> tuple[Any, ...]:
-    return title, first or "-", second or "-", "" if first == second else label("differs", "wait")
+    return title, first or NOTHING, second or NOTHING, "" if first == second else label("differs", "wait")
 
 
 register_comparison("billing.transaction", pair_panel)

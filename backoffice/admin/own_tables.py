@@ -41,6 +41,7 @@ class ExportAdmin(OwnRows, LedgerAdmin):
     # What is listed is a link itself, so another column leads to the file's page.
     list_display = ("created_at", "what", "file_format", "status", "rows")
     fields = ("what", "file_format", "status", "rows", "size", "error", "created_at", "moved_at")
+    folds_empty = True
     field_labels = {"rows": "rows written", "error": "why it failed", "moved_at": "last written"}
 
     @admin.display(description="list")
@@ -77,7 +78,7 @@ class SavedViewAdmin(OwnRows, LedgerAdmin):
 @admin.register(DaySum)
 class DaySumAdmin(LedgerAdmin):
     in_sidebar = False
-    list_display = ("day", "occurred_on", "tenant", "figure", "unit", "customer_id", "entries", "amount")
+    list_display = ("day", "occurred_on", "tenant", "figure", "customer_id", "entries", "amount")
     list_filter = ("figure",)
     list_select_related = ("tenant",)
     ordering = ("-day", "-id")
@@ -174,6 +175,7 @@ class IntegrityRunAdmin(LedgerAdmin):
     icon = "verified"
     list_display = ("at", "ledgers", "tenant", "violations", "first", "seconds")
     list_select_related = ("tenant",)
+    folds_empty = True
 
 
 @admin.register(SignIn)
@@ -185,6 +187,7 @@ class SignInAdmin(LedgerAdmin):
     list_select_related = ("user",)
     list_filter = ("outcome",)
     search_fields = ("address",)
+    technical, folds_empty = ("name_digest",), True
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)

@@ -40,6 +40,7 @@ class NewTenantForm(SettingForm):
         queryset=Tenant.objects.none(),
         label="Parent",
         required=False,
+        empty_label="None",
         widget=UnfoldAdminSelectWidget(),
         help_text="A tenant whose keys may act for this one. Usually empty.",
     )

@@ -34,6 +34,7 @@ from credits.models import Grant, Hold, RecurringGrant
 from credits.selectors.balances import HELD_OF_GRANT
 from credits.selectors.clock import NOW, TODAY
 from credits.selectors.grants import status_today
+from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time
 from kernel.corrections.choices import REQUEST_PAGE, REQUEST_PERMISSION
 from kernel.corrections.kinds import list_kinds
@@ -298,7 +299,7 @@ def _open(request: HttpRequest, *, back: str, tenant_id: UUID, customer_id: str)
         (
             row_link(row),
             money(row.amount - row.captured, row.metric_id or row.currency),
-            row.reason or "-",
+            row.reason or NOTHING,
             local_time(row.expires_at),
             action_link("credits_hold_release", row.pk, "Release", back=back) if may_release else "",
         )

@@ -25,6 +25,7 @@ from billing.selectors.statements import BYTE_ORDER_MARK
 from credits.choices import GrantStatus, TransactionType, UnitType
 from credits.models import CreditTransaction
 from credits.selectors.clock import TODAY
+from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import effect, link, money, row_link
@@ -123,7 +124,7 @@ class Statement:
                 local_time(getattr(row, self.time)),
                 row_link(row, row.get_kind_display()),
                 row_link(row.grant, row.grant.name),
-                row.invoice_id or "-",
+                row.invoice_id or NOTHING,
                 effect(row.effect, row.unit),
                 money(balance, row.unit),
             )

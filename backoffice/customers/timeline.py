@@ -23,6 +23,7 @@ from billing.selectors import set_type_labels
 from credits.admin import unit_of
 from credits.choices import TransactionType
 from credits.models import CreditTransaction
+from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import actor_names, effect, joined, link, money, row_link
@@ -195,7 +196,7 @@ class _Reader:
                 row,
                 row_link(row, f"{row.service} {row.action_name}"),
                 f"{row.resource_name}, {row.get_status_display().lower()}",
-                joined(costs[row.pk]) if row.pk in costs else "-",
+                joined(costs[row.pk]) if row.pk in costs else NOTHING,
             )
             for row in rows
         ]
@@ -226,7 +227,7 @@ class _Reader:
         costs = joined(money(Decimal(amount), currency) for currency, amount in sorted(json.loads(row.costs).items()))
         when = f"{since:%Y-%m-%d}" if row.unit == "day" else f"{since:%Y-%m-%d %H}:00 to {until:%H:%M}"
         return Item(
-            "usage", row.last, (row.first, row.first_id), (when, TITLES["usage"], link(url, text), f"of one {row.unit}", costs or "-")
+            "usage", row.last, (row.first, row.first_id), (when, TITLES["usage"], link(url, text), f"of one {row.unit}", costs or NOTHING)
         )
 
     def money(self, before: Any) -> list[Item]:

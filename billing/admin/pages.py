@@ -220,7 +220,6 @@ class TransactionAdmin(WithTypes, CorrectionActions):
         "agent_id",
         "effect",
         "balance_after",
-        "entry_number",
         "flags",
         "occurred_at",
     )
@@ -259,7 +258,7 @@ class TransactionAdmin(WithTypes, CorrectionActions):
 
 @admin.register(Wallet)
 class WalletAdmin(WalletOpening, CorrectionActions):
-    list_display = ("tenant", "currency", "balance", "held", "floor", "last_entry_number", "last_entry_at", "created_at")
+    list_display = ("tenant", "balance", "held", "floor", "last_entry_number", "last_entry_at", "created_at")
     field_labels = {"created_at": "opened"}
     sum_of = "balance"
     list_select_related = ("tenant",)
@@ -327,7 +326,7 @@ def _open_holds(request: HttpRequest, row: Wallet) -> list[Panel]:
 
 @admin.register(WalletHold)
 class WalletHoldAdmin(HoldAdmin):
-    list_display = ("created_at", "tenant", "reference_id", "amount", "captured", "currency", "status", "expires_at", "actor")
+    list_display = ("created_at", "tenant", "reference_id", "amount", "captured", "status", "expires_at", "actor")
     list_select_related = ("tenant",)
     search_fields, search_parts = ("id", "reference_id"), ("reference_id",)
     release = setting_action(ReleaseForm, name="release")
@@ -376,7 +375,7 @@ class TransactionTypeAdmin(LedgerAdmin):
 
 @admin.register(DailyTotal)
 class DailyTotalAdmin(WithTypes):
-    list_display = ("day", "tenant", "currency", "type", "entries", "credits", "debits")
+    list_display = ("day", "tenant", "type", "entries", "credits", "debits")
     list_select_related = ("tenant",)
     ordering = ("-day", "-id")
     icon = "calendar_month"

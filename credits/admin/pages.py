@@ -15,6 +15,7 @@ from credits.selectors.balances import HELD_OF_GRANT
 from credits.selectors.clock import NOW
 from credits.selectors.effects import EFFECT
 from credits.selectors.grants import status_today
+from kernel.base.empty_values import NOTHING
 from kernel.base.error_messages import register_messages
 from kernel.base.local_time import local_time
 from kernel.corrections.admin.correction_actions import CorrectionActions, how_to_undo
@@ -72,7 +73,7 @@ def lines_of(title: str, rows: Any, *, note: str = "") -> Panel:
             row_link(row, row.get_kind_display()),
             effect(row.amount if row.type == TransactionType.CREDIT else -row.amount, unit_of(row.grant)),
             money(row.balance_after, unit_of(row.grant)),
-            row.invoice_id or "-",
+            row.invoice_id or NOTHING,
             _reason_or_link(row),
             local_time(row.occurred_at),
             names[row.actor],
@@ -118,7 +119,7 @@ class UnitAdmin(LedgerAdmin):
 class GrantAdmin(CorrectionActions, UnitAdmin):
     # Its own columns say the unit.
     export_columns: ClassVar[Mapping[str, Any]] = {}
-    list_display = ("name", "customer_id", "unit_type", "metric_id", "balance", "held", "original_amount", "expiry_date", "status")
+    list_display = ("name", "customer_id", "balance", "held", "original_amount", "expiry_date", "status")
     list_filter = (FigureFilter, GrantStatusFilter, "unit_type", "category")
     search_fields = ("id", "customer_id")
     search_parts = ("customer_id", "name")
@@ -205,7 +206,7 @@ class CreditTransactionAdmin(CorrectionActions, UnitAdmin):
 
 @admin.register(Consumption)
 class ConsumptionAdmin(LedgerAdmin):
-    list_display = ("created_at", "customer_id", "amount", "taken", "currency", "metric_id", "invoice_id", "actor")
+    list_display = ("created_at", "customer_id", "amount", "taken", "invoice_id", "actor")
     list_filter = ("partial",)
     search_fields = ("id", "customer_id")
     search_parts = ("customer_id",)
@@ -219,7 +220,7 @@ class ConsumptionAdmin(LedgerAdmin):
 
 @admin.register(Hold)
 class CreditHoldAdmin(HoldAdmin):
-    list_display = ("created_at", "customer_id", "amount", "captured", "currency", "metric_id", "status", "expires_at", "actor")
+    list_display = ("created_at", "customer_id", "amount", "captured", "status", "expires_at", "actor")
     search_fields = ("id", "customer_id")
     search_parts = ("customer_id",)
     release = setting_action(ReleaseForm, name="release")
@@ -252,7 +253,7 @@ class CreditHoldAdmin(HoldAdmin):
 
 @admin.register(HoldLine)
 class HoldLineAdmin(UnitAdmin):
-    list_display = ("id", "hold", "grant", "amount", "remaining", "expires_at")
+    list_display = ("hold", "grant", "amount", "remaining", "expires_at")
     search_fields = ("id", "hold__id", "grant__id")
     list_select_related = ("hold", "grant")
     icon = "splitscreen"
@@ -286,7 +287,7 @@ class HoldCallAdmin(LedgerAdmin):
 
 @admin.register(RecurringGrant)
 class RecurringGrantAdmin(LedgerAdmin):
-    list_display = ("name", "customer_id", "amount", "currency", "metric_id", "every_months", "next_on", "rollover_cap", "status")
+    list_display = ("name", "customer_id", "amount", "every_months", "next_on", "rollover_cap", "status")
     list_filter = ("status", "unit_type")
     search_fields = ("id", "customer_id")
     search_parts = ("customer_id", "name")
@@ -306,7 +307,12 @@ class RecurringGrantAdmin(LedgerAdmin):
     def panels(self, request: HttpRequest, row: RecurringGrant) -> list[Panel]:
         issued = Grant.objects.filter(tenant_id=row.tenant_id, recurring_grant_id=row.id).order_by("-period")[:NEWEST]
         lines = [
-            (row_link(grant), money(grant.original_amount, unit_of(grant)), money(grant.balance, unit_of(grant)), grant.expiry_date or "-")
+            (
+                row_link(grant),
+                money(grant.original_amount, unit_of(grant)),
+                money(grant.balance, unit_of(grant)),
+                grant.expiry_date or NOTHING,
+            )
             for grant in issued
         ]
         return [Panel(f"The newest {NEWEST} grants", ("Grant", "Granted", "Balance", "Last day"), lines, empty="None is issued yet.")]
@@ -317,7 +323,7 @@ class RecurringGrantAdmin(LedgerAdmin):
 
 @admin.register(BalanceAlert)
 class BalanceAlertAdmin(LedgerAdmin):
-    list_display = ("customer_id", "tenant", "currency", "metric_id", "alert_below", "is_low", "updated_at", "updated_by")
+    list_display = ("customer_id", "tenant", "unit", "alert_below", "is_low", "updated_at", "updated_by")
     list_select_related = ("tenant",)
     list_filter = ("is_low",)
     search_fields = ("customer_id",)
@@ -326,6 +332,11 @@ class BalanceAlertAdmin(LedgerAdmin):
     actions_detail = ("change_alert",)
     set_alert = setting_action(AlertForm, name="set-alert")
     change_alert = setting_action(ChangeAlertForm, name="change-alert")
+
+    @admin.display(description="unit")
+    def unit(self, row: BalanceAlert) -> str:
+        # Of an alert that is switched off there is no amount that has it.
+        return self.currency_of(row)
 
 
 @admin.register(Policy)

@@ -60,7 +60,12 @@ class BackfillRun(TenantOwned):
         indexes = [models.Index(fields=["tenant", "file_digest"], name="backfills_run_file")]
 
     def __str__(self) -> str:
-        return f"Backfill …{str(self.id)[-8:]}"
+        return f"Backfill of {self.first_file}"
+
+    @property
+    def first_file(self) -> str:
+        """A run of several files has a line for each."""
+        return self.source.partition("\n")[0]
 
     @property
     def request_id(self) -> str:
@@ -191,4 +196,4 @@ class BackfillUploadStep(TenantOwned):
         constraints = [models.CheckConstraint(condition=models.Q(what__in=StepName.values), name="backfills_uploadstep_what_check")]
 
     def __str__(self) -> str:
-        return f"{self.what} {self.upload_id}"
+        return str(self.what)

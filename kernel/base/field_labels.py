@@ -105,6 +105,7 @@ LABELS = {
     "payer_customer_id": "customer who pays",
     "payee_tenant_id": "paid tenant",
     "pay_to": "paid to",
+    "period": "period no.",
     "plan_digest": "fingerprint of the plan",
     "postdating_limit": "how far ahead it may have happened",
     "preparing_at": "waits since",

@@ -6,11 +6,13 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from kernel.base.empty_values import NOTHING
+
 
 def local_time(moment: datetime | None) -> SafeString | str:
     """`2026-03-01 10:30:00 CET`: in the reader's time zone. The tooltip has the moment in UTC with its microseconds."""
     if moment is None:
-        return "-"
+        return NOTHING
     utc = moment.astimezone(UTC)
     try:
         local = timezone.localtime(moment)

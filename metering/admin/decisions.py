@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.http import HttpRequest
 
+from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import row_link
@@ -26,7 +27,7 @@ def rounds_of(transaction: Transaction) -> list[Panel]:
         (
             row_link(row, f"Round {row.round}"),
             row.get_status_display(),
-            row.decline_reason or "-",
+            row.decline_reason or NOTHING,
             local_time(row.decided_at),
             local_time(row.passes_at),
         )

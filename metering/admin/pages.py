@@ -12,12 +12,13 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time
 from kernel.corrections.admin.correction_actions import CorrectionActions
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import PlainDecimalField
 from kernel.ledger.admin.figures import FigureFilter
-from kernel.ledger.admin.formatting import Html, actor_names, id_link, joined, json_block, label, money, row_link
+from kernel.ledger.admin.formatting import Html, actor_names, coded, id_link, joined, json_block, label, money, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.admin.sums import StoredSums
 from kernel.ledger.money import trimmed_digits
@@ -134,7 +135,7 @@ def cost_timeline(transaction: Transaction) -> Panel:
             row_link(row, "Estimate" if row.is_estimate else "Actual"),
             money(row.fiat_amount, row.fiat_asset_symbol),
             label("Active", "good") if row.is_active else label("Superseded"),
-            id_link("metering.cost", row.supersedes_id, "the previous cost") if row.supersedes_id else "-",
+            id_link("metering.cost", row.supersedes_id, "the previous cost") if row.supersedes_id else NOTHING,
             names[row.actor],
             json_block(row.cost_details, "details"),
         )
@@ -154,7 +155,7 @@ def status_history(transaction: Transaction) -> Panel:
             local_time(row.created_at),
             row.get_from_status_display() or "New",
             row.get_to_status_display(),
-            row.reason or "-",
+            row.reason or NOTHING,
             names[row.actor],
         )
         for row in rows
@@ -169,8 +170,8 @@ def reported_facts(transaction: Transaction) -> Panel:
             local_time(row.created_at),
             row_link(row, row.get_phase_display()),
             row.source,
-            row.get_pricing_display(),
-            row.pricing_note or "-",
+            coded(row.pricing),
+            row.pricing_note or NOTHING,
             json_block(row.facts, "facts"),
         )
         for row in rows
@@ -217,7 +218,7 @@ class TransactionAdmin(CorrectionActions):
     @admin.display(description="cost")
     def costs(self, row: Transaction) -> Any:
         parts = cost_parts(row.costs_now)  # type: ignore[attr-defined] # of read_related
-        return format_html('<div class="ch-right">{}</div>', joined(parts) if parts else "-")
+        return format_html('<div class="ch-right">{}</div>', joined(parts) if parts else NOTHING)
 
     def page_fields(self, row: Transaction) -> dict[str, Any]:
         """Its page begins with what it costs now."""
@@ -265,6 +266,7 @@ class FactAdmin(LedgerAdmin):
     list_select_related = ("tenant", "transaction")
     list_filter = ("pricing", "phase")
     search_fields = ("id", "transaction")
+    codes = ("pricing",)
     icon = "fact_check"
 
 

@@ -97,10 +97,7 @@ class EndPriceForm(SettingForm):
 
 @admin.register(Price)
 class PriceAdmin(LedgerAdmin):
-    list_display = (
-        *("id", "tenant", "service_name", "action_name", "resource_name", "flat_amount", "minimum", "markup", "currency"),
-        *("valid_from", "valid_to"),
-    )
+    list_display = ("what", "tenant", "flat_amount", "minimum", "markup", "valid_from", "valid_to")
     sum_of = ""
     list_select_related = ("tenant",)
     search_fields = ("id", "resource_name")
@@ -109,6 +106,10 @@ class PriceAdmin(LedgerAdmin):
     actions_detail = ("end_price",)
     new_price = setting_action(PriceForm, name="new-price")
     end_price = setting_action(EndPriceForm, name="end-price")
+
+    @admin.display(description="service / action / resource")
+    def what(self, row: Price) -> str:
+        return str(row)
 
 
 @admin.register(UnitPrice)

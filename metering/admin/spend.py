@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.charts import chart
@@ -150,7 +151,7 @@ def newest_calls(calls: Any) -> Panel:
             row.resource_name,
             row_link(row.agent),
             label(row.get_status_display(), COLOURS.get(row.status, "")),
-            joined(money(cost.fiat_amount, cost.fiat_asset_symbol) for cost in costs.get(row.pk, [])) or "-",
+            joined(money(cost.fiat_amount, cost.fiat_asset_symbol) for cost in costs.get(row.pk, [])) or NOTHING,
             "estimate" if any(cost.is_estimate for cost in costs.get(row.pk, [])) else "",
         )
         for row in rows

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import Field
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from kernel.base.empty_values import NOTHING
 from kernel.base.error_messages import register_messages
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import id_link
@@ -65,7 +66,7 @@ class UsageKeyAdmin(LedgerAdmin):
 
 @admin.register(Usage)
 class UsageAdmin(LedgerAdmin):
-    list_display = ("occurred_at", "tenant", "transaction_id", "service", "model", "customer", "outcome", "amount", "estimated", "currency")
+    list_display = ("occurred_at", "tenant", "transaction_id", "service", "model", "customer", "outcome", "amount", "estimated")
     list_select_related = ("tenant",)
     search_fields = ("id", "transaction_id")
     links = {"transaction_id": "metering.transaction"}
@@ -112,7 +113,6 @@ class UsageSumAdmin(LedgerAdmin):
         "transactions",
         "amount",
         "estimated",
-        "currency",
     )
     list_select_related = ("tenant",)
     search_fields = ("id",)
@@ -133,13 +133,13 @@ class UsageSumAdmin(LedgerAdmin):
 
     def formatter_for(self, field: Field) -> Callable[[Any], Any] | None:
         if field.name in PARTS:
-            return lambda row: row.words[PARTS.index(field.name)] if len(row.words) > PARTS.index(field.name) else "-"
+            return lambda row: row.words[PARTS.index(field.name)] if len(row.words) > PARTS.index(field.name) else NOTHING
         return super().formatter_for(field)
 
 
 @admin.register(UsageNote)
 class UsageNoteAdmin(LedgerAdmin):
-    list_display = ("id", "transaction_id", "tenant")
+    list_display = ("transaction_id", "tenant")
     list_select_related = ("tenant",)
     search_fields = ("id", "transaction_id")
     links = {"transaction_id": "metering.transaction"}

@@ -547,11 +547,11 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("priced", "Priced"),
-                            ("partly_read", "Partly Read"),
-                            ("not_asked", "Not Asked"),
-                            ("unknown_model", "Unknown Model"),
-                            ("missing_quantity", "Missing Quantity"),
-                            ("already_known", "Already Known"),
+                            ("partly_read", "Partly read"),
+                            ("not_asked", "Not asked"),
+                            ("unknown_model", "Unknown model"),
+                            ("missing_quantity", "Missing quantity"),
+                            ("already_known", "Already known"),
                             ("late", "Late"),
                         ],
                         max_length=32,

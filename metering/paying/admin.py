@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from kernel.base.empty_values import NOTHING
 from kernel.base.error_messages import register_messages
 from kernel.base.local_time import local_time
 from kernel.ledger.admin import LedgerAdmin, Panel
@@ -113,7 +114,7 @@ def timeline(payment: Payment) -> Panel:
     happened = sorted((step for step in steps if step[0] is not None), key=lambda step: step[0])  # type: ignore[arg-type, return-value]
     names = actor_names(step[4] for step in happened if step[4])
     lines = [
-        (local_time(at), ledger, what, "–" if amount is None else money(amount, payment.currency), names.get(actor, "–"))
+        (local_time(at), ledger, what, NOTHING if amount is None else money(amount, payment.currency), names.get(actor, NOTHING))
         for at, ledger, what, amount, actor in happened
     ]
     return Panel("Timeline", ("When", "Where", "What", "Amount", "By"), lines)
@@ -153,7 +154,7 @@ class PaymentLegAdmin(LedgerAdmin):
 
     def formatter_for(self, field: Any) -> Callable[[Any], Any] | None:
         if field.name in {"hold_id", "entry_id"}:
-            return lambda row: money_row(row) if getattr(row, field.attname) else "-"
+            return lambda row: money_row(row) if getattr(row, field.attname) else NOTHING
         return super().formatter_for(field)
 
 

@@ -11,8 +11,8 @@ SYSTEM_RULE_NUMBER = 1
 
 
 class RuleType(TextChoices):
-    USAGE_LIMIT = "usage_limit"
-    PAYMENT_AUTHORIZATION = "payment_authorization"
+    USAGE_LIMIT = "usage_limit", "Usage limit"
+    PAYMENT_AUTHORIZATION = "payment_authorization", "Payment authorization"
     ALLOWLIST = "allowlist"
     BLOCKLIST = "blocklist"
 

@@ -14,9 +14,12 @@ from django.utils.html import escape
 
 from billing.services import record_transaction
 from kernel.base.local_time import local_time
+from kernel.base.unbroken_ids import with_unbroken_ids
 from kernel.ledger.admin.base import PEOPLE
 from kernel.ledger.admin.settings import SettingForm
 from kernel.ledger.base_models import LedgerRow
+from kernel.ledger.identifiers import with_short_ids
+from kernel.ledger.money import MoneyField
 from kernel.tenants.models import ApiKey, StaffProfile
 from tests.backoffice.full_book import fill_every_table
 from tests.factories import IssuedKeyFactory, TenantFactory
@@ -48,6 +51,11 @@ NO_NAME = re.compile(r"^\s*Select |: \d[\d.]* \|")
 EMPTY = re.compile(r"\[\]|Https?://")
 AMOUNTS = {"amount", "fiat_amount", "original_amount"}
 WHOLE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# A label that Django makes of a choice's name: "Already Known".
+TITLE_CASE = re.compile(r"[A-Z][a-z]+(?: [A-Z][a-z]+)+")
+# A value that isn't there is a dash (kernel/base/empty_values.py), not a hyphen, which is a minus beside amounts.
+HYPHEN = re.compile(r"<(?:td|th|dd|span)\b[^>]*>\s*-\s*</")
+UNITS = {"currency", "unit", "metric_id", "unit_type", "fiat_asset_symbol"}
 # The first and the last time zone that a day reaches.
 ZONES = ["Pacific/Kiritimati", "Pacific/Pago_Pago"]
 
@@ -88,6 +96,8 @@ def test_every_page_writes_dates_in_one_form_people_by_name_and_labels_in_words(
             # `decided_by` stays: nobody decides a request of their own.
             for column in (PEOPLE - {"decided_by"}) & {field.name for field in model._meta.concrete_fields}:
                 cursor.execute(f"UPDATE {model._meta.db_table} SET {column} = 'staff:{boss.pk}' WHERE {column} <> ''")
+    choices = [label for model in MODELS for field in model._meta.concrete_fields for _, label in field.flatchoices or ()]
+    title_case_labels = {str(label) for label in choices if TITLE_CASE.fullmatch(str(label))}
     wrong = {}
     for model in WITH_PAGES:
         query = "?window=all" if issubclass(model, LedgerRow) else ""
@@ -96,6 +106,7 @@ def test_every_page_writes_dates_in_one_form_people_by_name_and_labels_in_words(
             text = TAG.sub(" ", ICON.sub("", html))
             raw = [label for label in labels_of(html) if COLUMN_WORD.search(label)] + WHOLE_ID.findall(TITLE.findall(html)[0])
             raw += ["an empty value without a dash"] if "<dd></dd>" in html else []
+            raw += HYPHEN.findall(html) + sorted(title_case_labels & set(TITLE_CASE.findall(text)))
             if path != query and issubclass(model, LedgerRow) and AMOUNTS & {field.name for field in model._meta.concrete_fields}:
                 raw += [] if "money" in FIRST_FACT.findall(html)[0] else ["the amount is not first"]
             raw += NO_NAME.findall(TITLE.findall(html)[0]) + EMPTY.findall(text)
@@ -104,6 +115,31 @@ def test_every_page_writes_dates_in_one_form_people_by_name_and_labels_in_words(
             if found := DATE_IN_WORDS.findall(text) + re.findall(rf"staff:{boss.pk}\b", text) + raw:
                 wrong[f"{model._meta.label} {path}"] = found[:3]
     assert wrong == {}
+
+
+def test_no_list_of_the_sidebar_begins_with_an_id_or_says_the_unit_twice():
+    """A row is called by what people know of it; the amounts have their unit, so that a column of units says it again."""
+    wrong = {}
+    for model, page in admin.site._registry.items():
+        columns = list(page.list_display)
+        amounts = {field.name for field in model._meta.concrete_fields if isinstance(field, MoneyField) and not field.null}
+        if getattr(page, "in_sidebar", False) and (columns[0] == "id" or (UNITS & set(columns) and amounts & set(columns))):
+            wrong[model._meta.label] = columns
+    assert wrong == {}
+
+
+def test_an_app_that_is_called_as_its_list_stands_once_in_the_path_above_the_page(office):
+    html = office.get("/admin/rules/spendingrule/").content.decode()
+    path = re.search("<h1.*?</h1>", html, re.DOTALL)[0]
+    assert TAG.sub(" ", path).split() == ["Spending", "rules"]
+
+
+def test_a_short_word_with_a_hyphen_and_a_short_id_stay_in_one_line_of_a_list(office):
+    who = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": ""}
+    row = record_transaction(**who, amount=Decimal(1), type="topup", reference_id="INV-2026-0011").row
+    assert '<td class="ch-id" data-label="Reference">INV-2026-0011</td>' in office.get("/admin/billing/transaction/").content.decode()
+    text = f"chat of {row.id!s}, and no more"
+    assert str(with_unbroken_ids(with_short_ids(text))) == f'chat of <span class="ch-id">…{str(row.id)[-8:]}</span>, and no more'
 
 
 def test_every_empty_list_says_why_and_what_makes_a_row(office):

@@ -81,5 +81,5 @@ def test_lists_align_what_has_no_amount_and_keep_a_day_in_one_line(office, book)
     acme = {**book.context, "customer_id": "acme", "currency": "USD"}
     services.create_recurring_grant(**acme, name="n", unit_type="CURRENCY", amount=Decimal(1))
     html = office.get("/admin/credits/recurringgrant/").content.decode()
-    assert '<td data-label="At most carried over"><span class="money">-</span></td>' in html
+    assert '<td data-label="At most carried over"><span class="money">–</span></td>' in html
     assert '<td data-label="Next grant"><span class="ch-day">' in html

@@ -15,6 +15,7 @@ from kernel.backfills.admin.command_filter import CommandFilter
 from kernel.backfills.choices import RunState
 from kernel.backfills.known_commands import title_of
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
+from kernel.base.empty_values import NOTHING
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import coded, label, register_origin
 from kernel.ledger.errors import LedgerError
@@ -31,12 +32,14 @@ register_origin("undo", "backfills.backfillrun", "Undone backfill run")
 @admin.register(BackfillRun)
 class BackfillRunAdmin(LedgerAdmin):
     icon = "upload_file"
-    list_display = ("id", "tenant", "command", "source", "status", "position", "rows", "started_by", "created_at", "finished_at")
+    list_display = ("file", "tenant", "command", "status", "position", "rows", "started_by", "created_at", "finished_at")
     list_select_related = ("tenant",)
     list_filter = ("state", CommandFilter)
     actions = ("pause", "resume")
     actions_detail = ("download_rejects",)
-    field_labels = {"command": "its rows are"}
+    field_labels = {"command": "its rows are", "position": "rows done"}
+    folds_empty = True
+    technical = ("line", "offset", "jobs")
 
     def formatter_for(self, field: Field) -> Callable[[Any], Any] | None:
         if field.name == "command":
@@ -82,9 +85,12 @@ class BackfillRunAdmin(LedgerAdmin):
                 messages.success(request, f"{run} is {done}.")
 
     def title_of(self, row: BackfillRun) -> str:
-        # A run of several files has a line for each.
-        first, _, _ = row.source.partition("\n")
-        return f"Backfill of {first}"
+        return f"Backfill of {row.first_file}"
+
+    @admin.display(description="file")
+    def file(self, run: BackfillRun) -> str:
+        others = run.source.count("\n")
+        return f"{run.first_file} and {others} more" if others else run.first_file
 
     @admin.display(description="state")
     def status(self, run: BackfillRun) -> Any:
@@ -92,7 +98,7 @@ class BackfillRunAdmin(LedgerAdmin):
 
     def panels(self, request: HttpRequest, row: BackfillRun) -> list[Panel]:
         refused = BackfillReject.objects.filter(tenant_id=row.tenant_id, run_id=row.id).order_by("part", "line")[:MAX_REJECTS]
-        rows = [(place_of(row, reject), coded(reject.code), reject.column or "-", reject.why) for reject in refused]
+        rows = [(place_of(row, reject), coded(reject.code), reject.column or NOTHING, reject.why) for reject in refused]
         return [Panel("Rejected rows", ("Line", "Refused as", "Column", "Why"), rows, empty="No row was rejected.")]
 
 

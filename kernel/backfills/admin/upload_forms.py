@@ -73,7 +73,9 @@ def command_choices() -> list[tuple[str, str]]:
 class UploadForm(forms.Form):
     """A new file: whose, what its rows are."""
 
-    tenant = forms.ModelChoiceField(queryset=Tenant.objects.none(), label="Tenant", widget=UnfoldAdminSelectWidget())
+    tenant = forms.ModelChoiceField(
+        queryset=Tenant.objects.none(), label="Tenant", empty_label="Choose …", widget=UnfoldAdminSelectWidget()
+    )
     command = forms.ChoiceField(label="Its rows are", choices=command_choices, widget=UnfoldAdminSelectWidget())
     file = forms.FileField(label="File", max_length=255)
 

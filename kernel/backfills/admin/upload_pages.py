@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 
 from kernel.backfills import reports, selectors
@@ -19,6 +20,7 @@ from kernel.backfills.profiles import Profile, find_profile, shipped_profiles
 from kernel.backfills.reading.columns import quoted
 from kernel.backfills.reading.sources import find_source
 from kernel.backfills.uploads.stored_files import path_of
+from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.form_ids import new_form_id
@@ -93,7 +95,7 @@ def _facts(upload: BackfillUpload) -> list[tuple[str, Any]]:
         ("Its rows are", title_of(upload.command)),
         ("Uploaded by", names[upload.actor]),
         ("Uploaded", local_time(upload.created_at)),
-        ("Size", f"{upload.file_size:,} bytes"),
+        ("Size", filesizeformat(upload.file_size)),
     ]
     if upload.run is not None:
         facts += [("Rows", f"{upload.run.rows:,}"), ("Run", id_link("backfills.backfillrun", upload.run_id))]
@@ -225,7 +227,7 @@ def _names_panels(plan: Mapping[str, Any]) -> list[Panel]:
     ]
     panels = [Panel("New in this ledger", ("What", "Name", "Rows"), rows)] if rows else []
     if unknown := plan.get("unknown_types"):
-        types = [(quoted(one["type"]), f"{one['rows']:,}", ", ".join(one["near"]) or "-") for one in unknown[:ROWS_SHOWN]]
+        types = [(quoted(one["type"]), f"{one['rows']:,}", ", ".join(one["near"]) or NOTHING) for one in unknown[:ROWS_SHOWN]]
         note = "Their rows would be refused: say below which direction each has, or which known type it is."
         panels.append(Panel("Types that the catalogue lacks", ("Type", "Rows", "Perhaps"), types, note=note))
     return panels

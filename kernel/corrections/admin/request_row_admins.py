@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import Case, Value, When
 from django.utils.text import capfirst
 
+from kernel.base.empty_values import NOTHING
 from kernel.corrections.choices import State
 from kernel.corrections.models import CorrectionComment, CorrectionEntry, CorrectionEvidence, CorrectionLine, CorrectionStateChange
 from kernel.ledger.admin import LedgerAdmin
@@ -82,5 +83,5 @@ class CorrectionStateChangeAdmin(LedgerAdmin):
 
     def formatter_for(self, field: Any) -> Callable[[Any], Any] | None:
         if field.name == "from_state":
-            return lambda row: State(row.from_state).label if row.from_state else "-"
+            return lambda row: State(row.from_state).label if row.from_state else NOTHING
         return super().formatter_for(field)

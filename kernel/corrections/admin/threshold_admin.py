@@ -68,7 +68,7 @@ class CorrectionThresholdAdmin(LedgerAdmin):
     actions_detail = ("change_threshold",)
     set_threshold = setting_action(ThresholdForm, name="set-threshold")
     change_threshold = setting_action(ChangeThresholdForm, name="change-threshold")
-    list_display = ("tenant", "unit", "amount", "daily_amount", "updated_by", "updated_at")
+    list_display = ("tenant", "amount", "daily_amount", "updated_by", "updated_at")
     list_select_related = ("tenant",)
     currency_path = "unit"
     sum_of = ""

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.html import format_html
 
+from kernel.base.empty_values import NOTHING
 from kernel.base.error_messages import message_for
 from kernel.base.errors import DomainError
 from kernel.base.local_time import local_time
@@ -73,6 +74,7 @@ class DeliveryAdmin(LedgerAdmin):
     list_select_related = ("tenant", "event", "endpoint")
     list_filter = ("state", "origin", DueFilter)
     search_fields = ("id", "event__id")
+    folds_empty = True
     fields = (
         *("tenant", "endpoint", "event_page", "account", "sequence", "origin", "status", "attempts", "answer"),
         *("created_at", "next_try", "finished_at", "released_by_age", "id"),
@@ -91,7 +93,7 @@ class DeliveryAdmin(LedgerAdmin):
 
     @admin.display(description="sent to")
     def host(self, row: Delivery) -> Any:
-        return format_html('<span title="{}">{}</span>', row.endpoint.url, urlsplit(row.endpoint.url).hostname or "-")
+        return format_html('<span title="{}">{}</span>', row.endpoint.url, urlsplit(row.endpoint.url).hostname or NOTHING)
 
     @admin.display(description="state")
     def status(self, row: Delivery) -> Any:
@@ -103,7 +105,7 @@ class DeliveryAdmin(LedgerAdmin):
 
     @admin.display(description="next attempt")
     def next_try(self, row: Delivery) -> Any:
-        return local_time(row.next_at) if row.finished_at is None else "-"
+        return local_time(row.next_at) if row.finished_at is None else NOTHING
 
     @admin.display(description="event")
     def event_page(self, row: Delivery) -> Any:
@@ -119,7 +121,7 @@ class DeliveryAdmin(LedgerAdmin):
                 local_time(attempt.at),
                 label(attempt.status_code or attempt.error, "bad" if attempt.error else "good"),
                 f"{attempt.duration_ms}\u00a0ms",
-                attempt.ip or "-",
+                attempt.ip or NOTHING,
                 json_block(attempt.request_headers, "request headers"),
                 json_block(attempt.response_head, "answer"),
             )
@@ -156,6 +158,7 @@ class EventAdmin(LedgerAdmin):
     list_display = ("created_at", "tenant", "type", "account", "sequence", "object_id", "occurred_at")
     list_select_related = ("tenant",)
     search_fields = ("id", "object_id")
+    folds_empty = True
     fields = ("tenant", "type", "account", "sequence", "object_id", "occurred_at", "created_at", "position", "id")
     codes = ("type",)
 
@@ -194,6 +197,7 @@ class AttemptAdmin(LedgerAdmin):
     in_sidebar = False
     list_display = ("at", "tenant", "delivery", "number", "status_code", "error", "duration_ms", "ip")
     list_select_related = ("tenant", "delivery")
+    folds_empty = True
     fields = ("tenant", "delivery", "number", "at", "duration_ms", "status_code", "error", "ip", "request_headers", "answer", "id")
 
     @admin.display(description="answer")

@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 
+from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time
 from kernel.events import registry
 from kernel.events.admin import forms
@@ -85,6 +86,7 @@ class EndpointAdmin(LedgerAdmin):
     list_select_related = ("tenant",)
     list_filter = ("status", HealthFilter)
     search_fields = ("id", "url")
+    folds_empty = True
     fields = (
         *("reference", "tenant", "address", "health", "events", "description", "ordering", "payload", "header_names"),
         *("disabled_note", "disabled_at", "consecutive_failures", "first_failure_at", "last_success_at", "not_before"),
@@ -166,7 +168,7 @@ class EndpointAdmin(LedgerAdmin):
 
     @admin.display(description="headers")
     def header_names(self, row: Endpoint) -> str:
-        return ", ".join(row.headers) or "-"
+        return ", ".join(row.headers) or NOTHING
 
     def panels(self, request: HttpRequest, row: Endpoint) -> list[Panel]:
         return [_stats(row), newest_deliveries(row), *_readings(row)]
@@ -189,8 +191,8 @@ def _stats(row: Endpoint) -> Panel:
                 counts["delivered"],
                 counts["failed"] + counts["skipped"],
                 counts["pending"] + counts["leased"] + counts["waiting"],
-                "-" if share is None else f"{share:.1%}",
-                *("-" if period[name] is None else f"{period[name]} ms" for name in ("p50_ms", "p95_ms")),
+                NOTHING if share is None else f"{share:.1%}",
+                *(NOTHING if period[name] is None else f"{period[name]} ms" for name in ("p50_ms", "p95_ms")),
             )
         )
     return Panel("Health", ("Last", "Delivered", "Failed", "Under way", "Success", "Half within", "95 % within"), lines)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time
 from kernel.events.admin.labels import delivery_state
 from kernel.events.models import Delivery
@@ -47,7 +48,7 @@ def _lines(event: Any) -> list[tuple[Any, ...]]:
     """A line for each delivery of the event, or one that says there is none."""
     when, name = local_time(event.occurred_at), id_link("events.event", event.pk, coded(event.type))
     if not event.sent:
-        return [(when, name, "-", label("not sent"), 0, "-")]
+        return [(when, name, NOTHING, label("not sent"), 0, NOTHING)]
     return [
         (
             when,
@@ -64,4 +65,4 @@ def _lines(event: Any) -> list[tuple[Any, ...]]:
 def answer_of(delivery: Delivery) -> Html:
     """The status or the error of the last attempt."""
     parts = [part for part in (delivery.last_status_code, delivery.last_error) if part]
-    return joined(parts) if parts else "-"
+    return joined(parts) if parts else NOTHING

@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
+from kernel.base.empty_values import NOTHING
 from kernel.ledger.admin.field_filters import chosen_columns
 from kernel.ledger.admin.formatting import (
     Html,
@@ -80,6 +81,10 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
     codes: tuple[str, ...] = ()
     # Text fields that hold JSON.
     json_fields: tuple[str, ...] = ()
+    # Fields that a row's page folds beside TECHNICAL.
+    technical: tuple[str, ...] = ()
+    # Whether a row's page folds what is empty, as pages of a ledger's rows do. Of a setting, what is empty says something.
+    folds_empty = False
     # The page of a row: ledger/row.html, or one that extends it.
     row_template = "ledger/row.html"
     # False for tables whose rows are shown on another row's page.
@@ -109,7 +114,7 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
     def _formatter_by_name(self, field: models.Field) -> Callable[[Any], Any] | None:
         """Of people, requests, codes and ids of other tables' rows."""
         if field.name in PEOPLE:
-            return lambda row: _name_of(row, getattr(row, field.name)) or "-"
+            return lambda row: _name_of(row, getattr(row, field.name)) or NOTHING
         if field.name == "request_id":
             return lambda row: origin(row.request_id)
         if field.name in self.codes:
@@ -184,14 +189,18 @@ class LedgerAdmin(LedgerList, ReadOnly, ModelAdmin):
         is_entry = issubclass(self.model, LedgerRow)
         # A request id that leads to the correction or the run that made the row is more than technical.
         technical = {name for name in names if name in TECHNICAL and (name == "chosen_by" or not isinstance(values[name][1], SafeString))}
+        technical |= {name for name in names if name in self.technical}
+        folds_empty = is_entry or self.folds_empty
+        if folds_empty:
+            technical |= {name for name in names if values[name][1] in (None, NOTHING)}
         if is_entry:
-            technical |= {name for name in names if values[name][1] in (None, "-") or SAID_BY.get(name) in names}
+            technical |= {name for name in names if SAID_BY.get(name) in names}
         if not self.fields and (is_entry or {"amount", "balance", "effect"} & set(names)):
             names.sort(key=lambda name: ANSWER.index(name) if name in ANSWER else len(ANSWER))
         return {
             "fields": [values[name] for name in names if name not in technical],
             "technical": [values[name] for name in names if name in technical],
-            "folds_empty": is_entry,
+            "folds_empty": folds_empty,
         }
 
     def field_values(self, row: Any) -> list[tuple[str, Any, bool]]:
@@ -247,7 +256,7 @@ class TitledRow:
 def _name_of(row: Any, actor: str) -> Any:
     """The name that the list has read, or reads it for a row's own page."""
     if not actor:
-        return "-"
+        return NOTHING
     people = getattr(row, "people", {})
     return people[actor] if actor in people else actor_names([actor])[actor]
 
@@ -259,7 +268,7 @@ def short_id(row: Any) -> Html:
 
 @admin.display(description="reference")
 def short_reference(row: Any) -> Html:
-    whole = row.reference_id or "-"
+    whole = row.reference_id or NOTHING
     return shortened(whole)
 
 
@@ -270,7 +279,7 @@ def _field_names(model: type[models.Model]) -> list[str]:
 
 def _plain(row: Any, field: models.Field, value: Any) -> Any:
     if value in (None, "", []):
-        return "-"
+        return NOTHING
     if field.choices and not isinstance(value, list):
         return getattr(row, f"get_{field.name}_display")()
     if isinstance(value, bool):

@@ -17,6 +17,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from kernel.base.empty_values import NOTHING
+from kernel.base.unbroken_ids import with_unbroken_ids
 from kernel.ledger.identifiers import code_in_words, with_short_ids
 from kernel.ledger.money import with_thousands
 from kernel.tenants.models import ApiKey
@@ -41,14 +43,14 @@ def actor_of(request: HttpRequest) -> str:
 def money(amount: Decimal | None, currency: str = "") -> Html:
     """An amount with its currency, aligned right."""
     if amount is None:
-        return "-"
+        return NOTHING
     return format_html('<span class="money">{} <span>{}</span></span>', with_thousands(amount, currency), currency)
 
 
 def effect(amount: Decimal | None, unit: str = "") -> Html:
     """A change of a balance, with its sign and a colour for the direction."""
     if amount is None:
-        return "-"
+        return NOTHING
     sign = "+" if amount > 0 else ""
     side = "ch-up" if amount > 0 else "ch-down"
     return format_html('<span class="money {}">{}{} <span>{}</span></span>', side, sign, with_thousands(amount, unit), unit)
@@ -57,7 +59,7 @@ def effect(amount: Decimal | None, unit: str = "") -> Html:
 def json_block(value: Any, title: str = "JSON") -> Html:
     """Indented JSON in a closed <details> element. Text that isn't JSON is shown unchanged."""
     if value in (None, "", {}, []):
-        return "-"
+        return NOTHING
     try:
         # A float would lose digits.
         parsed = json.loads(value, parse_float=Decimal) if isinstance(value, str) else value
@@ -78,14 +80,14 @@ def page_of(label: str, identifier: Any) -> str:
 
 def row_link(row: models.Model | None, text: str = "") -> Html:
     if row is None:
-        return "-"
-    return link(page_of(row._meta.label_lower, row.pk), text or with_short_ids(str(row)))
+        return NOTHING
+    return link(page_of(row._meta.label_lower, row.pk), text or with_unbroken_ids(with_short_ids(str(row))))
 
 
 def id_link(label: str, identifier: Any, text: str = "") -> Html:
     """A link to a row by its id."""
     if identifier is None:
-        return "-"
+        return NOTHING
     # An id stays in one line: a browser would break it after the dots.
     return link(page_of(label, identifier), text or format_html('<span class="ch-id">{}</span>', short(identifier)))
 
@@ -101,7 +103,7 @@ def action_link(name: str, identifier: Any, text: str, *, back: str) -> Html:
 
 def coded(code: Any, words: str = "") -> Html:
     """A code as people say it, by default in its own words; the tooltip has the code."""
-    return format_html('<span title="{}">{}</span>', code, words or code_in_words(str(code))) if code else "-"
+    return format_html('<span title="{}">{}</span>', code, words or code_in_words(str(code))) if code else NOTHING
 
 
 def shortened(text: str) -> Html:
@@ -130,7 +132,7 @@ def origin(request_id: str) -> Html:
     if prefix in _ORIGINS and _is_uuid(identifier[:36]):
         label, title = _ORIGINS[prefix]
         return link(page_of(label, identifier[:36]), f"{title} {short(identifier[:36])}")
-    return request_id or "-"
+    return request_id or NOTHING
 
 
 def _is_uuid(text: str) -> bool:
@@ -182,7 +184,7 @@ def _actor_name(actor: str, users: dict[str, Any], issued: dict[str, ApiKey]) ->
 def duration(length: timedelta | None) -> str:
     """`35 days`, `5 minutes`: in the largest unit of which it is a whole number."""
     if length is None:
-        return "-"
+        return NOTHING
     for unit, size in (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
         if length and not length % size:
             return f"{length // size} {unit}{'' if length == size else 's'}"
@@ -192,12 +194,12 @@ def duration(length: timedelta | None) -> str:
 def in_plain_words(field: Any) -> Callable[[Any], Any] | None:
     """What formats a column of durations, of ids, or of arrays, whose values are shown by the labels of their choices; None for others."""
     if isinstance(field, models.UUIDField) and not field.primary_key and not field.is_relation:
-        return lambda row: shortened(str(getattr(row, field.attname) or "-"))
+        return lambda row: shortened(str(getattr(row, field.attname) or NOTHING))
     if isinstance(field, models.DurationField):
         return lambda row: duration(getattr(row, field.attname))
     if isinstance(field, ArrayField):
         names = dict(field.base_field.flatchoices)
-        return lambda row: ", ".join(str(names.get(value, value)) for value in getattr(row, field.attname) or ()) or "-"
+        return lambda row: ", ".join(str(names.get(value, value)) for value in getattr(row, field.attname) or ()) or NOTHING
     return None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from kernel.base.empty_values import NOTHING
 from kernel.tenants.staff_scope import VisibleTenants
 
 
@@ -17,7 +18,7 @@ def path_of_this_site(path: str | None) -> str:
 
 
 # Cells that say that there is nothing.
-NOTHING = {"", "-", "–", "None"}
+EMPTY_CELLS = {"", NOTHING, "None"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,7 @@ class Panel:
     @property
     def headings(self) -> list[tuple[str, bool]]:
         """Each header, and whether its column holds amounts alone: those headers are aligned right, like the digits below them."""
-        columns = [
-            [cell for row in self.rows if (cell := str(row[place])) not in {"", "-", "–", "None"}] for place in range(len(self.headers))
-        ]
+        columns = [[cell for row in self.rows if (cell := str(row[place])) not in EMPTY_CELLS] for place in range(len(self.headers))]
         amounts = [bool(cells) and all('class="money' in cell for cell in cells) for cells in columns]
         return list(zip(self.headers, amounts, strict=True))
 

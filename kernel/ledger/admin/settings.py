@@ -23,6 +23,7 @@ from unfold.dataclasses import Action
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
+from kernel.base.empty_values import NOTHING
 from kernel.base.error_messages import message_for
 from kernel.base.errors import DomainError
 from kernel.ledger.admin.fields import AmountField, PlainDecimalField, doubt_of_thousands
@@ -64,7 +65,9 @@ class MomentField(forms.DateTimeField):
 class TenantChoiceForm(forms.Form):
     """Shown before a setting that belongs to a tenant, so that the setting's form can show the tenant's current values."""
 
-    tenant = forms.ModelChoiceField(queryset=Tenant.objects.none(), label="Tenant", widget=UnfoldAdminSelectWidget())
+    tenant = forms.ModelChoiceField(
+        queryset=Tenant.objects.none(), label="Tenant", empty_label="Choose …", widget=UnfoldAdminSelectWidget()
+    )
 
     def __init__(self, data: Any, *, request: HttpRequest) -> None:
         super().__init__(data)
@@ -277,7 +280,7 @@ def _render(request: HttpRequest, page: Any, template: str, context: Mapping[str
 def _text(value: Any, field: forms.Field) -> str:
     """A value as the confirmation page shows it: of a choice, its label."""
     if value in (None, "", []):
-        return "–"
+        return NOTHING
     if isinstance(field, forms.ChoiceField):
         labels = {str(choice): str(label) for choice, label in field.choices}  # type: ignore[union-attr, misc] # none are grouped
         return ", ".join(labels.get(str(one), str(one)) for one in (value if isinstance(value, list) else [value]))

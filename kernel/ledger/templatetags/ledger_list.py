@@ -15,14 +15,18 @@ from django.utils.text import capfirst
 from unfold.templatetags.unfold_list import result_headers
 from unfold.utils import display_for_field, display_for_label, display_for_value
 
+from kernel.base.empty_values import NOTHING
+from kernel.base.unbroken_ids import with_unbroken_ids
 from kernel.ledger.identifiers import with_short_ids
 
 register = Library()
 # Columns of amounts: see ReadOnly, which names the functions that format a column.
 AMOUNT_COLUMNS = ("moneyfield-", "decimalfield-")
 TICK = mark_safe('<span class="material-symbols-outlined ch-tick" title="Yes">check_small</span>')
+# Characters of a word that a cell keeps in one line.
+LONGEST_WORD = 20
 # Below the amounts of its column, which are aligned right.
-NO_AMOUNT = mark_safe('<span class="money">-</span>')
+NO_AMOUNT = mark_safe('<span class="money">–</span>')
 CROSS = mark_safe('<span class="material-symbols-outlined ch-cross" title="No">close_small</span>')
 
 
@@ -48,14 +52,21 @@ def _cells(cl: Any, row: Any, labels: list[str], preserved: dict[str, Any]) -> I
     linked = next((name for name in cl.list_display if name != "action_checkbox"), None) if cl.list_display_links is not None else None
     for name, label in zip(cl.list_display, labels, strict=True):
         text = _text(cl, row, name)
-        if text == "-" and getattr(name, "__name__", "").startswith(AMOUNT_COLUMNS):
+        if text == NOTHING and getattr(name, "__name__", "").startswith(AMOUNT_COLUMNS):
             text = NO_AMOUNT
         if not label:
             yield format_html('<td class="ch-select" data-label="Select">{}</td>', text)
         elif name == linked or name in (cl.list_display_links or ()):
             yield format_html('<th scope="row" data-label="{}">{}</th>', label, _link(cl, row, text, preserved))
+        elif _is_one_word(text):
+            yield format_html('<td class="ch-id" data-label="{}">{}</td>', label, text)
         else:
             yield format_html('<td data-label="{}">{}</td>', label, text)
+
+
+def _is_one_word(text: Any) -> bool:
+    """A short word with a hyphen, such as a reference: a browser would break it there, and a list would have rows of three lines."""
+    return isinstance(text, str) and "-" in text and len(text) <= LONGEST_WORD and not {" ", "<"} & set(text)
 
 
 def _link(cl: Any, row: Any, text: Any, preserved: dict[str, Any]) -> Any:
@@ -74,7 +85,7 @@ def _text(cl: Any, row: Any, name: Any) -> Any:
         return empty
     if field is not None and field.is_relation:
         related = getattr(row, field.name)
-        value, field = related and with_short_ids(str(related)), None
+        value, field = related and with_unbroken_ids(with_short_ids(str(related))), None
     if isinstance(value, bool):
         return TICK if value else CROSS
     # What somebody wrote stays whole; a reference is one word.

@@ -12,6 +12,13 @@ register = Library()
 SENTENCE = re.compile("[a-z]+ ")
 
 
+@register.filter
+def without_repetition(parts: Any) -> list[Any]:
+    """Without a part that is called as the next one: "Spending rules" once, where an app and its table have one name."""
+    titles = [page_title(part["title"]) for part in parts]
+    return [part for part, title, following in zip(parts, titles, [*titles[1:], None], strict=True) if title != following]
+
+
 @register.filter(is_safe=True)
 def page_title(part: Any) -> str:
     """Names of apps and tables begin with a capital; the name of a row does so only where it is a sentence."""

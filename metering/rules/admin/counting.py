@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 
+from kernel.base.empty_values import NOTHING
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import joined, row_link
 from kernel.ledger.money import trimmed_digits
@@ -53,7 +54,7 @@ class RuleMeasureAdmin(CountingAdmin):
 
     def formatter_for(self, field: Any) -> Callable[[Any], Any] | None:
         if field.name == "agent_ids":
-            return lambda row: joined(row_link(agent) for agent in row.agents) if row.agents else "-"
+            return lambda row: joined(row_link(agent) for agent in row.agents) if row.agents else NOTHING
         return super().formatter_for(field)
 
 

@@ -9,6 +9,7 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from unfold.decorators import action
 
+from kernel.base.empty_values import NOTHING
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import label
 from kernel.ledger.admin.lists import LedgerChangeList
@@ -93,7 +94,7 @@ class SpendingRuleAdmin(LedgerAdmin):
 
     @admin.display(description="announced from")
     def events_at(self, rule: SpendingRule) -> str:
-        return f"{notify_text(rule.notify_at)} % of the limit" if rule.notify_at else "-"
+        return f"{notify_text(rule.notify_at)} % of the limit" if rule.notify_at else NOTHING
 
     @admin.display(description="says")
     def sentence(self, rule: SpendingRule) -> str:

@@ -235,8 +235,8 @@ class Migration(migrations.Migration):
                     "rule_type",
                     models.CharField(
                         choices=[
-                            ("usage_limit", "Usage Limit"),
-                            ("payment_authorization", "Payment Authorization"),
+                            ("usage_limit", "Usage limit"),
+                            ("payment_authorization", "Payment authorization"),
                             ("allowlist", "Allowlist"),
                             ("blocklist", "Blocklist"),
                         ],
