@@ -40,6 +40,16 @@ class FloorAboveBalance(LedgerError):
     code = "floor_above_balance"
 
 
+class BelowFloor(LedgerError):
+    """The database refuses a balance less what is held below the wallet's floor, which the floor rule allows: they differ. No facts.
+
+    A fault of ours: CONTRIBUTING.md lists the copies of the rule, which change together.
+    """
+
+    code = "below_floor"
+    reason = "the constraint billing_wallet_floor_check refuses what billing_floor_allows allows"
+
+
 class HoldConflict(IdempotencyConflict):
     """The key of a call on a hold was used before with other facts. Facts: first_id (of the hold, or of a capture's debit), fields."""
 
@@ -52,8 +62,7 @@ class UsageNotADebit(LedgerError):
     code = "usage_not_a_debit"
 
 
-# Whoever sets a floor meets this constraint, if the balance is below it. A posting meets it only where billing_floor_allows is looser than
-# the constraint: change both.
-register_error("billing_wallet_floor_check", FloorAboveBalance)
+# Postings, holds and set_floor ask billing_floor_allows first, so they meet this constraint only where it is stricter than the function.
+register_error("billing_wallet_floor_check", BelowFloor)
 # A type was defined while a posting that uses it was under way: the posting is made again.
 register_error("billing_transaction_type_fkey", DirectionInUse)

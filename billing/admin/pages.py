@@ -43,6 +43,7 @@ register_messages(
         "already_reversed": "It was reversed before, by {reversed_by}.",
         "amount_missing": "Enter the amount.",
         "direction_in_use": "Entries of this type exist, so its direction stays {direction}.",
+        "below_floor": "The balance less what is held would be below the wallet's floor. Nothing was posted.",
         "exceeds_original": "{requested} is more than the {remaining} that is left of it.",
         "floor_above_balance": "The new floor of {floor} is above the balance less what is held: {balance} less {held}.",
         "hold_closed": "The hold is {status} already.",

@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
+from structlog.testing import capture_logs
 
 from billing import services
-from billing.errors import FloorAboveBalance
+from billing.errors import BelowFloor, FloorAboveBalance
 from billing.imports import lookups
 from billing.integrity.checks import find_violations
 from billing.models import Policy, Wallet
@@ -158,3 +159,22 @@ def test_a_debit_beyond_what_a_payment_holds_calls_the_function(stricter_floor):
     book.add_cost(row, 2)
     book.complete(row)
     assert book.payment(row).unpaid == 2
+
+
+@pytest.fixture
+def looser_floor(db):
+    """A rule that allows what the constraint still refuses, as after a change that left the constraint behind."""
+    replace_rule("billing_floor_allows", "true")
+
+
+def test_a_constraint_that_was_left_behind_says_to_everybody_what_it_refuses(context, send, looser_floor):
+    topup_and_floor(context)
+    with capture_logs() as logs:
+        reply = send("POST", "/v1/billing/transactions", {"amount": 6, "type": "usage", "reference_id": "1"})
+    sentence = "The balance less what is held would be below the wallet's floor"
+    assert (reply.status_code, reply.json()) == (402, {"detail": sentence})
+    assert "billing_wallet_floor_check" in logs[0]["reason"]
+    with pytest.raises(BelowFloor):
+        services.place_hold(**context, amount=Decimal(6), expires_at=datetime(2099, 1, 1, tzinfo=UTC), reference_id="h")
+    with pytest.raises(BelowFloor):
+        services.set_floor(**context, currency="USD", floor=Decimal(6))
