@@ -32,20 +32,22 @@ DECLARE
     reserved numeric;
     refusal text;
     is_overdue boolean;
-    decided text;
+    hold_outcome text;
 BEGIN
     -- The wallet of a hold never changes.
-    SELECT * INTO wallet FROM billing_wallet account
-    WHERE account.tenant_id = tenant
-        AND account.id = (SELECT found.wallet_id FROM billing_wallethold found WHERE found.tenant_id = tenant AND found.id = item.hold_id)
+    SELECT * INTO wallet FROM billing_wallet wallet_row
+    WHERE wallet_row.tenant_id = tenant
+        AND wallet_row.id = (
+            SELECT hold_row.wallet_id FROM billing_wallethold hold_row WHERE hold_row.tenant_id = tenant AND hold_row.id = item.hold_id
+        )
     FOR NO KEY UPDATE;
     moment := ledger_now();
-    SELECT * INTO hold FROM billing_wallethold found WHERE found.tenant_id = tenant AND found.id = item.hold_id;
+    SELECT * INTO hold FROM billing_wallethold hold_row WHERE hold_row.tenant_id = tenant AND hold_row.id = item.hold_id;
     -- An overdue hold can only expire, whatever the call asks for.
     is_overdue := coalesce(hold.status = 'active' AND hold.expires_at <= moment, false);
     IF is_overdue OR wallet.held > 0 THEN
         wallet := billing_release_overdue(tenant, wallet, moment, item.actor, item.request_id);
-        SELECT * INTO hold FROM billing_wallethold found WHERE found.tenant_id = tenant AND found.id = item.hold_id;
+        SELECT * INTO hold FROM billing_wallethold hold_row WHERE hold_row.tenant_id = tenant AND hold_row.id = item.hold_id;
     END IF;
     reserved := CASE hold.status WHEN 'active' THEN hold.amount - hold.captured ELSE 0 END;
     item.reference_id := coalesce(item.reference_id, hold.reference_id);
@@ -60,7 +62,7 @@ BEGIN
             wallet.held - CASE WHEN item.final THEN reserved ELSE item.amount END, wallet.floor
         );
     END IF;
-    decided := CASE
+    hold_outcome := CASE
         WHEN hold.id IS NULL THEN 'not_found'
         WHEN earlier.first_digest IS NOT NULL THEN 'exists'
         WHEN item.kind = 'expired' AND is_overdue THEN 'posted'
@@ -72,16 +74,16 @@ BEGIN
         WHEN refusal IS NOT NULL THEN refusal
         ELSE 'posted'
     END;
-    IF decided = 'posted' AND item.kind <> 'expired' THEN
+    IF hold_outcome = 'posted' AND item.kind <> 'expired' THEN
         PERFORM billing_capture_or_release_part(
             tenant, item, wallet, hold.id, CASE item.kind WHEN 'captured' THEN item.amount ELSE 0 END, moment
         );
-        SELECT * INTO hold FROM billing_wallethold found WHERE found.tenant_id = tenant AND found.id = hold.id;
-        SELECT * INTO wallet FROM billing_wallet account WHERE account.tenant_id = tenant AND account.id = wallet.id;
+        SELECT * INTO hold FROM billing_wallethold hold_row WHERE hold_row.tenant_id = tenant AND hold_row.id = hold.id;
+        SELECT * INTO wallet FROM billing_wallet wallet_row WHERE wallet_row.tenant_id = tenant AND wallet_row.id = wallet.id;
         SELECT * INTO earlier FROM billing_hold_step_before(tenant, hold.id, item.kind, item.reference_id);
     END IF;
     RETURN QUERY
-    SELECT decided AS outcome, hold.id AS id, hold.status::text AS status, hold.amount AS amount,
+    SELECT hold_outcome AS outcome, hold.id AS id, hold.status::text AS status, hold.amount AS amount,
         CASE hold.status WHEN 'active' THEN hold.amount - hold.captured ELSE 0 END AS held, hold.captured AS captured,
         earlier.taken AS taken, earlier.transaction_id AS transaction_id, hold.currency::text AS currency, wallet.balance AS balance,
         wallet.held AS wallet_held, wallet.floor AS floor, earlier.first_digest AS first_digest;

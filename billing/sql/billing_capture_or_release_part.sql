@@ -26,7 +26,7 @@ BEGIN
     WHERE hold.tenant_id = tenant AND hold.id = of_hold
     RETURNING hold.amount - hold.captured INTO rest;
     step.held_after := wallet.held - taken - CASE WHEN ends THEN rest ELSE 0 END;
-    UPDATE billing_wallet account SET held = step.held_after WHERE account.tenant_id = tenant AND account.id = wallet.id;
+    UPDATE billing_wallet wallet_row SET held = step.held_after WHERE wallet_row.tenant_id = tenant AND wallet_row.id = wallet.id;
     IF taken > 0 THEN
         SELECT * INTO debit FROM billing_post(tenant, jsonb_build_array(billing_usage_debit() || jsonb_build_object(
             'id', item.id, 'currency', wallet.currency, 'amount', taken, 'reference_id', item.reference_id,

@@ -27,20 +27,22 @@ DECLARE
     moment timestamptz;
     last_moment timestamptz;
     digest_before bytea;
-    decided text;
+    hold_outcome text;
 BEGIN
-    SELECT * INTO wallet FROM billing_wallet account
-    WHERE account.tenant_id = tenant
-        AND account.id = (SELECT found.wallet_id FROM billing_wallethold found WHERE found.tenant_id = tenant AND found.id = item.hold_id)
+    SELECT * INTO wallet FROM billing_wallet wallet_row
+    WHERE wallet_row.tenant_id = tenant
+        AND wallet_row.id = (
+            SELECT hold_row.wallet_id FROM billing_wallethold hold_row WHERE hold_row.tenant_id = tenant AND hold_row.id = item.hold_id
+        )
     FOR NO KEY UPDATE;
     moment := ledger_now();
     IF wallet.held > 0 THEN
         wallet := billing_release_overdue(tenant, wallet, moment, item.actor, item.request_id);
     END IF;
-    SELECT * INTO hold FROM billing_wallethold found WHERE found.tenant_id = tenant AND found.id = item.hold_id;
+    SELECT * INTO hold FROM billing_wallethold hold_row WHERE hold_row.tenant_id = tenant AND hold_row.id = item.hold_id;
     last_moment := billing_longest_hold(tenant, hold.created_at);
     SELECT before.first_digest INTO digest_before FROM billing_hold_step_before(tenant, hold.id, 'extended', item.reference_id) AS before;
-    decided := CASE
+    hold_outcome := CASE
         WHEN hold.id IS NULL THEN 'not_found'
         WHEN digest_before IS NOT NULL THEN 'exists'
         WHEN hold.status <> 'active' OR hold.expires_at <= moment THEN 'closed'
@@ -48,8 +50,8 @@ BEGIN
         WHEN item.expires_at > last_moment THEN 'too_long'
         ELSE 'posted'
     END;
-    IF decided = 'posted' THEN
-        UPDATE billing_wallethold found SET expires_at = item.expires_at WHERE found.tenant_id = tenant AND found.id = hold.id
+    IF hold_outcome = 'posted' THEN
+        UPDATE billing_wallethold hold_row SET expires_at = item.expires_at WHERE hold_row.tenant_id = tenant AND hold_row.id = hold.id
         RETURNING * INTO hold;
         step.kind := 'extended';
         step.amount := 0;
@@ -66,7 +68,7 @@ BEGIN
         END IF;
     END IF;
     RETURN QUERY
-    SELECT decided AS outcome, hold.id AS id,
+    SELECT hold_outcome AS outcome, hold.id AS id,
         CASE WHEN hold.status = 'active' AND hold.expires_at <= moment THEN 'expired' ELSE hold.status::text END AS status,
         CASE WHEN hold.status = 'active' AND hold.expires_at > moment THEN hold.amount - hold.captured ELSE 0 END AS held,
         hold.expires_at AS expires_at, last_moment AS latest, digest_before AS first_digest;

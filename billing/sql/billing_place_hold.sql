@@ -30,8 +30,8 @@ DECLARE
     step billing_hold_step;
     moment timestamptz;
     last_moment timestamptz;
-    lowest numeric;
-    decided text;
+    hold_floor numeric;
+    hold_outcome text;
 BEGIN
     opening.id := wanted.id;
     opening.currency := wanted.currency;
@@ -46,17 +46,17 @@ BEGIN
     WHERE hold.tenant_id = tenant AND hold.reference_id >= wanted.reference_id AND hold.reference_id <= wanted.reference_id
     ORDER BY hold.reference_id LIMIT 1;
     last_moment := billing_longest_hold(tenant, moment);
-    lowest := billing_hold_floor(wallet.floor, wanted.allow_overdraft);
-    decided := CASE
+    hold_floor := billing_hold_floor(wallet.floor, wanted.allow_overdraft);
+    hold_outcome := CASE
         WHEN placed.id IS NOT NULL THEN 'exists'
         WHEN wanted.expires_at <= moment THEN 'overdue'
         WHEN wanted.expires_at > last_moment THEN 'too_long'
-        WHEN NOT billing_floor_allows(wallet.balance, wallet.held + wanted.amount, lowest) THEN 'insufficient'
+        WHEN NOT billing_floor_allows(wallet.balance, wallet.held + wanted.amount, hold_floor) THEN 'insufficient'
         WHEN ledger_is_out_of_range(wallet.held + wanted.amount)
             OR ledger_is_out_of_range(wallet.balance - wallet.held - wanted.amount) THEN 'out_of_range'
         ELSE 'posted'
     END;
-    IF decided = 'posted' THEN
+    IF hold_outcome = 'posted' THEN
         INSERT INTO billing_wallethold (
             id, tenant_id, wallet_id, currency, amount, captured, reference_id, reason, allow_overdraft, expires_at, status, facts_digest,
             occurred_at, created_at, actor, request_id)
@@ -74,7 +74,7 @@ BEGIN
         step.actor := wanted.actor;
         step.request_id := wanted.request_id;
         PERFORM billing_write_hold_entry(tenant, placed.id, step);
-        UPDATE billing_wallet account SET held = step.held_after WHERE account.tenant_id = tenant AND account.id = wallet.id;
+        UPDATE billing_wallet wallet_row SET held = step.held_after WHERE wallet_row.tenant_id = tenant AND wallet_row.id = wallet.id;
         wallet.held := step.held_after;
         IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
             PERFORM billing_write_hold_events(tenant, wanted.request_id, ARRAY[placed.id], 'placed', moment);
@@ -83,8 +83,8 @@ BEGIN
         PERFORM billing_remove_unused_wallets(tenant, locked.opened);
     END IF;
     RETURN QUERY
-    SELECT decided AS outcome, placed.id AS id, wallet.id AS wallet_id, coalesce(placed.currency, wallet.currency)::text AS currency,
-        wallet.balance AS balance, wallet.held AS held, lowest AS floor, wallet.currency::text AS wallet_currency, last_moment AS latest,
-        placed.facts_digest AS first_digest;
+    SELECT hold_outcome AS outcome, placed.id AS id, wallet.id AS wallet_id, coalesce(placed.currency, wallet.currency)::text AS currency,
+        wallet.balance AS balance, wallet.held AS held, hold_floor AS floor, wallet.currency::text AS wallet_currency,
+        last_moment AS latest, placed.facts_digest AS first_digest;
 END;
 $$;

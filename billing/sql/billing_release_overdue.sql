@@ -41,7 +41,7 @@ BEGIN
     )
     SELECT sum(numbered.remaining) INTO released FROM numbered;
     wallet.held := wallet.held - released;
-    UPDATE billing_wallet account SET held = wallet.held WHERE account.tenant_id = tenant AND account.id = wallet.id;
+    UPDATE billing_wallet wallet_row SET held = wallet.held WHERE wallet_row.tenant_id = tenant AND wallet_row.id = wallet.id;
     IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
         PERFORM billing_write_hold_events(tenant, for_request, overdue, 'expired', moment);
     END IF;

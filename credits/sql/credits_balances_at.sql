@@ -5,18 +5,18 @@
 -- Takes: a grant; `booked_by`, up to which moment entries count ('infinity': all); `instant`, by which holds are overdue; book or world.
 -- Returns: one row. Locks: nothing.
 CREATE OR REPLACE FUNCTION credits_balances_at(
-    account credits_grant, booked_by timestamp with time zone, instant timestamp with time zone, clock text
+    grant_row credits_grant, booked_by timestamp with time zone, instant timestamp with time zone, clock text
 )
 RETURNS TABLE (balance numeric, held numeric)
 LANGUAGE sql STABLE
 AS $$
-    SELECT coalesce(booked.balance_after, 0) + coalesce(moved.amount, 0), credits_held_at(account, booked_by, instant)
+    SELECT coalesce(booked.balance_after, 0) + coalesce(moved.amount, 0), credits_held_at(grant_row, booked_by, instant)
     -- One row without columns: a grant that has no entries yet still gets a row, with a balance of 0.
     FROM (SELECT) result
     LEFT JOIN LATERAL (
         SELECT entry.balance_after
         FROM credits_transaction entry
-        WHERE entry.tenant_id = account.tenant_id AND entry.grant_id = account.id AND entry.created_at <= booked_by
+        WHERE entry.tenant_id = grant_row.tenant_id AND entry.grant_id = grant_row.id AND entry.created_at <= booked_by
         ORDER BY entry.created_at DESC, entry.id DESC
         LIMIT 1
     ) booked ON true
@@ -26,6 +26,6 @@ AS $$
             * ((entry.occurred_at <= booked_by)::int - (entry.created_at <= booked_by)::int)
         ) AS amount
         FROM credits_transaction entry
-        WHERE entry.tenant_id = account.tenant_id AND entry.grant_id = account.id AND NOT (entry.occurred_at = entry.created_at)
+        WHERE entry.tenant_id = grant_row.tenant_id AND entry.grant_id = grant_row.id AND NOT (entry.occurred_at = entry.created_at)
     ) moved ON clock = 'world'
 $$;

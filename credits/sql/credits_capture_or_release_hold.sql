@@ -22,7 +22,7 @@ DECLARE
     reserved numeric;
     wanted numeric;
     ending text;
-    decided text;
+    hold_outcome text;
 BEGIN
     item.final := coalesce(item.final, true);
     SELECT * INTO locked FROM credits_lock_hold(tenant, item.hold_id, item.customer_id);
@@ -40,7 +40,7 @@ BEGIN
     -- An overdue hold can only expire, whatever the call asks for.
     ending := CASE WHEN is_overdue THEN 'expired' ELSE item.kind END;
     wanted := CASE WHEN ending = 'captured' THEN coalesce(item.amount, reserved) ELSE 0 END;
-    decided := CASE
+    hold_outcome := CASE
         WHEN hold.id IS NULL THEN 'not_found'
         WHEN earlier.id IS NOT NULL OR (hold.status = item.kind AND item.kind <> 'captured') THEN 'exists'
         WHEN hold.status <> 'active' OR (item.kind = 'captured' AND is_overdue) THEN 'closed'
@@ -48,9 +48,9 @@ BEGIN
         WHEN wanted > reserved THEN 'exceeded'
         ELSE 'posted'
     END;
-    IF decided = 'posted' THEN
-        PERFORM credits_release_overdue(tenant, account, moment, item.actor, item.request_id)
-        FROM unnest(locked.bearers) account WHERE account.held > 0;
+    IF hold_outcome = 'posted' THEN
+        PERFORM credits_release_overdue(tenant, grant_row, moment, item.actor, item.request_id)
+        FROM unnest(locked.hold_grants) grant_row WHERE grant_row.held > 0;
         PERFORM credits_capture_or_release_lines(tenant, item, hold, ending, wanted, moment);
         UPDATE credits_hold candidate
         SET captured = candidate.captured + wanted,
@@ -76,7 +76,8 @@ BEGIN
         END IF;
     END IF;
     RETURN QUERY
-    SELECT decided AS outcome, hold.id, CASE WHEN is_overdue AND hold.status = 'active' THEN 'expired' ELSE hold.status::text END AS status,
+    SELECT hold_outcome AS outcome, hold.id,
+           CASE WHEN is_overdue AND hold.status = 'active' THEN 'expired' ELSE hold.status::text END AS status,
            CASE WHEN is_overdue THEN 0 ELSE reserved END AS held, hold.amount, hold.captured, earlier.amount AS taken,
            coalesce(earlier.facts_digest, hold.close_digest) AS first_digest;
 END

@@ -27,9 +27,9 @@ BEGIN
         UPDATE credits_holdline line SET remaining = CASE WHEN ends THEN 0 ELSE lines.remaining - lines.taken END
         FROM lines WHERE line.tenant_id = tenant AND line.id = lines.id
     ), freed AS (
-        UPDATE credits_grant account SET held = account.held - CASE WHEN ends THEN lines.remaining ELSE lines.taken END
-        FROM lines WHERE account.tenant_id = tenant AND account.id = lines.grant_id
-        RETURNING account.id, account.held
+        UPDATE credits_grant grant_row SET held = grant_row.held - CASE WHEN ends THEN lines.remaining ELSE lines.taken END
+        FROM lines WHERE grant_row.tenant_id = tenant AND grant_row.id = lines.grant_id
+        RETURNING grant_row.id, grant_row.held
     ), entries AS (
         INSERT INTO credits_holdentry
             (tenant_id, id, hold_id, grant_id, kind, amount, held_after, reason, occurred_at, created_at, actor, request_id)

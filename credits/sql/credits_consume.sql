@@ -16,16 +16,16 @@ DECLARE
     draw CONSTANT credits_draw := jsonb_populate_record(NULL::credits_draw, postings -> 0);
     locked_grants record;
     consumption credits_consumption;
-    decided text;
+    draw_outcome text;
 BEGIN
     SELECT * INTO locked_grants FROM credits_lock_customer_grants(tenant, draw);
     SELECT * INTO consumption FROM credits_consumption WHERE tenant_id = tenant AND idempotency_key = draw.idempotency_key;
     IF consumption.id IS NOT NULL THEN
-        decided := 'exists';
+        draw_outcome := 'exists';
     ELSIF locked_grants.available < draw.amount AND NOT draw.partial THEN
-        decided := 'insufficient';
+        draw_outcome := 'insufficient';
     ELSE
-        decided := 'posted';
+        draw_outcome := 'posted';
         INSERT INTO credits_consumption
             (tenant_id, id, customer_id, currency, metric_id, amount, taken, partial, reason, invoice_id, billing_run_id,
              idempotency_key, facts_digest, occurred_at, created_at, actor, request_id)
@@ -42,12 +42,12 @@ BEGIN
                 'now', locked_grants.moment + (part.rank - 1) * interval '1 microsecond',
                 'consumption_id', draw.id, 'chosen_by', part.chosen_by, 'actor', draw.actor, 'request_id', draw.request_id
             ) ORDER BY part.rank)
-            FROM credits_split_draw(locked_grants.accounts, draw.amount) part
+            FROM credits_split_draw(locked_grants.grant_rows, draw.amount) part
         ));
     END IF;
 
     RETURN QUERY
-    SELECT decided AS outcome, consumption.id AS consumption_id, coalesce(consumption.amount, draw.amount) AS amount,
+    SELECT draw_outcome AS outcome, consumption.id AS consumption_id, coalesce(consumption.amount, draw.amount) AS amount,
            coalesce(consumption.taken, 0) AS taken, locked_grants.balance AS balance, locked_grants.available AS available,
            consumption.facts_digest AS first_digest, consumption.created_at AS booked_at, entry.id, entry.grant_id,
            entry.amount AS entry_amount, entry.entry_number, entry.balance_after,

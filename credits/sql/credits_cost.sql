@@ -2,9 +2,9 @@
 -- cost bases of all transactions add up to exactly the cost, whatever their order. A balance above the original amount stands for the whole
 -- cost, because the credit that was added was not paid for.
 -- Takes: a grant, a balance. Returns: money, or null for a grant without a cost. Locks: nothing.
-CREATE OR REPLACE FUNCTION credits_cost(account credits_grant, balance numeric) RETURNS numeric LANGUAGE sql IMMUTABLE
+CREATE OR REPLACE FUNCTION credits_cost(grant_row credits_grant, balance numeric) RETURNS numeric LANGUAGE sql IMMUTABLE
 AS $$
-    SELECT CASE WHEN account.cost_of_credit IS NOT NULL THEN
-        round(account.cost_of_credit * least(balance, account.original_amount) / account.original_amount, 18)
+    SELECT CASE WHEN grant_row.cost_of_credit IS NOT NULL THEN
+        round(grant_row.cost_of_credit * least(balance, grant_row.original_amount) / grant_row.original_amount, 18)
     END
 $$;

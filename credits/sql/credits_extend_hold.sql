@@ -20,7 +20,7 @@ DECLARE
     last_moment timestamptz;
     end_before timestamptz;
     is_overdue boolean;
-    decided text;
+    hold_outcome text;
 BEGIN
     SELECT * INTO locked FROM credits_lock_hold(tenant, item.hold_id, item.customer_id);
     hold := locked.hold;
@@ -29,7 +29,7 @@ BEGIN
     SELECT * INTO earlier FROM credits_holdcall before
     WHERE before.tenant_id = tenant AND before.kind = 'extended' AND before.idempotency_key = item.idempotency_key;
     last_moment := credits_longest_hold(tenant, hold.created_at);
-    decided := CASE
+    hold_outcome := CASE
         WHEN hold.id IS NULL THEN 'not_found'
         WHEN earlier.id IS NOT NULL THEN 'exists'
         WHEN hold.status <> 'active' OR is_overdue THEN 'closed'
@@ -37,7 +37,7 @@ BEGIN
         WHEN item.expires_at > last_moment THEN 'too_long'
         ELSE 'posted'
     END;
-    IF decided = 'posted' THEN
+    IF hold_outcome = 'posted' THEN
         end_before := hold.expires_at;
         UPDATE credits_hold candidate SET expires_at = item.expires_at WHERE candidate.tenant_id = tenant AND candidate.id = hold.id
         RETURNING * INTO hold;
@@ -54,7 +54,7 @@ BEGIN
         END IF;
     END IF;
     RETURN QUERY
-    SELECT decided AS outcome, hold.id, CASE WHEN is_overdue THEN 'expired' ELSE hold.status::text END AS status,
+    SELECT hold_outcome AS outcome, hold.id, CASE WHEN is_overdue THEN 'expired' ELSE hold.status::text END AS status,
         CASE WHEN is_overdue THEN 0 ELSE (
             SELECT coalesce(sum(line.remaining), 0) FROM credits_holdline line WHERE line.tenant_id = tenant AND line.hold_id = hold.id
         ) END AS held,

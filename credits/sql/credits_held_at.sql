@@ -5,7 +5,7 @@
 -- grant's overdue lines first, so `held_after` contains no line that was overdue at that time. Subtracts the lines that became overdue
 -- after it. The minute allows for a clock that stepped back; lines of that minute that were already released subtract nothing, because what
 -- a line's entries captured, released or expired is deducted from its amount.
-CREATE OR REPLACE FUNCTION credits_held_at(account credits_grant, booked_by timestamp with time zone, instant timestamp with time zone)
+CREATE OR REPLACE FUNCTION credits_held_at(grant_row credits_grant, booked_by timestamp with time zone, instant timestamp with time zone)
 RETURNS numeric
 LANGUAGE sql STABLE
 AS $$
@@ -15,17 +15,17 @@ AS $$
             FROM credits_holdline line
             CROSS JOIN LATERAL (
                 SELECT sum(entry.amount) AS amount FROM credits_holdentry entry
-                WHERE entry.tenant_id = account.tenant_id AND entry.hold_id = line.hold_id AND entry.grant_id = account.id
+                WHERE entry.tenant_id = grant_row.tenant_id AND entry.hold_id = line.hold_id AND entry.grant_id = grant_row.id
                   AND entry.kind <> 'placed' AND entry.created_at <= newest.created_at
             ) ended
-            WHERE line.tenant_id = account.tenant_id AND line.grant_id = account.id
+            WHERE line.tenant_id = grant_row.tenant_id AND line.grant_id = grant_row.id
               AND line.expires_at > newest.created_at - interval '1 minute' AND line.expires_at <= instant
               AND line.created_at <= newest.created_at
         ), 0)
         FROM (
             SELECT entry.held_after, entry.created_at
             FROM credits_holdentry entry
-            WHERE entry.tenant_id = account.tenant_id AND entry.grant_id = account.id AND entry.created_at <= booked_by
+            WHERE entry.tenant_id = grant_row.tenant_id AND entry.grant_id = grant_row.id AND entry.created_at <= booked_by
             ORDER BY entry.created_at DESC, entry.id DESC
             LIMIT 1
         ) newest

@@ -6,10 +6,10 @@ AS $$
 BEGIN
     RETURN (
         WITH RECURSIVE ended AS (
-            SELECT account.recurring_grant_id, account.period
-            FROM credits_grant account
-            WHERE account.tenant_id = tenant AND account.id = ANY (grants) AND account.recurring_grant_id IS NOT NULL
-              AND credits_is_over(account, ledger_day(ledger_now()))
+            SELECT grant_row.recurring_grant_id, grant_row.period
+            FROM credits_grant grant_row
+            WHERE grant_row.tenant_id = tenant AND grant_row.id = ANY (grants) AND grant_row.recurring_grant_id IS NOT NULL
+              AND credits_is_over(grant_row, ledger_day(ledger_now()))
             UNION
             SELECT later.recurring_grant_id, later.period
             FROM ended

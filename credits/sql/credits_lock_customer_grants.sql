@@ -7,7 +7,7 @@
 -- the call. Nothing was written by then.
 -- Never: changes a balance.
 CREATE OR REPLACE FUNCTION credits_lock_customer_grants(
-    tenant uuid, draw credits_draw, OUT accounts credits_grant[], OUT moment timestamp with time zone, OUT balance numeric,
+    tenant uuid, draw credits_draw, OUT grant_rows credits_grant[], OUT moment timestamp with time zone, OUT balance numeric,
     OUT available numeric
 )
 LANGUAGE plpgsql
@@ -18,21 +18,21 @@ DECLARE
     missing uuid[];
 BEGIN
     locked := ARRAY(
-        SELECT account.id FROM credits_grant account
-        WHERE account.tenant_id = tenant AND account.customer_id = draw.customer_id
-          AND credits_has_unit(account, draw.currency, draw.metric_id) AND credits_is_usable(account, today)
-        ORDER BY account.id
+        SELECT grant_row.id FROM credits_grant grant_row
+        WHERE grant_row.tenant_id = tenant AND grant_row.customer_id = draw.customer_id
+          AND credits_has_unit(grant_row, draw.currency, draw.metric_id) AND credits_is_usable(grant_row, today)
+        ORDER BY grant_row.id
         FOR NO KEY UPDATE
     );
     LOOP
         moment := ledger_now();
         today := ledger_day(moment);
-        SELECT coalesce(array_agg(account ORDER BY account.id), '{}'),
-               array_agg(account.id ORDER BY account.id) FILTER (WHERE account.id <> ALL (locked))
-        INTO accounts, missing
-        FROM credits_grant account
-        WHERE account.tenant_id = tenant AND account.customer_id = draw.customer_id
-          AND credits_has_unit(account, draw.currency, draw.metric_id) AND credits_is_usable(account, today);
+        SELECT coalesce(array_agg(grant_row ORDER BY grant_row.id), '{}'),
+               array_agg(grant_row.id ORDER BY grant_row.id) FILTER (WHERE grant_row.id <> ALL (locked))
+        INTO grant_rows, missing
+        FROM credits_grant grant_row
+        WHERE grant_row.tenant_id = tenant AND grant_row.customer_id = draw.customer_id
+          AND credits_has_unit(grant_row, draw.currency, draw.metric_id) AND credits_is_usable(grant_row, today);
         EXIT WHEN missing IS NULL;
         IF missing[1] < locked[cardinality(locked)] THEN
             RAISE EXCEPTION 'a grant became usable out of the order of locks' USING ERRCODE = 'deadlock_detected';
@@ -40,12 +40,13 @@ BEGIN
         PERFORM FROM credits_grant WHERE tenant_id = tenant AND id = ANY (missing) ORDER BY id FOR NO KEY UPDATE;
         locked := locked || missing;
     END LOOP;
-    FOR ordinal IN 1 .. cardinality(accounts) LOOP
-        IF accounts[ordinal].held > 0 THEN
-            accounts[ordinal] := credits_release_overdue(tenant, accounts[ordinal], moment, draw.actor, draw.request_id);
+    FOR ordinal IN 1 .. cardinality(grant_rows) LOOP
+        IF grant_rows[ordinal].held > 0 THEN
+            grant_rows[ordinal] := credits_release_overdue(tenant, grant_rows[ordinal], moment, draw.actor, draw.request_id);
         END IF;
     END LOOP;
-    SELECT coalesce(sum(account.balance), 0), coalesce(sum(credits_available(account.balance, account.held)), 0) INTO balance, available
-    FROM unnest(accounts) account;
+    SELECT coalesce(sum(grant_row.balance), 0), coalesce(sum(credits_available(grant_row.balance, grant_row.held)), 0)
+    INTO balance, available
+    FROM unnest(grant_rows) grant_row;
 END
 $$;

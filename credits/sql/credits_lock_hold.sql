@@ -6,7 +6,7 @@
 -- Locks: the hold, then by id the grants of its lines and those that they may roll over to.
 -- Never: changes a row.
 CREATE OR REPLACE FUNCTION credits_lock_hold(
-    tenant uuid, of_hold uuid, of_customer text, OUT hold credits_hold, OUT bearers credits_grant[],
+    tenant uuid, of_hold uuid, of_customer text, OUT hold credits_hold, OUT hold_grants credits_grant[],
     OUT moment timestamp with time zone, OUT is_overdue boolean
 )
 LANGUAGE plpgsql
@@ -20,12 +20,13 @@ BEGIN
     FOR NO KEY UPDATE;
     -- The lines of a hold never change their grants.
     reserved_on := ARRAY(SELECT line.grant_id FROM credits_holdline line WHERE line.tenant_id = tenant AND line.hold_id = hold.id);
-    PERFORM FROM credits_grant account
-    WHERE account.tenant_id = tenant AND account.id = ANY (reserved_on || credits_later_periods(tenant, reserved_on))
-    ORDER BY account.id
+    PERFORM FROM credits_grant grant_row
+    WHERE grant_row.tenant_id = tenant AND grant_row.id = ANY (reserved_on || credits_later_periods(tenant, reserved_on))
+    ORDER BY grant_row.id
     FOR NO KEY UPDATE;
-    bearers := ARRAY(
-        SELECT account FROM credits_grant account WHERE account.tenant_id = tenant AND account.id = ANY (reserved_on) ORDER BY account.id
+    hold_grants := ARRAY(
+        SELECT grant_row FROM credits_grant grant_row WHERE grant_row.tenant_id = tenant AND grant_row.id = ANY (reserved_on)
+        ORDER BY grant_row.id
     );
     moment := ledger_now();
     -- A line that expired already decides it, even if the clock has since stepped back before the hold's end.

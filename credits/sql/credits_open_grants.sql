@@ -55,18 +55,18 @@ BEGIN
     END IF;
 
     RETURN QUERY
-    SELECT CASE WHEN account.id = item.id AND item.id = ANY (fresh) THEN 'posted' ELSE 'exists' END AS outcome,
-           account.id, account.customer_id::text, account.name::text, account.unit_type::text, account.currency::text,
-           account.metric_id::text, account.category::text, account.priority::int, account.original_amount, account.cost_of_credit,
-           account.effective_date, account.expiry_date, account.original_amount AS balance, 0::numeric AS held, 'open' AS status,
-           account.created_at, account.facts_digest AS first_digest
+    SELECT CASE WHEN grant_row.id = item.id AND item.id = ANY (fresh) THEN 'posted' ELSE 'exists' END AS outcome,
+           grant_row.id, grant_row.customer_id::text, grant_row.name::text, grant_row.unit_type::text, grant_row.currency::text,
+           grant_row.metric_id::text, grant_row.category::text, grant_row.priority::int, grant_row.original_amount,
+           grant_row.cost_of_credit, grant_row.effective_date, grant_row.expiry_date, grant_row.original_amount AS balance,
+           0::numeric AS held, 'open' AS status, grant_row.created_at, grant_row.facts_digest AS first_digest
     FROM unnest(items) WITH ORDINALITY item
     CROSS JOIN LATERAL (
         SELECT existing.* FROM credits_grant existing
         WHERE existing.tenant_id = tenant AND (existing.idempotency_key = item.idempotency_key OR existing.id = item.id)
         ORDER BY existing.idempotency_key = item.idempotency_key DESC NULLS LAST
         LIMIT 1
-    ) account
+    ) grant_row
     ORDER BY item.ordinality;
 END
 $$;

@@ -13,19 +13,19 @@ DECLARE
     locked_grants record;
     placed credits_hold;
     last_moment timestamptz;
-    decided text;
+    hold_outcome text;
 BEGIN
     SELECT * INTO locked_grants FROM credits_lock_customer_grants(tenant, draw);
     SELECT * INTO placed FROM credits_hold WHERE tenant_id = tenant AND idempotency_key = draw.idempotency_key;
     last_moment := credits_longest_hold(tenant, locked_grants.moment);
-    decided := CASE
+    hold_outcome := CASE
         WHEN placed.id IS NOT NULL THEN 'exists'
         WHEN draw.expires_at <= locked_grants.moment THEN 'overdue'
         WHEN draw.expires_at > last_moment THEN 'too_long'
         WHEN locked_grants.available < draw.amount THEN 'insufficient'
         ELSE 'posted'
     END;
-    IF decided = 'posted' THEN
+    IF hold_outcome = 'posted' THEN
         INSERT INTO credits_hold
             (tenant_id, id, customer_id, currency, metric_id, amount, reason, expires_at, idempotency_key, facts_digest, status, captured,
              occurred_at, created_at, actor, request_id)
@@ -34,13 +34,13 @@ BEGIN
              draw.expires_at, draw.idempotency_key, draw.facts_digest, 'active', 0, locked_grants.moment, locked_grants.moment, draw.actor,
              draw.request_id)
         RETURNING * INTO placed;
-        PERFORM credits_place_hold_lines(tenant, draw, locked_grants.accounts, locked_grants.moment);
+        PERFORM credits_place_hold_lines(tenant, draw, locked_grants.grant_rows, locked_grants.moment);
         IF EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) THEN
             PERFORM credits_write_hold_event(tenant, draw.request_id, placed.id, draw.customer_id, 'placed', locked_grants.moment);
         END IF;
     END IF;
     RETURN QUERY
-    SELECT decided AS outcome, placed.id, locked_grants.balance AS balance, locked_grants.available AS available, last_moment AS latest,
-        placed.facts_digest AS first_digest;
+    SELECT hold_outcome AS outcome, placed.id, locked_grants.balance AS balance, locked_grants.available AS available,
+           last_moment AS latest, placed.facts_digest AS first_digest;
 END
 $$;

@@ -2,17 +2,17 @@
 -- Takes: a tenant, the draw of a hold whose row exists, the customer's usable grants, the moment taken under their locks. Returns: nothing.
 -- Locks: nothing; the caller has locked the grants. Never: changes a balance.
 CREATE OR REPLACE FUNCTION credits_place_hold_lines(
-    tenant uuid, draw credits_draw, accounts credits_grant[], moment timestamp with time zone
+    tenant uuid, draw credits_draw, grant_rows credits_grant[], moment timestamp with time zone
 )
 RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    booked CONSTANT timestamptz := credits_hold_moment(tenant, ARRAY(SELECT id FROM unnest(accounts)), moment);
+    booked CONSTANT timestamptz := credits_hold_moment(tenant, ARRAY(SELECT id FROM unnest(grant_rows)), moment);
 BEGIN
     WITH parts AS (
-        SELECT part.grant_id, part.taken, part.chosen_by, account.held + part.taken AS held_after
-        FROM credits_split_draw(accounts, draw.amount) part JOIN unnest(accounts) account ON account.id = part.grant_id
+        SELECT part.grant_id, part.taken, part.chosen_by, grant_row.held + part.taken AS held_after
+        FROM credits_split_draw(grant_rows, draw.amount) part JOIN unnest(grant_rows) grant_row ON grant_row.id = part.grant_id
     ), lines AS (
         INSERT INTO credits_holdline
             (tenant_id, id, hold_id, grant_id, amount, expires_at, chosen_by, remaining, occurred_at, created_at, actor, request_id)
@@ -26,7 +26,7 @@ BEGIN
                draw.request_id
         FROM parts
     )
-    UPDATE credits_grant account SET held = parts.held_after
-    FROM parts WHERE account.tenant_id = tenant AND account.id = parts.grant_id;
+    UPDATE credits_grant grant_row SET held = parts.held_after
+    FROM parts WHERE grant_row.tenant_id = tenant AND grant_row.id = parts.grant_id;
 END
 $$;

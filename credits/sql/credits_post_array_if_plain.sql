@@ -9,64 +9,64 @@ CREATE OR REPLACE FUNCTION credits_post_array_if_plain(tenant uuid, items credit
 AS $$
 DECLARE
     moment CONSTANT timestamptz := ledger_now();
-    turn record;
+    posting record;
     entry credits_transaction;
-    account credits_grant;
+    grant_row credits_grant;
     entries credits_transaction[] := '{}';
     results credits_outcome[] := '{}';
 BEGIN
-    FOR turn IN
-        SELECT item.*, grant_row.whole AS account, signed.effect, row_number() OVER of_grant AS number,
-               (grant_row.whole).balance + sum(signed.effect) OVER of_grant - signed.effect AS before
+    FOR posting IN
+        SELECT item.*, locked_grant.whole AS grant_row, signed.effect, row_number() OVER of_grant AS number,
+               (locked_grant.whole).balance + sum(signed.effect) OVER of_grant - signed.effect AS before
         FROM unnest(items) WITH ORDINALITY AS item
         -- OFFSET 0 stops the planner from flattening this subquery into a full scan.
         LEFT JOIN LATERAL (
             SELECT candidate AS whole FROM credits_grant candidate
             WHERE candidate.tenant_id = tenant AND candidate.id = item.grant_id
             OFFSET 0
-        ) grant_row ON true
+        ) locked_grant ON true
         CROSS JOIN LATERAL (SELECT CASE item.type WHEN 'CREDIT' THEN item.amount ELSE -item.amount END AS effect) signed
         WINDOW of_grant AS (PARTITION BY item.grant_id ORDER BY item.ordinality)
         ORDER BY item.ordinality
     LOOP
-        account := turn.account;
-        entry.created_at := greatest(coalesce(turn.now, moment), account.last_entry_at + interval '1 microsecond')
-            + (turn.number - 1) * interval '1 microsecond';
-        entry.occurred_at := coalesce(turn.occurred_at, entry.created_at);
-        IF turn.kind IN ('expiry', 'void', 'deletion') OR turn.reverses_id IS NOT NULL OR account.status IS DISTINCT FROM 'open'
+        grant_row := posting.grant_row;
+        entry.created_at := greatest(coalesce(posting.now, moment), grant_row.last_entry_at + interval '1 microsecond')
+            + (posting.number - 1) * interval '1 microsecond';
+        entry.occurred_at := coalesce(posting.occurred_at, entry.created_at);
+        IF posting.kind IN ('expiry', 'void', 'deletion') OR posting.reverses_id IS NOT NULL OR grant_row.status IS DISTINCT FROM 'open'
             -- What its invoice took isn't summed here.
-            OR turn.type = 'CREDIT' AND turn.invoice_id <> ''
-            OR turn.type = 'CREDIT' AND credits_is_over(account, ledger_day(coalesce(turn.as_of, turn.now, moment)))
+            OR posting.type = 'CREDIT' AND posting.invoice_id <> ''
+            OR posting.type = 'CREDIT' AND credits_is_over(grant_row, ledger_day(coalesce(posting.as_of, posting.now, moment)))
             OR credits_posting_refusal(
-                turn.kind, turn.type, turn.amount, turn.invoice_id, account, turn.before,
+                posting.kind, posting.type, posting.amount, posting.invoice_id, grant_row, posting.before,
                 ledger_day(entry.occurred_at), NULL, NULL
             ) IS NOT NULL
         THEN
             RETURN;
         END IF;
         entry.tenant_id := tenant;
-        entry.id := turn.id;
-        entry.grant_id := turn.grant_id;
-        entry.customer_id := account.customer_id;
-        entry.type := turn.type;
-        entry.kind := turn.kind;
-        entry.amount := turn.amount;
-        entry.entry_number := account.last_entry_number + turn.number;
-        entry.balance_after := turn.before + turn.effect;
-        entry.cost_basis := credits_cost_basis(account, turn.before, entry.balance_after);
-        entry.reason := coalesce(turn.reason, '');
-        entry.invoice_id := coalesce(turn.invoice_id, '');
-        entry.billing_run_id := coalesce(turn.billing_run_id, '');
-        entry.consumption_id := turn.consumption_id;
-        entry.hold_id := turn.hold_id;
-        entry.chosen_by := turn.chosen_by;
-        entry.idempotency_key := turn.idempotency_key;
-        entry.facts_digest := turn.facts_digest;
-        entry.actor := turn.actor;
-        entry.request_id := turn.request_id;
-        account.balance := entry.balance_after;
+        entry.id := posting.id;
+        entry.grant_id := posting.grant_id;
+        entry.customer_id := grant_row.customer_id;
+        entry.type := posting.type;
+        entry.kind := posting.kind;
+        entry.amount := posting.amount;
+        entry.entry_number := grant_row.last_entry_number + posting.number;
+        entry.balance_after := posting.before + posting.effect;
+        entry.cost_basis := credits_cost_basis(grant_row, posting.before, entry.balance_after);
+        entry.reason := coalesce(posting.reason, '');
+        entry.invoice_id := coalesce(posting.invoice_id, '');
+        entry.billing_run_id := coalesce(posting.billing_run_id, '');
+        entry.consumption_id := posting.consumption_id;
+        entry.hold_id := posting.hold_id;
+        entry.chosen_by := posting.chosen_by;
+        entry.idempotency_key := posting.idempotency_key;
+        entry.facts_digest := posting.facts_digest;
+        entry.actor := posting.actor;
+        entry.request_id := posting.request_id;
+        grant_row.balance := entry.balance_after;
         entries := entries || entry;
-        results := results || credits_make_outcome('posted', entry, turn.grant_id, account, NULL, NULL, NULL);
+        results := results || credits_make_outcome('posted', entry, posting.grant_id, grant_row, NULL, NULL, NULL);
     END LOOP;
     IF NOT credits_write_entries(tenant, entries) THEN
         RETURN;

@@ -10,7 +10,7 @@
 -- Only kind `debit` depends on the grant's dates: a burn-down chose its grants by date already, and a hold may be captured after the
 -- grant's last day.
 CREATE OR REPLACE FUNCTION credits_posting_refusal(
-    kind text, type text, amount numeric, invoice_id text, account credits_grant, balance numeric, day date, taken numeric,
+    kind text, type text, amount numeric, invoice_id text, grant_row credits_grant, balance numeric, day date, taken numeric,
     left_to_reverse numeric
 )
 RETURNS text
@@ -18,12 +18,12 @@ LANGUAGE sql IMMUTABLE
 AS $$
     SELECT CASE
         WHEN left_to_reverse <= 0 THEN 'reversed_before'
-        WHEN account.id IS NULL OR account.status = 'deleted' THEN 'not_found'
+        WHEN grant_row.id IS NULL OR grant_row.status = 'deleted' THEN 'not_found'
         WHEN amount > left_to_reverse THEN 'exceeds_original'
-        WHEN account.status = 'voided' AND kind IN ('debit', 'credit') THEN 'voided'
-        WHEN kind = 'debit' AND day < account.effective_date THEN 'not_yet_effective'
-        WHEN kind = 'debit' AND credits_is_over(account, day) THEN 'expired'
-        WHEN type = 'DEBIT' AND amount > credits_available(balance, account.held) THEN 'insufficient'
+        WHEN grant_row.status = 'voided' AND kind IN ('debit', 'credit') THEN 'voided'
+        WHEN kind = 'debit' AND day < grant_row.effective_date THEN 'not_yet_effective'
+        WHEN kind = 'debit' AND credits_is_over(grant_row, day) THEN 'expired'
+        WHEN type = 'DEBIT' AND amount > credits_available(balance, grant_row.held) THEN 'insufficient'
         WHEN type = 'CREDIT' AND invoice_id <> '' AND amount > taken THEN 'more_than_taken'
         WHEN type = 'CREDIT' AND ledger_is_out_of_range(balance + amount) THEN 'too_large'
     END

@@ -8,14 +8,14 @@ LANGUAGE sql VOLATILE
 AS $$
     WITH present AS MATERIALIZED (SELECT ledger_now() AS moment), payers AS (
         SELECT array_agg(jsonb_populate_record(
-            account, jsonb_build_object('held', credits_held_at(account, 'infinity', present.moment))
-        )) AS accounts
-        FROM present, credits_grant account
-        WHERE account.tenant_id = tenant AND account.customer_id = customer
-          AND credits_has_unit(account, wanted_currency, wanted_metric) AND credits_is_usable(account, ledger_day(present.moment))
+            grant_row, jsonb_build_object('held', credits_held_at(grant_row, 'infinity', present.moment))
+        )) AS grant_rows
+        FROM present, credits_grant grant_row
+        WHERE grant_row.tenant_id = tenant AND grant_row.customer_id = customer
+          AND credits_has_unit(grant_row, wanted_currency, wanted_metric) AND credits_is_usable(grant_row, ledger_day(present.moment))
     )
     SELECT part.rank, part.grant_id, part.name, part.available, part.taken, part.chosen_by
     FROM payers
-    CROSS JOIN LATERAL credits_split_draw(payers.accounts, amount) part
+    CROSS JOIN LATERAL credits_split_draw(payers.grant_rows, amount) part
     ORDER BY part.rank
 $$;

@@ -36,20 +36,20 @@ BEGIN
         IF missing[1] < locked[cardinality(locked)] THEN
             RAISE EXCEPTION 'an invoice drew on a grant out of the order of locks' USING ERRCODE = 'deadlock_detected';
         END IF;
-        PERFORM FROM credits_grant account WHERE account.tenant_id = tenant AND account.id = ANY (missing)
-        ORDER BY account.id FOR NO KEY UPDATE;
+        PERFORM FROM credits_grant grant_row WHERE grant_row.tenant_id = tenant AND grant_row.id = ANY (missing)
+        ORDER BY grant_row.id FOR NO KEY UPDATE;
         locked := locked || missing;
     END LOOP;
     moment := ledger_now();
 
     SELECT jsonb_agg(jsonb_build_object(
         'id', ledger_new_id(), 'grant_id', owed.grant_id, 'kind', 'reinstatement', 'type', 'CREDIT', 'amount', owed.amount,
-        'reason', draw.reason, 'invoice_id', draw.invoice_id, 'now', moment + owed.turn * interval '1 microsecond',
+        'reason', draw.reason, 'invoice_id', draw.invoice_id, 'now', moment + owed.grant_number * interval '1 microsecond',
         'actor', draw.actor, 'request_id', draw.request_id
     ) ORDER BY owed.grant_id) INTO planned
     FROM (
-        SELECT of_grant.id AS grant_id, of_grant.turn, credits_taken(tenant, of_grant.id, draw.invoice_id) AS amount
-        FROM unnest(locked) WITH ORDINALITY of_grant (id, turn)
+        SELECT of_grant.id AS grant_id, of_grant.grant_number, credits_taken(tenant, of_grant.id, draw.invoice_id) AS amount
+        FROM unnest(locked) WITH ORDINALITY of_grant (id, grant_number)
     ) owed
     WHERE owed.amount > 0;
     PERFORM credits_post_decided(tenant, planned);

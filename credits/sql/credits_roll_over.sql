@@ -10,7 +10,7 @@ RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    later credits_grant;
+    next_grant credits_grant;
     cap numeric;
     expired numeric;
     rolled numeric;
@@ -20,19 +20,19 @@ BEGIN
     IF coalesce(cap, 0) = 0 THEN
         RETURN;
     END IF;
-    SELECT * INTO later FROM credits_grant
+    SELECT * INTO next_grant FROM credits_grant
     WHERE tenant_id = tenant AND recurring_grant_id = closed.recurring_grant_id AND period = closed.period + 1
         AND status IN ('open', 'expired')
     FOR NO KEY UPDATE;
     SELECT coalesce(sum(amount), 0) INTO expired FROM credits_transaction
     WHERE tenant_id = tenant AND grant_id = closed.id AND kind = 'expiry';
     SELECT coalesce(sum(amount), 0) INTO rolled FROM credits_transaction
-    WHERE tenant_id = tenant AND grant_id = later.id AND kind = 'rollover';
-    IF later.id IS NULL OR least(cap, expired) <= rolled THEN
+    WHERE tenant_id = tenant AND grant_id = next_grant.id AND kind = 'rollover';
+    IF next_grant.id IS NULL OR least(cap, expired) <= rolled THEN
         RETURN;
     END IF;
     item.id := ledger_new_id();
-    item.grant_id := later.id;
+    item.grant_id := next_grant.id;
     item.kind := 'rollover';
     item.type := 'CREDIT';
     item.amount := least(cap, expired) - rolled;
@@ -40,7 +40,7 @@ BEGIN
     item.invoice_id := '';
     item.now := moment;
     -- By the world's clock, what is left of a period belongs to the next one from its first day.
-    item.occurred_at := least(moment, later.effective_date::timestamp AT TIME ZONE 'UTC');
+    item.occurred_at := least(moment, next_grant.effective_date::timestamp AT TIME ZONE 'UTC');
     item.actor := for_actor;
     item.request_id := for_request;
     PERFORM credits_post_single(tenant, item);

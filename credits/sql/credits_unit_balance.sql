@@ -3,8 +3,8 @@
 CREATE OR REPLACE FUNCTION credits_unit_balance(tenant uuid, customer text, wanted_currency text, wanted_metric text, day date)
 RETURNS TABLE (balance numeric, held numeric) LANGUAGE sql STABLE
 AS $$
-    SELECT coalesce(sum(account.balance), 0), coalesce(sum(account.held), 0)
-    FROM credits_grant account
-    WHERE account.tenant_id = tenant AND account.customer_id = customer
-        AND credits_has_unit(account, wanted_currency, wanted_metric) AND credits_is_usable(account, day)
+    SELECT coalesce(sum(grant_row.balance), 0), coalesce(sum(grant_row.held), 0)
+    FROM credits_grant grant_row
+    WHERE grant_row.tenant_id = tenant AND grant_row.customer_id = customer
+        AND credits_has_unit(grant_row, wanted_currency, wanted_metric) AND credits_is_usable(grant_row, day)
 $$;

@@ -18,7 +18,7 @@ BEGIN
     FOR alert IN
         SELECT * FROM credits_balancealert watched
         WHERE watched.tenant_id = tenant AND watched.alert_below IS NOT NULL AND watched.customer_id IN (
-            SELECT account.customer_id FROM credits_grant account WHERE account.tenant_id = tenant AND account.id = ANY (changed)
+            SELECT grant_row.customer_id FROM credits_grant grant_row WHERE grant_row.tenant_id = tenant AND grant_row.id = ANY (changed)
         )
         ORDER BY watched.id
         FOR NO KEY UPDATE
@@ -31,7 +31,7 @@ BEGIN
         UPDATE credits_balancealert watched SET is_low = NOT alert.is_low WHERE watched.tenant_id = tenant AND watched.id = alert.id;
         item.type := CASE WHEN alert.is_low THEN 'credits.balance.recovered' ELSE 'credits.balance.low' END;
         IF events_wanted(patterns, item.type) THEN
-            item.account := 'customer:' || alert.customer_id;
+            item.grant_row := 'customer:' || alert.customer_id;
             item.sequence := events_moment_number(moment);
             item.happened := moment;
             item.object_id := alert.customer_id;

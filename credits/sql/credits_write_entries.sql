@@ -23,7 +23,7 @@ BEGIN
     -- settings.
     SELECT jsonb_object_agg(grant_id, jsonb_build_array(balance_after, entry_number, extract(epoch FROM created_at)) ORDER BY entry_number)
     INTO newest FROM unnest(entries);
-    UPDATE credits_grant account
+    UPDATE credits_grant grant_row
     SET balance = (newest -> id::text ->> 0)::numeric, last_entry_number = (newest -> id::text ->> 1)::bigint,
         last_entry_at = to_timestamp((newest -> id::text ->> 2)::double precision)
     WHERE tenant_id = tenant AND id = ANY (ARRAY(SELECT DISTINCT grant_id FROM unnest(entries)));

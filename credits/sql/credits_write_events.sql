@@ -14,12 +14,12 @@ BEGIN
             event.type, 'grant:' || event.grant_id, event.sequence, event.happened, event.object_id, event.snapshot
         )::events_item ORDER BY event.grant_id, event.sequence, event.ordinal) INTO items
     FROM (
-        SELECT account.id AS grant_id, entry.entry_number AS sequence, entry.occurred_at AS happened, kind.type, kind.ordinal,
-            CASE WHEN kind.ordinal = 1 THEN entry.id ELSE account.id END::text AS object_id,
+        SELECT grant_row.id AS grant_id, entry.entry_number AS sequence, entry.occurred_at AS happened, kind.type, kind.ordinal,
+            CASE WHEN kind.ordinal = 1 THEN entry.id ELSE grant_row.id END::text AS object_id,
             CASE WHEN kind.ordinal = 1 THEN credits_entry_snapshot(entry)
-                ELSE credits_grant_snapshot(account, entry.balance_after) END AS snapshot
+                ELSE credits_grant_snapshot(grant_row, entry.balance_after) END AS snapshot
         FROM credits_transaction entry
-        JOIN credits_grant account ON account.tenant_id = tenant AND account.id = entry.grant_id
+        JOIN credits_grant grant_row ON grant_row.tenant_id = tenant AND grant_row.id = entry.grant_id
         CROSS JOIN LATERAL (VALUES
             (0, 'credits.grant.created', entry.kind = 'opening'),
             (1, 'credits.transaction.posted', entry.kind <> 'opening'),
@@ -29,10 +29,10 @@ BEGIN
         ) AS kind (ordinal, type, has_happened)
         WHERE entry.tenant_id = tenant AND entry.id = ANY (entries) AND kind.has_happened AND events_wanted(patterns, kind.type)
         UNION ALL
-        SELECT account.id, account.last_entry_number, account.closed_at, 'credits.grant.voided', 4, account.id::text,
-            credits_grant_snapshot(account, account.balance)
-        FROM credits_grant account
-        WHERE account.tenant_id = tenant AND account.id = ANY (voided) AND events_wanted(patterns, 'credits.grant.voided')
+        SELECT grant_row.id, grant_row.last_entry_number, grant_row.closed_at, 'credits.grant.voided', 4, grant_row.id::text,
+            credits_grant_snapshot(grant_row, grant_row.balance)
+        FROM credits_grant grant_row
+        WHERE grant_row.tenant_id = tenant AND grant_row.id = ANY (voided) AND events_wanted(patterns, 'credits.grant.voided')
     ) event;
     IF items IS NOT NULL THEN
         PERFORM events_insert(tenant, items);

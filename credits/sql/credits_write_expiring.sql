@@ -15,8 +15,8 @@ BEGIN
     END IF;
     today := ledger_day(ledger_now());
     due := ARRAY(
-        SELECT account.id FROM credits_grant account
-        WHERE account.tenant_id = tenant AND account.id IN (
+        SELECT grant_row.id FROM credits_grant grant_row
+        WHERE grant_row.tenant_id = tenant AND grant_row.id IN (
             SELECT near.id FROM credits_grant near
             WHERE near.tenant_id = tenant AND near.status = 'open' AND near.balance > 0 AND near.expiry_date BETWEEN today AND today + days
                 AND NOT EXISTS (
@@ -25,18 +25,18 @@ BEGIN
                 )
             ORDER BY near.expiry_date, near.id LIMIT at_most
         )
-        ORDER BY account.id
+        ORDER BY grant_row.id
         FOR NO KEY UPDATE
     );
     moment := ledger_now();
     SELECT array_agg((
-        'credits.grant.expiring', 'grant:' || account.id, account.last_entry_number, moment, account.id::text,
-        credits_grant_snapshot(account, account.balance)
-    )::events_item ORDER BY account.expiry_date, account.id) INTO items
-    FROM credits_grant account
-    WHERE account.tenant_id = tenant AND account.id = ANY (due) AND account.status = 'open' AND account.balance > 0 AND NOT EXISTS (
+        'credits.grant.expiring', 'grant:' || grant_row.id, grant_row.last_entry_number, moment, grant_row.id::text,
+        credits_grant_snapshot(grant_row, grant_row.balance)
+    )::events_item ORDER BY grant_row.expiry_date, grant_row.id) INTO items
+    FROM credits_grant grant_row
+    WHERE grant_row.tenant_id = tenant AND grant_row.id = ANY (due) AND grant_row.status = 'open' AND grant_row.balance > 0 AND NOT EXISTS (
         SELECT FROM events_event written
-        WHERE written.tenant_id = tenant AND written.object_id = account.id::text AND written.type = 'credits.grant.expiring'
+        WHERE written.tenant_id = tenant AND written.object_id = grant_row.id::text AND written.type = 'credits.grant.expiring'
     );
     IF items IS NULL THEN
         RETURN 0;

@@ -13,29 +13,29 @@ BEGIN
     -- What is alike in every dimension becomes one row, before it is taken apart into dozens of sums; the sums of days are made of those
     -- of hours, and the sums of months of those of days.
     WITH change AS MATERIALIZED (
-        SELECT moment.clock, date_trunc('hour', moment.at, 'UTC') AS starts_at, one.currency, one.outcome,
+        SELECT moment.clock, date_trunc('hour', moment.at, 'UTC') AS starts_at, usage.currency, usage.outcome,
             -- The values in the order of `numbers`.
-            ARRAY[one.service, one.action, one.resource, one.model, one.agent::text, one.customer] || ARRAY(
-                SELECT one.keys ->> number::text FROM unnest(numbers[7:]) WITH ORDINALITY key (number, ordinal) ORDER BY ordinal
+            ARRAY[usage.service, usage.action, usage.resource, usage.model, usage.agent::text, usage.customer] || ARRAY(
+                SELECT usage.keys ->> number::text FROM unnest(numbers[7:]) WITH ORDINALITY key (number, ordinal) ORDER BY ordinal
             ) AS dimension_values,
             -- What was counted before a key was declared isn't in the key's sums.
-            ARRAY(SELECT number FROM unnest(numbers[7:]) number WHERE one.keys ? number::text) AS keys,
-            sum(side.sign * one.transactions) AS transactions, sum(side.sign * one.repeated) AS repeated,
-            sum(side.sign * one.amount) AS amount, sum(side.sign * one.estimated) AS estimated,
-            sum(side.sign * one.input_tokens) AS input_tokens, sum(side.sign * one.output_tokens) AS output_tokens,
-            sum(side.sign * one.cache_read_tokens) AS cache_read_tokens, sum(side.sign * one.cache_write_tokens) AS cache_write_tokens,
-            sum(side.sign * one.input_audio_tokens) AS input_audio_tokens,
-            sum(side.sign * one.output_audio_tokens) AS output_audio_tokens, sum(side.sign * one.reasoning_tokens) AS reasoning_tokens
+            ARRAY(SELECT number FROM unnest(numbers[7:]) number WHERE usage.keys ? number::text) AS keys,
+            sum(side.sign * usage.transactions) AS transactions, sum(side.sign * usage.repeated) AS repeated,
+            sum(side.sign * usage.amount) AS amount, sum(side.sign * usage.estimated) AS estimated,
+            sum(side.sign * usage.input_tokens) AS input_tokens, sum(side.sign * usage.output_tokens) AS output_tokens,
+            sum(side.sign * usage.cache_read_tokens) AS cache_read_tokens, sum(side.sign * usage.cache_write_tokens) AS cache_write_tokens,
+            sum(side.sign * usage.input_audio_tokens) AS input_audio_tokens,
+            sum(side.sign * usage.output_audio_tokens) AS output_audio_tokens, sum(side.sign * usage.reasoning_tokens) AS reasoning_tokens
         FROM (VALUES (-1, gone), (1, counted)) side (sign, rows)
-        CROSS JOIN LATERAL unnest(side.rows) one
+        CROSS JOIN LATERAL unnest(side.rows) usage
         CROSS JOIN LATERAL (
-            VALUES ('both', one.occurred_at, true), ('occurred', one.occurred_at, false), ('recorded', one.recorded_at, false)
+            VALUES ('both', usage.occurred_at, true), ('occurred', usage.occurred_at, false), ('recorded', usage.recorded_at, false)
         ) moment (clock, at, is_both)
-        WHERE moment.is_both = (date_trunc('hour', one.occurred_at, 'UTC') = date_trunc('hour', one.recorded_at, 'UTC'))
+        WHERE moment.is_both = (date_trunc('hour', usage.occurred_at, 'UTC') = date_trunc('hour', usage.recorded_at, 'UTC'))
         GROUP BY 1, 2, 3, 4, 5, 6
     ), dimension AS (
         SELECT 0::smallint AS number, 0::bigint AS ordinal
-        UNION ALL SELECT one.number, one.ordinal FROM unnest(numbers) WITH ORDINALITY one (number, ordinal)
+        UNION ALL SELECT listed.number, listed.ordinal FROM unnest(numbers) WITH ORDINALITY listed (number, ordinal)
     ), pair AS MATERIALIZED (
         SELECT a.number AS a, b.number AS b, a.ordinal AS first_ordinal, b.ordinal AS second_ordinal,
             ARRAY(SELECT number FROM unnest(ARRAY[a.number, b.number]) number WHERE number >= 7) AS keys

@@ -28,17 +28,17 @@ SET jit = off
 AS $$
 DECLARE
     items CONSTANT metering_amendment[] := ARRAY(SELECT item FROM jsonb_populate_recordset(NULL::metering_amendment, amendments) item);
-    wanted CONSTANT uuid[] := ARRAY(SELECT item.transaction_id FROM unnest(items) item);
+    transaction_ids CONSTANT uuid[] := ARRAY(SELECT item.transaction_id FROM unnest(items) item);
     item metering_amendment;
     amended metering_amended;
-    done metering_amend_outcome;
+    reply metering_amend_outcome;
     deltas metering_delta[] := '{}';
     changes metering_change[] := '{}';
     policy metering_policy;
     pays boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(rules_lock_number(tenant));
-    SELECT * INTO policy FROM metering_policy seen WHERE seen.tenant_id = tenant;
+    SELECT * INTO policy FROM metering_policy policy_row WHERE policy_row.tenant_id = tenant;
     -- What a file says to have happened was paid elsewhere.
     policy.holds_estimates := coalesce(policy.holds_estimates, false) AND items[1].request_id NOT LIKE 'run:%';
     policy.has_rules := coalesce(policy.has_rules, false);
@@ -46,30 +46,30 @@ BEGIN
     FROM (
         SELECT stored.requires_payment
         FROM metering_transaction stored
-        WHERE stored.tenant_id = tenant AND stored.id = ANY (wanted)
+        WHERE stored.tenant_id = tenant AND stored.id = ANY (transaction_ids)
         ORDER BY stored.id
         FOR NO KEY UPDATE
     ) AS locked;
     IF pays THEN
-        PERFORM paying_lock_counters_and_money(tenant, wanted, policy.has_rules);
+        PERFORM paying_lock_counters_and_money(tenant, transaction_ids, policy.has_rules);
     END IF;
 
     FOREACH item IN ARRAY items LOOP
-        done := metering_find_amendment(tenant, item.idempotency_key);
-        IF done.outcome IS NULL THEN
+        reply := metering_find_amendment(tenant, item.idempotency_key);
+        IF reply.outcome IS NULL THEN
             amended := metering_amend_single(tenant, item, policy);
-            done := amended.done;
+            reply := amended.reply;
             deltas := deltas || amended.deltas;
         END IF;
-        IF done.outcome = 'posted' THEN
+        IF reply.outcome = 'posted' THEN
             changes := changes || (
-                item.transaction_id, done.created_at, CASE WHEN (item.move).id IS NOT NULL THEN done.status END,
+                item.transaction_id, reply.created_at, CASE WHEN (item.move).id IS NOT NULL THEN reply.status END,
                 (item.move).stale_after IS NOT NULL
             )::metering_change;
         END IF;
-        RETURN NEXT done;
+        RETURN NEXT reply;
     END LOOP;
 
-    PERFORM metering_finish_changes(tenant, policy.has_rules, wanted, changes, deltas, items[1].request_id);
+    PERFORM metering_finish_changes(tenant, policy.has_rules, transaction_ids, changes, deltas, items[1].request_id);
 END
 $$;

@@ -33,9 +33,10 @@ BEGIN
         WHERE earlier.tenant_id = tenant AND earlier.id = ANY (cost.supersedes_ids);
         chosen.outcome := CASE
             WHEN coalesce(cardinality(chosen.costs), 0) < cardinality(cost.supersedes_ids) THEN 'cost_not_found'
-            WHEN EXISTS (SELECT FROM unnest(chosen.costs) one WHERE one.transaction_id <> item.transaction_id) THEN 'cost_of_another'
-            WHEN EXISTS (SELECT FROM unnest(chosen.costs) one WHERE NOT one.is_active) THEN 'already_superseded'
-            WHEN EXISTS (SELECT FROM unnest(chosen.costs) one WHERE one.payment_id IS NOT NULL) THEN 'cost_of_payment'
+            WHEN EXISTS (SELECT FROM unnest(chosen.costs) old_cost WHERE old_cost.transaction_id <> item.transaction_id)
+                THEN 'cost_of_another'
+            WHEN EXISTS (SELECT FROM unnest(chosen.costs) old_cost WHERE NOT old_cost.is_active) THEN 'already_superseded'
+            WHEN EXISTS (SELECT FROM unnest(chosen.costs) old_cost WHERE old_cost.payment_id IS NOT NULL) THEN 'cost_of_payment'
         END;
         RETURN chosen;
     END IF;

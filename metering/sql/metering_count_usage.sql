@@ -25,13 +25,13 @@ BEGIN
             stored.customer, stored.currency, stored.outcome, stored.keys, stored.transactions, stored.repeated, stored.amount,
             stored.estimated, stored.input_tokens, stored.output_tokens, stored.cache_read_tokens, stored.cache_write_tokens,
             stored.input_audio_tokens, stored.output_audio_tokens, stored.reasoning_tokens
-        )::metering_counted AS whole
+        )::metering_counted AS usage_row
     )
-    SELECT array_agg(whole) INTO gone FROM deleted;
+    SELECT array_agg(usage_row) INTO gone FROM deleted;
 
     WITH reading AS MATERIALIZED (
         SELECT *
-        FROM json_to_recordset(readings) AS one (
+        FROM json_to_recordset(readings) AS sent_reading (
             transaction_id uuid, model text, keys jsonb, input_tokens numeric, output_tokens numeric, cache_read_tokens numeric,
             cache_write_tokens numeric, input_audio_tokens numeric, output_audio_tokens numeric, reasoning_tokens numeric
         )
@@ -66,9 +66,9 @@ BEGIN
             stored.customer, stored.currency, stored.outcome, stored.keys, stored.transactions, stored.repeated, stored.amount,
             stored.estimated, stored.input_tokens, stored.output_tokens, stored.cache_read_tokens, stored.cache_write_tokens,
             stored.input_audio_tokens, stored.output_audio_tokens, stored.reasoning_tokens
-        )::metering_counted AS whole
+        )::metering_counted AS usage_row
     )
-    SELECT array_agg(whole) INTO counted FROM inserted;
+    SELECT array_agg(usage_row) INTO counted FROM inserted;
 
     PERFORM metering_add_usage(tenant, numbers, gone, counted);
     DELETE FROM metering_usagenote note WHERE note.tenant_id = tenant AND note.id = ANY (notes);

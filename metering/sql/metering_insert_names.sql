@@ -22,18 +22,18 @@ BEGIN
     -- A trace named by its UUID takes the external id along unless another trace has it or came first.
     INSERT INTO metering_trace (id, tenant_id, reference, external_id)
     SELECT wanted.new_trace_id, tenant, wanted.trace_reference,
-        CASE WHEN wanted.turn = 1 AND NOT EXISTS (
+        CASE WHEN wanted.use_number = 1 AND NOT EXISTS (
             SELECT FROM metering_trace taken WHERE taken.tenant_id = tenant AND taken.external_id = wanted.trace_external_id
         ) THEN wanted.trace_external_id END
     FROM (
-        SELECT once.*, row_number() OVER (PARTITION BY trace_external_id ORDER BY ordinality) AS turn
+        SELECT named_trace.*, row_number() OVER (PARTITION BY trace_external_id ORDER BY ordinality) AS use_number
         FROM (
             SELECT DISTINCT ON (trace_reference, CASE WHEN trace_reference IS NULL THEN trace_external_id END)
                 new_trace_id, trace_reference, trace_external_id, ordinality
             FROM unnest(items, resolved) WITH ORDINALITY
             WHERE posting_outcome = 'unnamed' AND trace_id IS NULL
             ORDER BY trace_reference, CASE WHEN trace_reference IS NULL THEN trace_external_id END, ordinality
-        ) once
+        ) named_trace
     ) wanted
     WHERE wanted.trace_reference IS NOT NULL
     ORDER BY wanted.trace_reference

@@ -31,9 +31,9 @@ DECLARE
 BEGIN
     LOCK TABLE metering_transaction IN ROW EXCLUSIVE MODE;
     PERFORM pg_advisory_xact_lock_shared(rules_lock_number(tenant));
-    SELECT * INTO policy FROM metering_policy seen WHERE seen.tenant_id = tenant;
+    SELECT * INTO policy FROM metering_policy policy_row WHERE policy_row.tenant_id = tenant;
     IF (policy.has_rules OR policy.holds_estimates) IS NOT TRUE THEN
-        RETURN QUERY SELECT one.* FROM metering_post_array(tenant, items) one;
+        RETURN QUERY SELECT array_outcome.* FROM metering_post_array(tenant, items) array_outcome;
         RETURN;
     END IF;
     resolved := metering_resolve(tenant, items);

@@ -1,12 +1,14 @@
 -- Called by metering_post and metering_post_in_order: records one new transaction in short statements, without the arrays of
--- metering_post_array.
+-- metering_post_array. "Plain" is a posting that names a service, agent and trace which exist: spending rules and holds of payments are
+-- decided here, by the functions of rules and paying.
 -- Takes: the tenant, the posting, and `is_in_order`: whether metering_post_in_order calls, which decides one posting after another, and
 -- adds to the sums and writes events itself.
 -- Returns: the outcome `posted`; `needs_order` where metering_post_in_order must take it; or a null outcome, with nothing
 -- written, where the posting names a service, agent or trace that doesn't exist yet, its time is out of bounds, or its key was used before.
--- The caller then takes metering_post_array.
+-- For a null outcome metering_post takes metering_post_array, metering_post_in_order takes metering_refused_outcome.
 -- Locks: as metering_post says; for a tenant with rules their counters (rules_decide_new) before anything is written.
--- Never: decides anything that metering_post_array doesn't decide by the same functions, but for what the tenant's rules decide.
+-- Never: decides anything that metering_post_array doesn't decide by the same functions, but for what the tenant's rules and the holds of
+-- payments decide.
 CREATE OR REPLACE FUNCTION metering_post_single_if_plain(tenant uuid, item metering_posting, is_in_order boolean)
 RETURNS metering_outcome
 LANGUAGE plpgsql
@@ -25,35 +27,35 @@ DECLARE
     occurred_at timestamptz;
     posted metering_outcome;
 BEGIN
-    SELECT seen.id, decided.authorizes_at_once, decided.backdating_limit, decided.postdating_limit, coalesce(decided.has_rules, false),
-        coalesce(decided.holds_estimates, false)
+    SELECT service_row.id, policy_row.authorizes_at_once, policy_row.backdating_limit, policy_row.postdating_limit,
+        coalesce(policy_row.has_rules, false), coalesce(policy_row.holds_estimates, false)
     INTO service, policy.authorizes_at_once, policy.backdating_limit, policy.postdating_limit, policy.has_rules, policy.holds_estimates
-    FROM metering_service seen LEFT JOIN metering_policy decided ON decided.tenant_id = tenant
-    WHERE seen.tenant_id = tenant AND seen.name = item.service_name;
+    FROM metering_service service_row LEFT JOIN metering_policy policy_row ON policy_row.tenant_id = tenant
+    WHERE service_row.tenant_id = tenant AND service_row.name = item.service_name;
     IF (policy.has_rules OR policy.holds_estimates) AND NOT is_in_order THEN
         posted.outcome := 'needs_order';
         RETURN posted;
     END IF;
     IF item.agent_id IS NOT NULL THEN
-        SELECT seen.id, seen.label, seen.name, seen.description, seen.status, seen.created_at, seen.updated_at, seen.customer_id
-        INTO agent FROM metering_agent seen WHERE seen.tenant_id = tenant AND seen.id = item.agent_id;
+        SELECT known.id, known.label, known.name, known.description, known.status, known.created_at, known.updated_at, known.customer_id
+        INTO agent FROM metering_agent known WHERE known.tenant_id = tenant AND known.id = item.agent_id;
     END IF;
     IF item.agent_name IS NOT NULL AND agent.id IS NULL THEN
-        SELECT seen.id, seen.label, seen.name, seen.description, seen.status, seen.created_at, seen.updated_at, seen.customer_id
-        INTO agent FROM metering_agent seen WHERE seen.tenant_id = tenant AND seen.name = item.agent_name;
+        SELECT known.id, known.label, known.name, known.description, known.status, known.created_at, known.updated_at, known.customer_id
+        INTO agent FROM metering_agent known WHERE known.tenant_id = tenant AND known.name = item.agent_name;
     END IF;
     IF item.trace_reference IS NOT NULL THEN
-        SELECT * INTO trace FROM metering_trace seen WHERE seen.tenant_id = tenant AND seen.reference = item.trace_reference;
+        SELECT * INTO trace FROM metering_trace known WHERE known.tenant_id = tenant AND known.reference = item.trace_reference;
     ELSIF item.trace_external_id IS NOT NULL THEN
-        SELECT * INTO trace FROM metering_trace seen WHERE seen.tenant_id = tenant AND seen.external_id = item.trace_external_id;
+        SELECT * INTO trace FROM metering_trace known WHERE known.tenant_id = tenant AND known.external_id = item.trace_external_id;
     ELSE
         trace.id := item.new_trace_id;
         trace.reference := item.new_trace_id;
     END IF;
     -- By itself, because PL/pgSQL starts an executor for a condition with a query in it, whatever the rest of the condition says.
     IF policy.has_rules OR policy.holds_estimates THEN
-        is_used := EXISTS (SELECT FROM metering_transaction seen
-            WHERE seen.tenant_id = tenant AND seen.idempotency_key = item.idempotency_key);
+        is_used := EXISTS (SELECT FROM metering_transaction transaction_row
+            WHERE transaction_row.tenant_id = tenant AND transaction_row.idempotency_key = item.idempotency_key);
     END IF;
     IF is_used OR service IS NULL OR trace.id IS NULL OR (agent.id IS NULL AND (item.agent_id IS NOT NULL OR item.agent_name IS NOT NULL))
         OR item.checks_occurred_at
@@ -107,7 +109,7 @@ BEGIN
         SELECT trace.id, tenant, trace.id FROM inserted WHERE item.trace_reference IS NULL AND item.trace_external_id IS NULL
     )
     -- The listener is looked up here because a statement of its own costs three times as much.
-    SELECT inserted.id, EXISTS (SELECT FROM events_listener own WHERE own.tenant_id = tenant) INTO posted.id, has_listener FROM inserted;
+    SELECT id, EXISTS (SELECT FROM events_listener listener WHERE listener.tenant_id = tenant) INTO posted.id, has_listener FROM inserted;
     IF posted.id IS NULL THEN
         PERFORM paying_abort_holding(placed) WHERE posted.requires_payment;
         RETURN NULL;

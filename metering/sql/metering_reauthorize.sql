@@ -32,16 +32,16 @@ BEGIN
     PERFORM pg_advisory_xact_lock_shared(rules_lock_number(tenant));
     PERFORM stored.id
     FROM metering_transaction stored
-    WHERE stored.tenant_id = tenant AND stored.id = ANY (ARRAY(SELECT one.transaction_id FROM unnest(items) one))
+    WHERE stored.tenant_id = tenant AND stored.id = ANY (ARRAY(SELECT reauthorization.transaction_id FROM unnest(items) reauthorization))
     ORDER BY stored.id
     FOR NO KEY UPDATE;
     FOREACH item IN ARRAY items LOOP
         amended := metering_reauthorize_single(tenant, item);
         deltas := deltas || amended.deltas;
-        IF (amended.done).outcome = 'posted' THEN
-            changes := changes || (item.transaction_id, (amended.done).created_at, (amended.done).status, false)::metering_change;
+        IF (amended.reply).outcome = 'posted' THEN
+            changes := changes || (item.transaction_id, (amended.reply).created_at, (amended.reply).status, false)::metering_change;
         END IF;
-        RETURN NEXT amended.done;
+        RETURN NEXT amended.reply;
     END LOOP;
     PERFORM metering_finish_changes(
         tenant, EXISTS (SELECT FROM metering_policy policy WHERE policy.tenant_id = tenant AND policy.has_rules),

@@ -17,32 +17,33 @@ DECLARE
     request rules_authorizationrequest;
     step metering_amendment;
     placed paying_hold_result;
-    done metering_amend_outcome;
+    reply metering_amend_outcome;
     amended metering_amended;
 BEGIN
     amended.deltas := '{}';
     SELECT * INTO owner FROM metering_transaction stored WHERE stored.tenant_id = tenant AND stored.id = item.transaction_id;
-    done := metering_find_round(tenant, item, owner.round);
-    IF done.outcome IS NULL THEN
-        done.status := owner.status;
-        done.outcome := CASE
+    reply := metering_find_round(tenant, item, owner.round);
+    IF reply.outcome IS NULL THEN
+        reply.status := owner.status;
+        reply.outcome := CASE
             WHEN owner.id IS NULL THEN 'not_found'
             WHEN owner.status = 'completed' THEN 'completed'
             WHEN owner.status <> 'authorized' THEN 'wrong_status'
         END;
-        IF done.outcome IS NULL AND owner.requires_payment THEN
-            done.id := paying_find_presented(tenant, owner.id, true);
-            done.outcome := CASE WHEN done.id IS NOT NULL THEN 'in_progress' END;
+        IF reply.outcome IS NULL AND owner.requires_payment THEN
+            reply.id := paying_find_presented(tenant, owner.id, true);
+            reply.outcome := CASE WHEN reply.id IS NOT NULL THEN 'in_progress' END;
         END IF;
     END IF;
-    IF done.outcome IS NOT NULL THEN
-        amended.done := done;
+    IF reply.outcome IS NOT NULL THEN
+        amended.reply := reply;
         RETURN amended;
     END IF;
 
-    SELECT * INTO policy FROM metering_policy seen WHERE seen.tenant_id = tenant;
-    SELECT seen.id, seen.label, seen.name, seen.description, seen.status, seen.created_at, seen.updated_at, seen.customer_id
-    INTO agent FROM metering_agent seen WHERE seen.tenant_id = tenant AND seen.id = owner.agent_id;
+    SELECT * INTO policy FROM metering_policy policy_row WHERE policy_row.tenant_id = tenant;
+    SELECT agent_row.id, agent_row.label, agent_row.name, agent_row.description, agent_row.status,
+        agent_row.created_at, agent_row.updated_at, agent_row.customer_id
+    INTO agent FROM metering_agent agent_row WHERE agent_row.tenant_id = tenant AND agent_row.id = owner.agent_id;
     IF agent.status = 'inactive' THEN
         decision.status := 'denied';
         decision.reason := metering_decline_reason(NULL, agent.status, agent.name);
@@ -69,26 +70,26 @@ BEGIN
     request.challenge_digest := decode(item.challenge_digest, 'hex');
     request.idempotency_key := item.idempotency_key;
     request.facts_digest := decode(item.facts_digest, 'hex');
-    done.created_at := GREATEST(clock_timestamp(), owner.updated_at);
+    reply.created_at := GREATEST(clock_timestamp(), owner.updated_at);
     IF owner.requires_payment THEN
         PERFORM paying_lock_counters_and_money(tenant, ARRAY[owner.id], coalesce(policy.has_rules, false));
         amended.deltas := amended.deltas || metering_replace_payments(
-            tenant, owner, item.currency, item.actor, item.request_id, done.created_at
+            tenant, owner, item.currency, item.actor, item.request_id, reply.created_at
         );
     END IF;
     IF decision.status = 'authorized' THEN
         placed := paying_hold_challenge(tenant, owner, request, item.actor, item.request_id);
         decision := rules_overrule(decision, placed.reason);
     END IF;
-    decision.decided_at := coalesce(decision.decided_at, done.created_at);
-    request.created_at := done.created_at;
+    decision.decided_at := coalesce(decision.decided_at, reply.created_at);
+    request.created_at := reply.created_at;
     PERFORM rules_write_decision(tenant, request, decision);
     IF decision.status = 'authorized' THEN
-        UPDATE metering_transaction stored SET round = owner.round + 1, authorized_at = done.created_at, updated_at = done.created_at
+        UPDATE metering_transaction stored SET round = owner.round + 1, authorized_at = reply.created_at, updated_at = reply.created_at
         WHERE stored.tenant_id = tenant AND stored.id = owner.id;
         PERFORM paying_insert_payments(tenant, placed);
         amended.deltas := amended.deltas || metering_write_payment_cost(
-            tenant, owner, (placed.payments[1]).id, item.actor, item.request_id, done.created_at
+            tenant, owner, (placed.payments[1]).id, item.actor, item.request_id, reply.created_at
         );
     ELSE
         step.transaction_id := owner.id;
@@ -100,19 +101,19 @@ BEGIN
         step.move.to_status := decision.status;
         step.move.reason := decision.reason;
         step.move.round := owner.round + 1;
-        PERFORM metering_insert_move(tenant, step, owner, done.created_at);
+        PERFORM metering_insert_move(tenant, step, owner, reply.created_at);
         amended.deltas := amended.deltas || metering_move_delta(owner, step.move);
         IF decision.status = 'denied' THEN
-            amended.deltas := amended.deltas || metering_void_estimates(tenant, step, owner, done.created_at);
+            amended.deltas := amended.deltas || metering_void_estimates(tenant, step, owner, reply.created_at);
             IF owner.requires_payment THEN
-                amended.deltas := amended.deltas || metering_capture_or_release_payments(tenant, owner, step, done.created_at, false);
+                amended.deltas := amended.deltas || metering_capture_or_release_payments(tenant, owner, step, reply.created_at, false);
             END IF;
         END IF;
     END IF;
-    done.outcome := 'posted';
-    done.id := item.id;
-    done.status := decision.status;
-    amended.done := done;
+    reply.outcome := 'posted';
+    reply.id := item.id;
+    reply.status := decision.status;
+    amended.reply := reply;
     RETURN amended;
 END
 $$;

@@ -14,9 +14,9 @@ DECLARE
     policy metering_policy;
     present timestamptz;
 BEGIN
-    SELECT seen.authorizes_at_once, seen.backdating_limit, seen.postdating_limit
+    SELECT policy_row.authorizes_at_once, policy_row.backdating_limit, policy_row.postdating_limit
     INTO policy.authorizes_at_once, policy.backdating_limit, policy.postdating_limit
-    FROM metering_policy seen WHERE seen.tenant_id = tenant;
+    FROM metering_policy policy_row WHERE policy_row.tenant_id = tenant;
     -- Read once: with a volatile function as an argument the planner can't write metering_is_out_of_bounds into the query.
     present := clock_timestamp();
     -- The values stand in the order of metering_resolution's attributes, and those of agents in that of metering_found_agent's.
@@ -37,48 +37,51 @@ BEGIN
     FROM unnest(items) WITH ORDINALITY item
     -- OFFSET 0 keeps the planner from merging a look-up into a join that reads the whole table: each is one index probe.
     LEFT JOIN LATERAL (
-        SELECT seen.id, seen.facts_digest FROM metering_transaction seen
-        WHERE seen.tenant_id = tenant AND seen.idempotency_key = item.idempotency_key
+        SELECT transaction_row.id, transaction_row.facts_digest FROM metering_transaction transaction_row
+        WHERE transaction_row.tenant_id = tenant AND transaction_row.idempotency_key = item.idempotency_key
         OFFSET 0
     ) prior ON item.idempotency_key IS NOT NULL
     LEFT JOIN LATERAL (
-        SELECT seen.id FROM metering_service seen
-        WHERE seen.tenant_id = tenant AND seen.name = item.service_name
+        SELECT service_row.id FROM metering_service service_row
+        WHERE service_row.tenant_id = tenant AND service_row.name = item.service_name
         OFFSET 0
     ) service ON true
     LEFT JOIN LATERAL (
-        SELECT seen.id, (
-            seen.id, seen.label, seen.name, seen.description, seen.status, seen.created_at, seen.updated_at, seen.customer_id
+        SELECT agent_row.id, (
+            agent_row.id, agent_row.label, agent_row.name, agent_row.description, agent_row.status,
+            agent_row.created_at, agent_row.updated_at, agent_row.customer_id
         )::metering_found_agent AS found
-        FROM metering_agent seen
-        WHERE seen.tenant_id = tenant AND seen.id = item.agent_id
+        FROM metering_agent agent_row
+        WHERE agent_row.tenant_id = tenant AND agent_row.id = item.agent_id
         OFFSET 0
-    ) named ON item.agent_id IS NOT NULL
+    ) agent_by_id ON item.agent_id IS NOT NULL
     LEFT JOIN LATERAL (
-        SELECT seen.id, (
-            seen.id, seen.label, seen.name, seen.description, seen.status, seen.created_at, seen.updated_at, seen.customer_id
+        SELECT agent_row.id, (
+            agent_row.id, agent_row.label, agent_row.name, agent_row.description, agent_row.status,
+            agent_row.created_at, agent_row.updated_at, agent_row.customer_id
         )::metering_found_agent AS found
-        FROM metering_agent seen
-        WHERE seen.tenant_id = tenant AND seen.name = item.agent_name
+        FROM metering_agent agent_row
+        WHERE agent_row.tenant_id = tenant AND agent_row.name = item.agent_name
         OFFSET 0
-    ) called ON item.agent_name IS NOT NULL AND named.id IS NULL
-    CROSS JOIN LATERAL (SELECT coalesce(named.found, called.found) AS found) agent
+    ) agent_by_name ON item.agent_name IS NOT NULL AND agent_by_id.id IS NULL
+    CROSS JOIN LATERAL (SELECT coalesce(agent_by_id.found, agent_by_name.found) AS found) agent
     LEFT JOIN LATERAL (
-        SELECT seen.id, seen.reference, seen.external_id FROM metering_trace seen
-        WHERE seen.tenant_id = tenant AND seen.reference = item.trace_reference
+        SELECT trace_row.id, trace_row.reference, trace_row.external_id FROM metering_trace trace_row
+        WHERE trace_row.tenant_id = tenant AND trace_row.reference = item.trace_reference
         OFFSET 0
-    ) referred ON item.trace_reference IS NOT NULL
+    ) trace_by_reference ON item.trace_reference IS NOT NULL
     LEFT JOIN LATERAL (
-        SELECT seen.id, seen.reference, seen.external_id FROM metering_trace seen
-        WHERE seen.tenant_id = tenant AND seen.external_id = item.trace_external_id
+        SELECT trace_row.id, trace_row.reference, trace_row.external_id FROM metering_trace trace_row
+        WHERE trace_row.tenant_id = tenant AND trace_row.external_id = item.trace_external_id
         OFFSET 0
-    ) external ON item.trace_reference IS NULL AND item.trace_external_id IS NOT NULL
+    ) trace_by_external_id ON item.trace_reference IS NULL AND item.trace_external_id IS NOT NULL
     CROSS JOIN LATERAL (
         SELECT CASE WHEN item.trace_reference IS NULL AND item.trace_external_id IS NULL THEN item.new_trace_id END AS id
-    ) own
+    ) own_trace
     CROSS JOIN LATERAL (
-        SELECT coalesce(own.id, referred.id, external.id) AS id, coalesce(own.id, referred.reference, external.reference) AS reference,
-            coalesce(referred.external_id, external.external_id) AS external_id
+        SELECT coalesce(own_trace.id, trace_by_reference.id, trace_by_external_id.id) AS id,
+            coalesce(own_trace.id, trace_by_reference.reference, trace_by_external_id.reference) AS reference,
+            coalesce(trace_by_reference.external_id, trace_by_external_id.external_id) AS external_id
     ) trace;
     RETURN metering_resolve_repeated_keys(items, resolved);
 END

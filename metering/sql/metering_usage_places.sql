@@ -14,8 +14,8 @@ AS $$
         dimension_values ->> pair.b::text
     FROM (
         SELECT 0::smallint AS a, 0::smallint AS b
-        UNION ALL SELECT one, 0::smallint FROM unnest(numbers) one
-        UNION ALL SELECT one, other FROM unnest(numbers) one JOIN unnest(numbers) other ON one < other
+        UNION ALL SELECT low, 0::smallint FROM unnest(numbers) low
+        UNION ALL SELECT low, high FROM unnest(numbers) low JOIN unnest(numbers) high ON low < high
     ) pair
     CROSS JOIN (VALUES ('month'), ('day'), ('hour')) step (name)
     JOIN (

@@ -53,7 +53,7 @@ CREATE TYPE metering_reauthorization AS (
 
 -- What metering_amend_single did: the outcome, and what it changes in the sums.
 CREATE TYPE metering_amended AS (
-    done metering_amend_outcome, deltas metering_delta[]
+    reply metering_amend_outcome, deltas metering_delta[]
 );
 
 -- What changed of a transaction in one call, for the events: `status`: the one it has now, if that is new; the costs that were recorded or
