@@ -1,6 +1,6 @@
 """Records transactions in a tenant's wallets, and reverses them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Required, TypedDict, Unpack
@@ -51,15 +51,13 @@ def record_transactions(
 
     `atomic`: all or nothing. If one is refused nothing is recorded, and the outcome of each that would have been is None.
     """
-    outcomes: list[Any] = [_posting_or_error(item, actor=actor, request_id=request_id) for item in transactions]
-    indexes = [index for index, outcome in enumerate(outcomes) if not isinstance(outcome, LedgerError)]
-    if not indexes or (atomic and len(indexes) < len(outcomes)):
-        return [outcome if isinstance(outcome, LedgerError) else None for outcome in outcomes]
-    items = [outcomes[index] for index in indexes]
-    posted = _post_atomically(tenant_id, items) if atomic else _post(tenant_id, items)
-    for index, outcome in zip(indexes, posted, strict=True):
-        outcomes[index] = outcome
-    return outcomes
+    prepared = [_posting_or_error(facts, actor=actor, request_id=request_id) for facts in transactions]
+    posting_items = [made for made in prepared if not isinstance(made, LedgerError)]
+    if not posting_items or (atomic and len(posting_items) < len(prepared)):
+        return [made if isinstance(made, LedgerError) else None for made in prepared]
+    outcomes: Iterator[Posted[TransactionRow] | LedgerError | None]
+    outcomes = iter(_post_atomically(tenant_id, posting_items) if atomic else _post(tenant_id, posting_items))
+    return [made if isinstance(made, LedgerError) else next(outcomes) for made in prepared]
 
 
 @translate_db_errors
@@ -104,10 +102,12 @@ def reverse_transaction(
 
 def _post_one(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_id: str) -> Posted[TransactionRow]:
     """Post one transaction. Raises the LedgerError that refused it."""
-    item = make_posting(facts, actor=actor, request_id=request_id)
-    wallet = ("billing", tenant_id, item["currency"])
-    row = posting.post_one("billing_post", item, tenant_id=tenant_id, serialization_key=wallet, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    return or_raise(_as_first_posted(read_posting(row, item)))
+    posting_item = make_posting(facts, actor=actor, request_id=request_id)
+    wallet = ("billing", tenant_id, posting_item["currency"])
+    row = posting.post_one(
+        "billing_post", posting_item, tenant_id=tenant_id, serialization_key=wallet, retryable_constraints=RETRYABLE_CONSTRAINTS
+    )
+    return or_raise(_as_first_posted(read_posting(row, posting_item)))
 
 
 def _as_first_posted(outcome: Posted[TransactionRow] | LedgerError) -> Posted[TransactionRow] | LedgerError:
@@ -117,26 +117,26 @@ def _as_first_posted(outcome: Posted[TransactionRow] | LedgerError) -> Posted[Tr
     return outcome
 
 
-def _posting_or_error(item: Mapping[str, Any], *, actor: str, request_id: str) -> dict[str, Any] | LedgerError:
+def _posting_or_error(facts: Mapping[str, Any], *, actor: str, request_id: str) -> dict[str, Any] | LedgerError:
     try:
-        return make_posting(item, actor=actor, request_id=request_id)
+        return make_posting(facts, actor=actor, request_id=request_id)
     except InvalidValue as error:
         return error
 
 
-def _post(tenant_id: UUID, items: Sequence[Mapping[str, Any]]) -> list[Posted[TransactionRow] | LedgerError]:
+def _post(tenant_id: UUID, posting_items: Sequence[Mapping[str, Any]]) -> list[Posted[TransactionRow] | LedgerError]:
     """For each posting its row, or the LedgerError that refused it."""
-    rows = posting.post("billing_post", items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    return [_as_first_posted(read_posting(row, item)) for row, item in zip(rows, items, strict=True)]
+    rows = posting.post("billing_post", posting_items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
+    return [_as_first_posted(read_posting(row, posting_item)) for row, posting_item in zip(rows, posting_items, strict=True)]
 
 
-def _post_atomically(tenant_id: UUID, items: Sequence[Mapping[str, Any]]) -> list[Posted[TransactionRow] | LedgerError | None]:
+def _post_atomically(tenant_id: UUID, posting_items: Sequence[Mapping[str, Any]]) -> list[Posted[TransactionRow] | LedgerError | None]:
     with transaction.atomic():
-        outcomes = _post(tenant_id, items)
+        outcomes = _post(tenant_id, posting_items)
         if not any(isinstance(outcome, LedgerError) for outcome in outcomes):
             return list(outcomes)
         transaction.set_rollback(True)
-    sent = {item["id"] for item in items}
+    sent = {posting_item["id"] for posting_item in posting_items}
     return [_after_rollback(outcome, sent) for outcome in outcomes]
 
 

@@ -156,6 +156,8 @@ class Consumption(LedgerRow):
 class CreditTransaction(LedgerRow):
     """One movement of one grant's balance. Never changed: a correction is another transaction that names the one it reverses.
 
+    Named after its API (`/credit-transactions`); billing's and metering's, whose APIs say `transactions`, are called Transaction.
+
     `occurred_at` is the moment for which it counts (for an expiry, the day after the grant's last one); `created_at` is when it was booked.
     `cost_basis` is how much of the grant's cost the amount stands for. `chosen_by` holds the values by which a burn-down chose this grant.
     """

@@ -50,15 +50,15 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, **facts:
 
     Raises GrantNotFound, GrantVoided, GrantNotYetEffective, GrantExpired, InsufficientCredit, MoreThanTaken, IdempotencyConflict.
     """
-    item = _make_posting({"actor": actor, "request_id": request_id}, facts=facts)
+    posting_item = _make_posting({"actor": actor, "request_id": request_id}, facts=facts)
     row = posting.post_one(
         "credits_post",
-        item,
+        posting_item,
         tenant_id=tenant_id,
-        serialization_key=(tenant_id, item["grant_id"]),
+        serialization_key=(tenant_id, posting_item["grant_id"]),
         retryable_constraints=RETRYABLE_CONSTRAINTS,
     )
-    return or_raise(_outcome(row, item))
+    return or_raise(_outcome(row, posting_item))
 
 
 @translate_db_errors
@@ -69,9 +69,9 @@ def record_transactions(
 
     `atomic`: all or nothing. If one is refused nothing is written, and the outcome of each that would have been is None.
     """
-    prepared = [_posting_or_error({"actor": actor, "request_id": request_id}, item) for item in transactions]
+    prepared = [_posting_or_error({"actor": actor, "request_id": request_id}, facts) for facts in transactions]
     with transaction.atomic() if atomic else nullcontext():
-        outcomes = _merged(prepared, _post([item for item in prepared if not isinstance(item, LedgerError)], tenant_id=tenant_id))
+        outcomes = _merged(prepared, _post([made for made in prepared if not isinstance(made, LedgerError)], tenant_id=tenant_id))
         if not atomic or not any(isinstance(outcome, LedgerError) for outcome in outcomes):
             return list(outcomes)
         transaction.set_rollback(True)
@@ -105,15 +105,15 @@ def reverse_transaction(
     facts = {name: original[name] for name in ("grant_id", "invoice_id", "billing_run_id")}
     facts |= {"type": OPPOSITE[original["type"]], "amount": amount, "reason": reason, "reverses": transaction_id}
     facts["idempotency_key"] = idempotency_key
-    item = _make_posting({"actor": actor, "request_id": request_id}, facts=facts, kind=TransactionKind.REVERSAL)
+    posting_item = _make_posting({"actor": actor, "request_id": request_id}, facts=facts, kind=TransactionKind.REVERSAL)
     meant = amount or original["amount"]
-    [row] = posting.post("credits_post", [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    return or_raise(_outcome(row, item, is_recorded=lambda first, name: name == "amount" and first.amount == meant))
+    [row] = posting.post("credits_post", [posting_item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
+    return or_raise(_outcome(row, posting_item, is_recorded=lambda first, name: name == "amount" and first.amount == meant))
 
 
-def _posting_or_error(audit: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any] | LedgerError:
+def _posting_or_error(audit: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any] | LedgerError:
     try:
-        return _make_posting(audit, facts=item)
+        return _make_posting(audit, facts=facts)
     except (GrantNotFound, InvalidValue) as error:
         return error
 
@@ -141,22 +141,22 @@ def _make_posting(audit: Mapping[str, Any], *, facts: Mapping[str, Any], kind: s
     }
 
 
-def _post(items: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Posted[TransactionRow] | LedgerError]:
-    if not items:
+def _post(posting_items: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> list[Posted[TransactionRow] | LedgerError]:
+    if not posting_items:
         return []
-    rows = posting.post("credits_post", items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    return [_outcome(row, item) for row, item in zip(rows, items, strict=True)]
+    rows = posting.post("credits_post", posting_items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
+    return [_outcome(row, posting_item) for row, posting_item in zip(rows, posting_items, strict=True)]
 
 
-def _outcome(row: Any, item: Mapping[str, Any], **more: Any) -> Posted[TransactionRow] | LedgerError:
+def _outcome(row: Any, posting_item: Mapping[str, Any], **more: Any) -> Posted[TransactionRow] | LedgerError:
     if row.outcome == POSTED:
         return Posted(row)
-    requested = None if item["amount"] is None else Decimal(item["amount"])
+    requested = None if posting_item["amount"] is None else Decimal(posting_item["amount"])
     return posted_or_error(
         row,
-        facts_digest=digest_from_json(item["facts_digest"]),
+        facts_digest=digest_from_json(posting_item["facts_digest"]),
         names=TRANSACTION_FACTS,
-        errors=posting_errors(requested=requested, invoice_id=item["invoice_id"], reverses=item["reverses_id"]),
+        errors=posting_errors(requested=requested, invoice_id=posting_item["invoice_id"], reverses=posting_item["reverses_id"]),
         nothing_to_do=NOTHING_TO_DO,
         **more,
     )
@@ -165,6 +165,6 @@ def _outcome(row: Any, item: Mapping[str, Any], **more: Any) -> Posted[Transacti
 def _merged(
     prepared: Sequence[dict[str, Any] | LedgerError], outcomes: Sequence[Posted[TransactionRow] | LedgerError]
 ) -> list[Posted[TransactionRow] | LedgerError]:
-    """The outcomes in the order of the caller's items, with the errors of items that were not posted in their places."""
+    """The outcomes in the order of what the caller stated, with the errors of facts that made no posting in their places."""
     posted = iter(outcomes)
-    return [item if isinstance(item, LedgerError) else next(posted) for item in prepared]
+    return [made if isinstance(made, LedgerError) else next(posted) for made in prepared]

@@ -32,6 +32,9 @@ class OutcomeRow(Protocol):
 class Posted(msgspec.Struct, Generic[Row], frozen=True):
     """What every call of a ledger returns that wasn't refused. `row`: what it recorded, or what an earlier call did.
 
+    In billing and credits `row` is the row of the posting function, read by attributes (`row.balance`). In metering it is a dictionary
+    (`row["cost"]`) where the service answers with a transaction, a cost or a report. The posting_rows.py of each ledger has the types.
+
     `replayed`: an earlier call with the same key and the same facts recorded it. `nothing_to_do`: there was nothing to record, as where a
     grant without a balance expires.
     """

@@ -84,32 +84,33 @@ def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> PricingResult
     A cost that the provider reports itself stands in the details beside the computed one; where the policy says so, it is the actual cost,
     unless the tenant has a price of its own.
     """
-    as_sent = parsed_json(facts)
-    reported, facts_as_sent = with_normalized_names(as_sent), facts
-    if reported is not as_sent:
-        facts = json.dumps(reported, default=str)
-    model = model_of(terms=terms, reported=reported)
+    text_as_sent, parsed_as_sent = facts, parsed_json(facts)
+    # The same document with the usual names of its values, which public prices are for; the tenant's own prices name those as sent.
+    text, parsed = text_as_sent, with_normalized_names(parsed_as_sent)
+    if parsed is not parsed_as_sent:
+        text = json.dumps(parsed, default=str)
+    model = model_of(terms=terms, parsed=parsed)
     # Nearly no reply states its cost, and to look in all places where it may stand takes a while.
-    stated = reported_cost(reported) if "cost" in facts or "\\" in facts else None
+    stated = reported_cost(parsed) if "cost" in text or "\\" in text else None
     price = next(iter(fitting_prices(terms=terms, model=model, book=book)), None)
     try:
         if price is not None and price["markup"] is None:
-            computed = by_own_price(price, reported=as_sent, facts=facts_as_sent, model=model)
+            computed = by_own_price(price, parsed=parsed_as_sent, text=text_as_sent, model=model)
         else:
-            computed = by_public_prices(terms=terms, reported=reported, facts=facts, model=model)
-            computed = computed if price is None else by_markup(price, computed=computed)
+            computed = _by_public_prices(terms=terms, parsed=parsed, text=text, model=model)
+            computed = computed if price is None else _by_markup(price, computed=computed)
     except (MissingQuantity, BadQuantity) as missing:
         computed = PricingResult(pricing=Pricing.MISSING_QUANTITY, note=str(missing)[:512])
     if stated is None:
         return computed
     if price is None and terms["reported_costs"] == ReportedCosts.ACTUAL:
-        return by_report(stated, computed=computed, model=model)
-    return with_stated_cost(stated, computed=computed)
+        return _by_report(stated, computed=computed, model=model)
+    return _with_stated_cost(stated, computed=computed)
 
 
-def by_report(stated: tuple[str, Decimal], *, computed: PricingResult, model: str) -> PricingResult:
+def _by_report(stated: tuple[str, Decimal], *, computed: PricingResult, model: str) -> PricingResult:
     """The cost that the provider's reply states, with the computed one in its details."""
-    path, amount = stated[0], rounded(stated[1])
+    path, amount = stated[0], _rounded(stated[1])
     details = {
         "price": {"source": "reported by the provider", "path": path},
         "model": model,
@@ -126,9 +127,9 @@ def by_report(stated: tuple[str, Decimal], *, computed: PricingResult, model: st
     )
 
 
-def with_stated_cost(stated: tuple[str, Decimal], *, computed: PricingResult) -> PricingResult:
+def _with_stated_cost(stated: tuple[str, Decimal], *, computed: PricingResult) -> PricingResult:
     """The computed cost, with the one that the reply states and the difference (computed less stated) in its details."""
-    path, amount = stated[0], rounded(stated[1])
+    path, amount = stated[0], _rounded(stated[1])
     if computed.details is None or computed.amount is None or computed.currency != "USD":
         return replace(computed, reported=stated)
     comparison = {"path": path, "amount": trimmed_digits(amount), "difference": trimmed_digits(computed.amount - amount)}
@@ -150,11 +151,11 @@ def parsed_json(text: str | None) -> Any:
         return json.loads(text, parse_float=Decimal)
 
 
-def model_of(*, terms: Row, reported: Any) -> str:
+def model_of(*, terms: Row, parsed: Any) -> str:
     """The model that was used: as the facts name it, else the request facts, else the qualifiers; else the transaction's resource.
-    `reported`: facts with their usual names."""
+    `parsed`: facts with their usual names."""
     resource = str(terms["resource_name"])
-    model = _model_in(reported) or _model_in(look_up(parsed_json(terms["request_facts"]), "request"))
+    model = _model_in(parsed) or _model_in(look_up(parsed_json(terms["request_facts"]), "request"))
     model = model or _model_in(parsed_json(terms["qualifiers"])) or resource
     # A model that Bedrock runs names itself as its maker does; the region, in Bedrock's name of it, decides the price.
     return resource if model in resource and BEDROCK_MODEL.match(resource) else model
@@ -168,71 +169,71 @@ def _model_in(values: Any) -> str | None:
     return None
 
 
-def by_own_price(price: Row, *, reported: Any, facts: str, model: str) -> PricingResult:
+def by_own_price(price: Row, *, parsed: Any, text: str, model: str) -> PricingResult:
     """The cost by one of the tenant's prices: what each call costs, and its units. What is a part of another quantity is billed once, as
-    the part. `facts`: the text of `reported`. Raises MissingQuantity."""
-    quantities = {unit["fact_key"]: quantity_of(reported, unit["fact_key"], is_optional=unit["is_optional"]) for unit in price["units"]}
+    the part. `text`: the same document, not parsed. Raises MissingQuantity."""
+    quantities = {unit["fact_key"]: _quantity_of(parsed, unit["fact_key"], is_optional=unit["is_optional"]) for unit in price["units"]}
     billed = dict(quantities)
     for unit in price["units"]:
         if unit["part_of"]:
             billed[unit["part_of"]] -= quantities[unit["fact_key"]]
-    total, steps = flat_part(price)
+    total, steps = _flat_part(price)
     for unit in price["units"]:
         if billed[unit["fact_key"]] < 0:
             raise MissingQuantity(f"{unit['fact_key']} is less than its parts")
         cost, step = unit_cost(unit, billed[unit["fact_key"]])
         total, steps = total + cost, [*steps, step]
-    amount, arithmetic = with_minimum(price, total, " + ".join(steps))
+    amount, arithmetic = _with_minimum(price, total, " + ".join(steps))
     details = {
-        "price": price_source(price),
+        "price": _price_source(price),
         "model": model,
         "quantities": {key: trimmed_digits(quantity) for key, quantity in quantities.items()},
         "arithmetic": arithmetic,
     }
-    unpriced = beyond_own_price(reported, facts=facts, keys=tuple(quantities))
+    unpriced = beyond_own_price(parsed, facts=text, keys=tuple(quantities))
     return PricingResult(
         pricing=Pricing.PARTLY_READ if unpriced else Pricing.PRICED,
         note=", ".join(unpriced)[:512],
         amount=amount,
         currency=price["currency"],
         details=msgspec.json.encode(details).decode(),
-        read=[key for key in quantities if look_up(reported, key) is not None],
+        read=[key for key in quantities if look_up(parsed, key) is not None],
         ignored=unpriced,
     )
 
 
-def by_markup(price: Row, *, computed: PricingResult) -> PricingResult:
+def _by_markup(price: Row, *, computed: PricingResult) -> PricingResult:
     """The public price of the model with the tenant's markup, and what each call costs; `computed` as it is without a public price."""
     if computed.amount is None or computed.details is None:
         return computed
     public = msgspec.json.decode(computed.details)
-    flat, steps = flat_part(price)
+    flat, steps = _flat_part(price)
     marked = f"({public['arithmetic'].partition(' = ')[0]}) × {trimmed_digits(1 + price['markup'])}"
-    amount, arithmetic = with_minimum(price, flat + computed.amount * (1 + price["markup"]), " + ".join([*steps, marked]))
-    source = price_source(price) | {"markup": trimmed_digits(price["markup"]), "public": public["price"]}
+    amount, arithmetic = _with_minimum(price, flat + computed.amount * (1 + price["markup"]), " + ".join([*steps, marked]))
+    source = _price_source(price) | {"markup": trimmed_digits(price["markup"]), "public": public["price"]}
     details = public | {"price": source, "arithmetic": arithmetic}
     return replace(computed, amount=amount, details=msgspec.json.encode(details).decode())
 
 
-def price_source(price: Row) -> dict[str, str]:
+def _price_source(price: Row) -> dict[str, str]:
     return {"source": "price book", "id": str(price["id"]), "validFrom": price["valid_from"].isoformat()}
 
 
-def flat_part(price: Row) -> tuple[Decimal, list[str]]:
+def _flat_part(price: Row) -> tuple[Decimal, list[str]]:
     """What each call costs, and its step of the arithmetic."""
     flat = price["flat_amount"]
     return flat, [f"{trimmed_digits(flat)} per call"] if flat else []
 
 
-def with_minimum(price: Row, total: Decimal, steps: str) -> tuple[Decimal, str]:
+def _with_minimum(price: Row, total: Decimal, steps: str) -> tuple[Decimal, str]:
     """The rounded amount and its arithmetic, `<steps> = <amount>`; what a call costs at least takes the place of less."""
-    amount = rounded(max(total, price["minimum"]))
+    amount = _rounded(max(total, price["minimum"]))
     least = f", at least {trimmed_digits(price['minimum'])}" if total < price["minimum"] else ""
     return amount, f"{steps}{least} = {trimmed_digits(amount)}"
 
 
-def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> PricingResult:
-    """The cost by the public price of a known model, at the time of the transaction. `facts`: the text of `reported`. Raises
+def _by_public_prices(*, terms: Row, parsed: Any, text: str, model: str) -> PricingResult:
+    """The cost by the public price of a known model, at the time of the transaction. `text`: the same document, not parsed. Raises
     MissingQuantity, BadQuantity."""
     service, at = terms["service__name"], terms["occurred_at"]
     found = find_public_model(service=service, model=model)
@@ -240,32 +241,32 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
         return PricingResult(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
     provider, public_model = found
     model_price = public_model.get_prices(at)
-    usage = plain_usage(reported, facts=facts)
+    usage = plain_usage(parsed, facts=text)
     context_key = (service, model, bool(terms["prices_self_hosted"]))
     shape = usage and known_shape(usage, model_price=model_price, context_key=context_key)
     if usage and shape and (plain := plain_usage_cost(usage, shape)) is not None:
         counters, cost = plain
-        return _priced(counters, cost, model=model, price=shape.price, read=shape.read)
-    if not terms["prices_self_hosted"] and is_self_hosted(reported, service=service, model=model):
+        return _result_of(counters, cost, model=model, price=shape.price, read=shape.read)
+    if not terms["prices_self_hosted"] and is_self_hosted(parsed, service=service, model=model):
         return PricingResult(pricing=Pricing.UNKNOWN_MODEL, note=model[:512])
-    reading = _complete_reading(reported, provider=provider, model_price=model_price)
+    reading = _complete_reading(parsed, provider=provider, model_price=model_price)
     has_request_fee = "requests_kcount" in unit_prices_of(model_price)
     reading = with_tool_uses(
-        reading, reported=reported, facts=facts, model=model, public_model=public_model.id, has_request_fee=has_request_fee
+        reading, reported=parsed, facts=text, model=model, public_model=public_model.id, has_request_fee=has_request_fee
     )
-    context, unpriced_tier = price_context(public_model, provider=provider, reported=reported, facts=facts, at=at)
+    context, unpriced_tier = price_context(public_model, provider=provider, reported=parsed, facts=text, at=at)
     try:
         cost = public_cost(reading, provider=provider, public_model=public_model, model_price=model_price, at=at, context=context)
     except ValueError as error:
         raise MissingQuantity(str(error)) from error
-    price = {"source": PUBLIC, "provider": provider.id, "model": public_model.id, "unitPrices": unit_prices_text(cost.model_price)}
+    price = {"source": PUBLIC, "provider": provider.id, "model": public_model.id, "unitPrices": _unit_prices_text(cost.model_price)}
     price |= {"context": context} if context else {}
-    doubts = beyond_public_price(reading, cost.model_price, reported=reported, found=found)
+    doubts = beyond_public_price(reading, cost.model_price, reported=parsed, found=found)
     foreign = foreign_prices(reading.counters, service=service, model=model, provider=provider, public_model=public_model)
     unpriced = [*reading.unpriced, *unpriced_tier, *doubts, *foreign]
     if usage and not unpriced and not context:
         remember_shape(usage, reading, model_price=model_price, price=price, context_key=context_key)
-    priced = _priced(reading.counters, cost, model=model, price=price, read=reading.read)
+    priced = _result_of(reading.counters, cost, model=model, price=price, read=reading.read)
     if not unpriced and not reading.ignored:
         return priced
     ignored = [*reading.ignored, *(path for path in unpriced if path not in reading.ignored)]
@@ -273,9 +274,9 @@ def by_public_prices(*, terms: Row, reported: Any, facts: str, model: str) -> Pr
     return replace(priced, pricing=pricing, note=", ".join(unpriced)[:512], ignored=ignored)
 
 
-def _priced(counters: Mapping[str, Any], cost: PublicCost, *, model: str, price: Any, read: Sequence[str]) -> PricingResult:
+def _result_of(counters: Mapping[str, Any], cost: PublicCost, *, model: str, price: Any, read: Sequence[str]) -> PricingResult:
     """The cost of what was understood in full. `price`: as the details have it. Raises MissingQuantity."""
-    amount = rounded(cost.total_cost)
+    amount = _rounded(cost.total_cost)
     details = {
         "price": price,
         "model": model,
@@ -289,7 +290,7 @@ def _quantity_text(quantity: Any) -> str:
     return str(quantity) if type(quantity) is int else trimmed_digits(Decimal(quantity))
 
 
-def unit_prices_text(model_price: Any) -> str:
+def _unit_prices_text(model_price: Any) -> str:
     """A public price in words. Remembered, because nearly all calls have one of a few prices."""
     known = _texts.get(id(model_price))
     if known is None or known[0] is not model_price:
@@ -297,10 +298,10 @@ def unit_prices_text(model_price: Any) -> str:
     return known[1]
 
 
-def _complete_reading(reported: Any, *, provider: Any, model_price: Any) -> UsageReading:
+def _complete_reading(parsed: Any, *, provider: Any, model_price: Any) -> UsageReading:
     """What the facts report: at least every counter of input and output that the model has a price for. Raises MissingQuantity,
     BadQuantity."""
-    reading = read_usage(reported, provider=provider, has_input_only=has_input_only(model_price)) or UsageReading({}, [], [], [])
+    reading = read_usage(parsed, provider=provider, has_input_only=has_input_only(model_price)) or UsageReading({}, [], [], [])
     for counter, price in REQUIRED_COUNTERS.items():
         if counter not in reading.counters and price in unit_prices_of(model_price):
             raise MissingQuantity(NAMES[counter][0])
@@ -325,10 +326,10 @@ def _arithmetic(cost: PublicCost, amount: Decimal) -> str:
     return f"{' + '.join(steps)} = {trimmed_digits(amount)}"
 
 
-def quantity_of(reported: Any, key: str, *, is_optional: bool) -> Decimal:
+def _quantity_of(parsed: Any, key: str, *, is_optional: bool) -> Decimal:
     """What the facts have under a key, perhaps a whole number as a text; zero for an optional one that they don't have. Raises
     MissingQuantity."""
-    quantity = look_up(reported, key)
+    quantity = look_up(parsed, key)
     if quantity is None and is_optional:
         return Decimal(0)
     if isinstance(quantity, str) and DIGITS.match(quantity):
@@ -338,7 +339,7 @@ def quantity_of(reported: Any, key: str, *, is_optional: bool) -> Decimal:
     return Decimal(quantity)
 
 
-def rounded(amount: Decimal) -> Decimal:
+def _rounded(amount: Decimal) -> Decimal:
     """To 18 decimals. Raises MissingQuantity for a sum that no row can hold."""
     if amount >= AMOUNT_LIMIT:
         raise MissingQuantity("the amount is out of range")

@@ -32,8 +32,8 @@ def ending_digest(facts: Mapping[str, Any], *, transaction_id: UUID | str, repor
     return amendment_digest({"call": "complete", "outcome": facts["outcome"], "transaction_id": transaction_id, **report})
 
 
-def get_price_book(transactions: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> Row | None:
-    """What `add_report` needs of the tenant's prices, by one query; None where nothing was reported. `transactions`: their facts."""
+def price_book_for(transactions: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> Row | None:
+    """The tenant's prices for `add_priced_report`, by one query; None where nothing was reported. `transactions`: their facts."""
     reported = [facts for facts in transactions if facts.get("response_facts")]
     if not reported:
         return None
@@ -47,7 +47,9 @@ def _report_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     return report
 
 
-def add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row | None, make_id: Callable[[], UUID | str]) -> None:
+def add_priced_report(
+    posting_item: dict[str, Any], facts: Mapping[str, Any], *, book: Row | None, make_id: Callable[[], UUID | str]
+) -> None:
     """Add to a posting of metering_post what was reported of its call, if anything was, and what that came to.
 
     `facts`: those of the posting, with all three names. `make_id` makes the ids of fact and cost. To be called right after the posting is
@@ -56,22 +58,22 @@ def add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row | No
     if book is None or not facts.get("response_facts"):
         return
     # Unless it says otherwise, the call happened when its prices were read: the writing may wait, and a price may be set meanwhile.
-    item["occurred_at"] = facts.get("occurred_at") or book["now"]
+    posting_item["occurred_at"] = facts.get("occurred_at") or book["now"]
     terms = {
         "service__name": facts["service_name"],
         "action_name": facts["action_name"],
         "resource_name": facts["resource_name"],
         "qualifiers": facts.get("qualifiers"),
         "request_facts": facts.get("request_facts"),
-        "occurred_at": item["occurred_at"],
+        "occurred_at": posting_item["occurred_at"],
         "reported_costs": book["reported_costs"],
         "prices_self_hosted": book["prices_self_hosted"],
     }
     report = _report_of(facts)
     fact, cost = price_report(report, terms=terms, book=book["prices"])
     fact["id"] = make_id()
-    fact["facts_digest"] = ending_digest(facts, transaction_id=item["id"], report=report).hex()
-    item["fact"] = fact
+    fact["facts_digest"] = ending_digest(facts, transaction_id=posting_item["id"], report=report).hex()
+    posting_item["fact"] = fact
     if cost is not None:
         made = {
             "id": make_id(),
@@ -81,17 +83,17 @@ def add_report(item: dict[str, Any], facts: Mapping[str, Any], *, book: Row | No
             "details": cost["details"],
             "inferred_from_id": fact["id"],
         }
-        _add_cost(item, made)
+        _add_cost(posting_item, made)
 
 
-def _add_cost(item: dict[str, Any], cost: dict[str, Any]) -> None:
+def _add_cost(posting_item: dict[str, Any], cost: dict[str, Any]) -> None:
     """Add the cost of the report, and mark the estimates that it supersedes, as metering_choose_superseded_costs does of a later one."""
-    replaced = [sent for sent in item["costs"] if sent["is_estimate"] and sent["currency"] == cost["currency"]]
-    if any(not sent["is_estimate"] for sent in item["costs"]) and (cost["is_estimate"] or not replaced):
-        item["fact"]["pricing"] = Pricing.ALREADY_KNOWN.value
+    replaced = [sent for sent in posting_item["costs"] if sent["is_estimate"] and sent["currency"] == cost["currency"]]
+    if any(not sent["is_estimate"] for sent in posting_item["costs"]) and (cost["is_estimate"] or not replaced):
+        posting_item["fact"]["pricing"] = Pricing.ALREADY_KNOWN.value
         return
     for sent in replaced:
         sent["superseded_by_id"] = cost["id"]
     if replaced:
         cost["supersedes_ids"] = [sent["id"] for sent in reversed(replaced)]
-    item["costs"].append(cost)
+    posting_item["costs"].append(cost)

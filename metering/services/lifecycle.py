@@ -103,33 +103,33 @@ class MoveArguments(TypedDict):
     transaction_id: UUID
 
 
-def cancel_transaction(*, reason: str = "", idempotency_key: str | None = None, **its: Unpack[MoveArguments]) -> Posted[Row]:
+def cancel_transaction(*, reason: str = "", idempotency_key: str | None = None, **who: Unpack[MoveArguments]) -> Posted[Row]:
     """Cancel a transaction that isn't over; its active estimates are superseded by zero. As every move it returns the whole transaction.
 
     Raises NotFound, WrongStatus, IdempotencyConflict, Busy.
     """
-    return _move(Status.CANCELLED, reason=reason, idempotency_key=idempotency_key, **its)
+    return _move(Status.CANCELLED, reason=reason, idempotency_key=idempotency_key, **who)
 
 
-def prepare_transaction(*, reason: str = "", **its: Unpack[MoveArguments]) -> Posted[Row]:
+def prepare_transaction(*, reason: str = "", **who: Unpack[MoveArguments]) -> Posted[Row]:
     """Begin to decide on a pending transaction. Raises NotFound, WrongStatus, Busy."""
-    return _move(Status.PREPARING, reason=reason, **its)
+    return _move(Status.PREPARING, reason=reason, **who)
 
 
-def authorize_transaction(*, reason: str = "", **its: Unpack[MoveArguments]) -> Posted[Row]:
+def authorize_transaction(*, reason: str = "", **who: Unpack[MoveArguments]) -> Posted[Row]:
     """Decide that a prepared transaction may go ahead. The tenant's spending rules are asked and may deny it.
 
     Raises NotFound, WrongStatus, NeedsPerson, Busy.
     """
-    return _move(Status.AUTHORIZED, reason=reason, **its)
+    return _move(Status.AUTHORIZED, reason=reason, **who)
 
 
-def deny_transaction(*, reason: str, **its: Unpack[MoveArguments]) -> Posted[Row]:
+def deny_transaction(*, reason: str, **who: Unpack[MoveArguments]) -> Posted[Row]:
     """Decide that a prepared transaction may not go ahead; `reason` is what the caller reads. Raises NotFound, WrongStatus, Busy.
 
     For code of a deployment that decides later: no address and no command calls it. Spending rules deny within the posting functions.
     """
-    return _move(Status.DENIED, reason=reason, **its)
+    return _move(Status.DENIED, reason=reason, **who)
 
 
 def _move(

@@ -25,7 +25,7 @@ IN_ORDER_SECONDS = 60.0
 _in_order_until: BoundedDict[UUID, float] = BoundedDict(at_most=10_000)
 
 
-def post_new_transaction(item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
+def post_new_transaction(posting_item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
     """The outcome row of one new transaction, as metering_post returns it. Raises Busy, OutcomeUnknown."""
 
     def call(function: str) -> list[Any]:
@@ -33,14 +33,18 @@ def post_new_transaction(item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
             # Nothing is locked that another posting could wait for, so each has a key of its own.
             return [
                 posting.post_one(
-                    function, item, tenant_id=tenant_id, serialization_key=item["id"], retryable_constraints=RETRYABLE_CONSTRAINTS
+                    function,
+                    posting_item,
+                    tenant_id=tenant_id,
+                    serialization_key=posting_item["id"],
+                    retryable_constraints=RETRYABLE_CONSTRAINTS,
                 )
             ]
         # One tenant's postings may wait for the same counters: those that come meanwhile are sent together in the next call.
         return [
             posting.post_one(
                 function,
-                item,
+                posting_item,
                 tenant_id=tenant_id,
                 serialization_key=tenant_id,
                 retryable_constraints=RETRYABLE_CONSTRAINTS,
@@ -53,7 +57,7 @@ def post_new_transaction(item: Mapping[str, Any], *, tenant_id: UUID) -> Any:
 
 
 def post_new_transactions(
-    items: Sequence[Mapping[str, Any] | msgspec.Raw],
+    posting_items: Sequence[Mapping[str, Any] | msgspec.Raw],
     *,
     tenant_id: UUID,
     columns_if_refused: Sequence[str] | None = None,
@@ -64,11 +68,11 @@ def post_new_transactions(
     Raises Busy.
     """
     shared: dict[str, Any] = {"columns_if_refused": columns_if_refused, "columns_always": columns_always}
-    made = [item for item in items if not isinstance(item, msgspec.Raw)]
-    if len(made) == len(items) >= posting_columns.MIN_POSTINGS:
-        shared["body"] = posting_columns.encoded_columns(made)
+    dictionaries = [made for made in posting_items if not isinstance(made, msgspec.Raw)]
+    if len(dictionaries) == len(posting_items) >= posting_columns.MIN_POSTINGS:
+        shared["body"] = posting_columns.encoded_columns(dictionaries)
     return _call_posting_function(
-        lambda function: posting.post(function, items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS, **shared),
+        lambda function: posting.post(function, posting_items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS, **shared),
         tenant_id=tenant_id,
     )
 

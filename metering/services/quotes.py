@@ -40,5 +40,5 @@ def quote_call(
         "currency": None if priced.amount is None else priced.currency,
         "pricing": {"status": priced.pricing.value, "note": priced.note or None, **pricing_fields(priced)},
         "cost_details": priced.details,
-        "prices": fitting_prices(terms=terms, model=model_of(terms=terms, reported=with_normalized_names(parsed_json(facts))), book=book),
+        "prices": fitting_prices(terms=terms, model=model_of(terms=terms, parsed=with_normalized_names(parsed_json(facts))), book=book),
     }

@@ -91,7 +91,7 @@ def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> Report:
 
 def _change(cost: Row, report: Report, *, book: Sequence[Row], model: str | None) -> Row | None:
     """The change of one cost by the prices known now; None if the cost stays as it is."""
-    if model is not None and model_of(terms=cost, reported=with_normalized_names(parsed_json(cost["facts"]))) != model:
+    if model is not None and model_of(terms=cost, parsed=with_normalized_names(parsed_json(cost["facts"]))) != model:
         return None
     report.seen += 1
     priced = price_facts(terms=cost, facts=cost["facts"], book=valid_prices(book, at=cost["occurred_at"]))

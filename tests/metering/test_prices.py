@@ -491,10 +491,10 @@ def test_any_price_of_ones_own_comes_to_what_fractions_say_and_so_does_its_arith
             billed[unit["part_of"]] -= Fraction(facts.get(unit["fact_key"], 0))
     if min(billed.values(), default=0) < 0:
         with pytest.raises(costs_of_facts.MissingQuantity):
-            costs_of_facts.by_own_price(row, reported=facts, facts=json.dumps(facts, default=str), model="m")
+            costs_of_facts.by_own_price(row, parsed=facts, text=json.dumps(facts, default=str), model="m")
         return
     exact = Fraction(price["flat_amount"]) + sum(fraction_of(unit, billed[unit["fact_key"]]) for unit in units)
-    result = costs_of_facts.by_own_price(row, reported=facts, facts=json.dumps(facts, default=str), model="m")
+    result = costs_of_facts.by_own_price(row, parsed=facts, text=json.dumps(facts, default=str), model="m")
     assert result.amount == rounded(max(exact, Fraction(price["minimum"])))
     computed, stated = result_of(json.loads(result.details)["arithmetic"])
     assert (rounded(computed), stated) == (result.amount, Fraction(result.amount))

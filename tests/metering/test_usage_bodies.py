@@ -1845,7 +1845,7 @@ def own_price(*keys: str) -> dict[str, Any]:
 def test_a_price_of_ones_own_is_exact_where_it_says_what_everything_costs(facts, pricing, ignored):
     price = own_price("inputTokens", "outputTokens")
     try:
-        result = by_own_price(price, reported=facts, facts=json.dumps(facts), model="m")
+        result = by_own_price(price, parsed=facts, text=json.dumps(facts), model="m")
     except MissingQuantity as missing:
         assert (pricing, str(missing)) == ("missing_quantity", "inputTokens")
     else:
@@ -1870,7 +1870,7 @@ def test_what_is_written_to_a_cache_is_billed_once_and_a_price_by_the_page_says_
     }
     del facts["service_tier" if keys != ["pages"] else "usage"]
     keys = keys if "usage" not in facts else list(dict.fromkeys(["usage.input_tokens", *keys]))
-    result = by_own_price(own_price(*keys), reported=facts, facts=json.dumps(facts), model="m")
+    result = by_own_price(own_price(*keys), parsed=facts, text=json.dumps(facts), model="m")
     assert (result.pricing, result.amount) == (pricing, amount)
 
 
