@@ -20,9 +20,10 @@ COLUMNS = ", ".join(f"account.{name}" for name in GRANT_FIELDS if name not in {"
 # last day isn't, even if no job has expired it yet.
 BALANCES = f"""
     SELECT {COLUMNS}, past.balance, past.held,
-           CASE WHEN account.closed_at <= %s::timestamptz THEN account.status WHEN credits_is_over(account, day.day) THEN 'expired'
-                ELSE 'open' END AS status,
-           CASE WHEN day.day >= account.effective_date AND NOT credits_is_over(account, day.day) THEN past.balance ELSE 0 END AS usable
+           CASE WHEN account.closed_at <= %s::timestamptz THEN account.status
+                WHEN credits_is_over(account.expiry_date, day.day) THEN 'expired' ELSE 'open' END AS status,
+           CASE WHEN day.day >= account.effective_date AND NOT credits_is_over(account.expiry_date, day.day) THEN past.balance
+                ELSE 0 END AS usable
     FROM credits_grant account
     CROSS JOIN (SELECT instant, ledger_day(instant) AS day FROM (SELECT coalesce(%s::timestamptz, ledger_now()) AS instant) present) day
     CROSS JOIN LATERAL credits_balances_at(account, %s::timestamptz, day.instant, %s) past

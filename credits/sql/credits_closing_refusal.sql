@@ -13,6 +13,6 @@ AS $$
         WHEN kind = 'expiry' AND grant_row.status = 'voided' THEN 'closed_before'
         WHEN kind = 'expiry' AND grant_row.status <> 'open'
             AND credits_available(grant_row.balance, grant_row.held) <= 0 THEN 'closed_before'
-        WHEN kind = 'expiry' AND NOT credits_is_over(grant_row, today) THEN 'not_due'
+        WHEN kind = 'expiry' AND NOT credits_is_over(grant_row.expiry_date, today) THEN 'not_due'
     END
 $$;

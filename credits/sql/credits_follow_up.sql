@@ -13,7 +13,7 @@ DECLARE
     closing credits_posting;
 BEGIN
     IF entry.type = 'CREDIT' AND credits_available(grant_row.balance, grant_row.held) > 0
-        AND (grant_row.status = 'voided' OR credits_is_over(grant_row, ledger_day(item.as_of))) THEN
+        AND (grant_row.status = 'voided' OR credits_is_over(grant_row.expiry_date, ledger_day(item.as_of))) THEN
         closing.id := ledger_new_id();
         closing.grant_id := grant_row.id;
         closing.kind := CASE grant_row.status WHEN 'voided' THEN 'void' ELSE 'expiry' END;

@@ -9,13 +9,13 @@ BEGIN
             SELECT grant_row.recurring_grant_id, grant_row.period
             FROM credits_grant grant_row
             WHERE grant_row.tenant_id = tenant AND grant_row.id = ANY (grants) AND grant_row.recurring_grant_id IS NOT NULL
-              AND credits_is_over(grant_row, ledger_day(ledger_now()))
+              AND credits_is_over(grant_row.expiry_date, ledger_day(ledger_now()))
             UNION
             SELECT later.recurring_grant_id, later.period
             FROM ended
             JOIN credits_grant later
                 ON later.tenant_id = tenant AND later.recurring_grant_id = ended.recurring_grant_id AND later.period = ended.period + 1
-                AND credits_is_over(later, ledger_day(ledger_now()))
+                AND credits_is_over(later.expiry_date, ledger_day(ledger_now()))
         )
         SELECT coalesce(array_agg(DISTINCT later.id), '{}')
         FROM ended

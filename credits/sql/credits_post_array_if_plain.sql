@@ -36,7 +36,7 @@ BEGIN
         IF posting.kind IN ('expiry', 'void', 'deletion') OR posting.reverses_id IS NOT NULL OR grant_row.status IS DISTINCT FROM 'open'
             -- What its invoice took isn't summed here.
             OR posting.type = 'CREDIT' AND posting.invoice_id <> ''
-            OR posting.type = 'CREDIT' AND credits_is_over(grant_row, ledger_day(coalesce(posting.as_of, posting.now, moment)))
+            OR posting.type = 'CREDIT' AND credits_is_over(grant_row.expiry_date, ledger_day(coalesce(posting.as_of, posting.now, moment)))
             OR credits_posting_refusal(
                 posting.kind, posting.type, posting.amount, posting.invoice_id, grant_row, posting.before,
                 ledger_day(entry.occurred_at), NULL, NULL

@@ -22,7 +22,7 @@ AS $$
         WHEN amount > left_to_reverse THEN 'exceeds_original'
         WHEN grant_row.status = 'voided' AND kind IN ('debit', 'credit') THEN 'voided'
         WHEN kind = 'debit' AND day < grant_row.effective_date THEN 'not_yet_effective'
-        WHEN kind = 'debit' AND credits_is_over(grant_row, day) THEN 'expired'
+        WHEN kind = 'debit' AND credits_is_over(grant_row.expiry_date, day) THEN 'expired'
         WHEN type = 'DEBIT' AND amount > credits_available(balance, grant_row.held) THEN 'insufficient'
         WHEN type = 'CREDIT' AND invoice_id <> '' AND amount > taken THEN 'more_than_taken'
         WHEN type = 'CREDIT' AND ledger_is_out_of_range(balance + amount) THEN 'too_large'

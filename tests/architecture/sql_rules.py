@@ -173,6 +173,17 @@ def reached_functions(files: Iterable[SqlFile], roots: Iterable[str], without: I
     return found
 
 
+def sql_functions_read_one_table(files: Iterable[SqlFile], tenant_tables: set[str]) -> list[str]:
+    """Citus plans a statement of a function in SQL, whose tenant is a parameter, only where it reads one table. Those that return sets
+    become PL/pgSQL there (ADAPT_TO_CITUS)."""
+    return [
+        f"{file.name} reads {', '.join(tables)} in SQL: write it in PL/pgSQL."
+        for file in files
+        if re.search(r"\bLANGUAGE\s+sql\b", file.code) and not re.search(r"\bRETURNS\s+(?:SETOF|TABLE)\b", file.code)
+        if len(tables := [table for table in re.findall(TABLE, file.code, re.IGNORECASE) if table in tenant_tables]) > 1
+    ]
+
+
 def rows_of_tables_are_no_arguments(files: Iterable[SqlFile], tenant_tables: set[str]) -> list[str]:
     """On Citus a row that is read from a shard has the shard's own type, which no function takes."""
     return [

@@ -41,21 +41,41 @@ def test_every_statement_on_a_tenants_table_names_the_tenant():
 # says that such tenants can't be on Citus.
 NOT_ON_CITUS = {
     *("billing_write_events", "billing_write_hold_events", "billing_write_refusals", "credits_write_events", "metering_write_events"),
-    *("metering_post_in_order", "rules_decide_new", "paying_hold_estimates", "paying_abort_holding", "credits_later_periods"),
+    *("metering_post_in_order", "rules_decide_new", "paying_hold_estimates", "paying_abort_holding"),
     *("rules_record_new", "paying_insert_payments", "credits_update_alerts"),
 }
 
 
+def posting_functions_on_citus():
+    return sql_rules.reached_functions(current_files(), ["billing_post", "credits_post", "metering_post"], NOT_ON_CITUS)
+
+
 def test_postings_pass_no_row_of_a_table_to_a_function():
-    files = sql_rules.reached_functions(current_files(), ["billing_post", "credits_post", "metering_post"], NOT_ON_CITUS)
+    files = posting_functions_on_citus()
     assert {"billing_lock_wallets", "credits_lock_posting_grants", "metering_resolve"} <= {file.stem for file in files}
     violations = sql_rules.rows_of_tables_are_no_arguments(files, TENANT_TABLES)
     assert not violations, listed(violations)
 
 
+def test_postings_join_tables_in_no_function_in_sql():
+    violations = sql_rules.sql_functions_read_one_table(posting_functions_on_citus(), TENANT_TABLES)
+    assert not violations, listed(violations)
+
+
+def test_a_function_in_sql_that_joins_tables_is_found():
+    joins = "AS $$ SELECT 1 FROM credits_hold hold JOIN credits_grant account ON true $$"
+    assert sql_rules.sql_functions_read_one_table(sample(f"LANGUAGE sql STABLE {joins}"), {"credits_hold", "credits_grant"})
+    for allowed in (
+        f"LANGUAGE plpgsql {joins}",
+        f"RETURNS SETOF uuid LANGUAGE sql {joins}",
+        "LANGUAGE sql AS $$ SELECT 1 FROM credits_hold $$",
+    ):
+        assert sql_rules.sql_functions_read_one_table(sample(allowed), {"credits_hold", "credits_grant"}) == []
+
+
 def test_a_row_of_a_table_as_an_argument_is_found():
-    passed = sample("SELECT credits_is_over(account, today) FROM credits_grant account")
-    assert "a row of credits_grant to credits_is_over" in sql_rules.rows_of_tables_are_no_arguments(passed, {"credits_grant"})[0]
+    passed = sample("SELECT credits_is_usable(account, today) FROM credits_grant account")
+    assert "a row of credits_grant to credits_is_usable" in sql_rules.rows_of_tables_are_no_arguments(passed, {"credits_grant"})[0]
     assert (
         sql_rules.rows_of_tables_are_no_arguments(sample("SELECT credits_x(account.id) FROM credits_grant account"), {"credits_grant"})
         == []
