@@ -73,7 +73,8 @@ def test_a_credit_can_be_reversed_only_while_the_balance_covers_it(api, book):
     grant_id = book.grant(10)
     row = book.credit(grant_id, 5).row
     book.debit(grant_id, 12)
-    refused(api.post(f"{PATH}/{row.id}/reverse", {"reason": "r"}), 400, "InsufficientCredit")
+    [detail] = refused(api.post(f"{PATH}/{row.id}/reverse", {"reason": "r"}), 400, "InsufficientCredit")
+    assert (detail["available"], detail["requested"]) == ("3", "5")
     assert book.balance(grant_id) == 3
 
 
@@ -81,5 +82,6 @@ def test_what_an_invoice_gave_back_cannot_be_given_back_again_by_a_reversal(api,
     grant_id = book.grant(100)
     row = book.debit(grant_id, 30, invoice_id="i").row
     book.credit(grant_id, 30, invoice_id="i")
-    refused(api.post(f"{PATH}/{row.id}/reverse", {"reason": "r"}), 400, "InvoiceCreditExceeded")
+    [detail] = refused(api.post(f"{PATH}/{row.id}/reverse", {"reason": "r"}), 400, "InvoiceCreditExceeded")
+    assert (detail["taken"], detail["requested"]) == ("0", "30")
     assert book.balance(grant_id) == 100
