@@ -37,7 +37,7 @@ ids = []
 for start in range(0, GRANTS, 1000):
     facts = [dict(zip(names, (f"customer {number}", "bench", "CURRENCY", "USD", None, Decimal(ENOUGH), None, None, None, "paid", 50)))
         for number in range(start, start + 1000)]
-    ids += [str(row.id) for row in open_grants([make_opening(context, facts=fact) for fact in facts], tenant_id=tenant.id)]
+    ids += [str(posted.row.id) for posted in open_grants([make_opening(context, facts=fact) for fact in facts], tenant_id=tenant.id)]
 print(json.dumps({"tenant": str(tenant.id), "key": key.token, "grants": ids}))
 """
 # What is in the book must be what the accounts say: balances, numbers without gaps, every balance_after the sum so far; of metering, what

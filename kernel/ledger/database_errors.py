@@ -6,6 +6,7 @@ that are checked at commit.
 """
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
@@ -23,6 +24,10 @@ R = TypeVar("R")
 log = structlog.get_logger("countinghouse.ledger")
 
 _ERRORS: dict[str, Callable[[], LedgerError]] = {}
+
+# An error of a Citus worker comes without the field for the constraint. Its text ends with the name, of a key's constraint with the number
+# of the shard behind it.
+CONSTRAINT_IN_TEXT = re.compile(r'"(\w+?)(?:_\d+)?"\W*$')
 
 # The call may succeed when it is repeated.
 BUSY = {
@@ -83,10 +88,18 @@ def certainly_posted_nothing(error: Exception) -> bool:
     )
 
 
+def constraint_of(error: psycopg.Error) -> str | None:
+    """The name of the constraint that a statement broke; None where it broke none."""
+    if error.diag.constraint_name or not isinstance(error, psycopg.IntegrityError):
+        return error.diag.constraint_name
+    found = CONSTRAINT_IN_TEXT.search(error.diag.message_primary or "")
+    return found[1] if found else None
+
+
 def ledger_error_of(error: Exception) -> LedgerError | None:
     """The ledger's error for an error of the database; None for a fault of ours."""
     cause = error.__cause__
-    if isinstance(cause, psycopg.Error) and (name := cause.diag.constraint_name) in _ERRORS:
+    if isinstance(cause, psycopg.Error) and (name := constraint_of(cause)) in _ERRORS:
         return _ERRORS[name]()
     translated: LedgerError
     if isinstance(cause, NotConnected):

@@ -6,7 +6,7 @@ from django.db import IntegrityError, OperationalError, ProgrammingError, connec
 from structlog.testing import capture_logs
 
 from kernel.ledger import queries
-from kernel.ledger.database_errors import certainly_posted_nothing, register_error, translate_db_errors
+from kernel.ledger.database_errors import certainly_posted_nothing, register_error, registered_constraints, translate_db_errors
 from kernel.ledger.errors import Busy, Insufficient, LedgerUnavailable, OutcomeUnknown
 
 pytestmark = pytest.mark.django_db
@@ -18,14 +18,14 @@ def run_sql(statement):
         return queries.fetch_rows(statement)
 
 
-def raising(state, *, constraint=""):
-    return f"""DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}', CONSTRAINT = '{constraint}', MESSAGE = 'planted'; END $$"""
+def raising(state, *, constraint="", message="planted"):
+    return f"""DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}', CONSTRAINT = '{constraint}', MESSAGE = '{message}'; END $$"""
 
 
 @translate_db_errors
-def raise_in_the_database(state, *, constraint=""):
+def raise_in_the_database(state, **said):
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(raising(state, constraint=constraint))
+        cursor.execute(raising(state, **said))
 
 
 def test_a_registered_constraint_raises_its_error():
@@ -33,6 +33,23 @@ def test_a_registered_constraint_raises_its_error():
     with pytest.raises(Insufficient) as refused:
         raise_in_the_database("23514", constraint="test_planted_check")
     assert refused.value.facts == {"balance": "0"}
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ("23505", 'duplicate key value violates unique constraint "test_planted_key_102009"'),
+        ("23514", 'new row for relation "billing_wallet_102009" violates check constraint "test_planted_key"'),
+    ],
+)
+def test_a_constraint_that_only_the_text_names_as_on_citus_raises_its_error(state, message):
+    register_error("test_planted_key", Insufficient, balance="0")
+    with pytest.raises(Insufficient):
+        raise_in_the_database(state, message=message)
+
+
+def test_no_constraint_ends_like_a_shard_of_citus():
+    assert not [name for name in registered_constraints() if name.rpartition("_")[2].isdigit()]
 
 
 def test_an_unregistered_constraint_stays_a_fault():

@@ -10,6 +10,7 @@ import msgspec
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, OperationalError, connections, transaction
 from psycopg import Error as PsycopgError
 
+from kernel.ledger.database_errors import constraint_of
 from kernel.ledger.errors import Busy
 from kernel.ledger.posting.execution import current_execution, row_maker
 
@@ -142,4 +143,4 @@ def _is_lost_race(error: Exception, retryable_constraints: frozenset[str]) -> bo
     cause = error.__cause__
     if not isinstance(cause, PsycopgError):
         return False
-    return cause.sqlstate == DEADLOCK or cause.diag.constraint_name in retryable_constraints
+    return cause.sqlstate == DEADLOCK or constraint_of(cause) in retryable_constraints
