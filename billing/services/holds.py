@@ -12,9 +12,10 @@ from billing.choices import Direction
 from billing.digests import CAPTURE_FACTS, HOLD_CALL_FACTS, HOLD_FACTS, capture_digest, facts_digest, hold_call_digest, hold_digest
 from billing.errors import HoldConflict, OutOfRange, UsageNotADebit
 from billing.models import Wallet
+from billing.services.posting_errors import insufficient
 from billing.services.posting_rows import EndedHoldRow, ExtendedHoldRow, PlacedHoldRow
 from billing.services.postings import RETRYABLE_CONSTRAINTS as RETRYABLE_POSTING_CONSTRAINTS
-from billing.services.postings import check_facts, insufficient
+from billing.services.postings import check_facts
 from kernel.ledger import posting, queries
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue, LedgerError, NotFound

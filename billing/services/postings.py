@@ -1,15 +1,15 @@
 """What `billing_post` takes and returns: postings made of checked facts, and its outcomes read as rows or errors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from billing.choices import AGENT_LENGTH, REASON_LENGTH, REFERENCE_LENGTH, SHIPPED_TYPES, TYPE_LENGTH
 from billing.digests import FACTS, facts_digest, recorded_facts
-from billing.errors import ExceedsOriginal, NotReversible, OutOfRange, UnknownType
+from billing.services.posting_errors import posting_errors
 from billing.services.posting_rows import TransactionRow
-from kernel.ledger.errors import AlreadyReversed, Insufficient, InvalidValue, LedgerError, NotFound
+from kernel.ledger.errors import InvalidValue, LedgerError
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.moments import check_moment
 from kernel.ledger.money import AMOUNT_LIMIT, PLACES, is_currency, trimmed_digits
@@ -91,7 +91,7 @@ def read_posting(row: Any, posting: Mapping[str, Any]) -> Posted[TransactionRow]
         row,
         facts_digest=bytes.fromhex(posting["facts_digest"]),
         names=FACTS,
-        errors=_errors(posting),
+        errors=posting_errors(posting),
         is_recorded=partial(_is_recorded, posting),
     )
 
@@ -107,33 +107,3 @@ def _is_recorded(posting: Mapping[str, Any], row: Any, name: str) -> bool:
     if stated.get("amount") is not None:
         stated["amount"] = Decimal(stated["amount"])
     return facts_digest({name: stated.get(name)}) == facts_digest({name: recorded_facts(row)[name]})
-
-
-def insufficient(row: Any, *, requested: Decimal, held: Decimal | None = None) -> Insufficient:
-    """The error of a wallet whose floor doesn't allow what was requested, by its outcome row. `held`: where the row's own is of a hold."""
-    held = row.held if held is None else held
-    return Insufficient(
-        balance=row.balance,
-        held=held,
-        available=row.balance - held,
-        requested=requested,
-        floor=row.floor,
-        currency=row.currency,
-    )
-
-
-def _errors(posting: Mapping[str, Any]) -> dict[str, Callable[[Any], LedgerError]]:
-    """The error of each outcome that moved nothing, made of this posting and its row."""
-    original = posting.get("reverses")
-    return {
-        "insufficient": lambda row: insufficient(row, requested=row.requested),
-        "out_of_range": lambda row: OutOfRange(balance=row.balance, requested=row.requested, currency=row.currency),
-        "negative_amount": lambda row: InvalidValue(
-            field="amount", reason="negative", value=Decimal(posting["amount"]), type=posting["type"]
-        ),
-        "unknown_type": lambda row: UnknownType(field="type", value=posting["type"]),
-        "not_found": lambda row: NotFound(kind="transaction", id=original),
-        "not_reversible": lambda row: NotReversible(id=original),
-        "already_reversed": lambda row: AlreadyReversed(id=original, reversed_by=row.blocking_id),
-        "exceeds_original": lambda row: ExceedsOriginal(id=original, requested=row.requested, remaining=row.remaining),
-    }

@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from credits.choices import REVERSIBLE, GrantStatus, TransactionKind
 from credits.digests import GRANT_FACTS, TRANSACTION_FACTS, transaction_digest
 from credits.models import Consumption, CreditTransaction, Grant
-from credits.services import grants, transactions
+from credits.services import grants, postings, transactions
 from credits.services.posting_errors import NOTHING_TO_DO, posting_errors
 from credits.services.posting_rows import GrantRow, TransactionRow
 from credits.services.text_forms import digest_from_json, digest_to_json
@@ -124,7 +124,7 @@ def record_imported_many(
         _create_consumptions({draw["id"]: draw for draw in draws})
     called: dict[str, Any] = {
         "tenant_id": tenant_id,
-        "retryable_constraints": transactions.RETRYABLE_CONSTRAINTS,
+        "retryable_constraints": postings.RETRYABLE_CONSTRAINTS,
         "columns_if_refused": REFUSED,
     }
     rows = posting.post("credits_post", [msgspec.Raw(line) for line in lines], **called)

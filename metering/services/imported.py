@@ -21,7 +21,7 @@ from metering.services import new_transaction_calls
 from metering.services.amendments import amend_all, make_amendment
 from metering.services.imported_lifecycle import Later, came_later, first_status, make_first_cost, set_status_dates
 from metering.services.posting_rows import ImportedRow
-from metering.services.transactions import NO_OBJECT
+from metering.services.postings import NO_OBJECT
 
 # Facts that metering_posting has under the same names.
 SAME_NAMES = (

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from kernel.ledger.errors import InvalidValue, LedgerError
+from kernel.ledger.errors import LedgerError
 from kernel.ledger.outcomes import EXISTS, POSTED, Posted, posted_or_error
 from metering import selectors
 from metering.choices import Pricing, Status
@@ -14,7 +14,7 @@ from metering.digests import TRANSACTION_FACTS
 from metering.selectors import Row
 from metering.selectors.payments import current_payment, list_current_payments
 from metering.services.facts import pricing_of
-from metering.services.settings import out_of_bounds
+from metering.services.posting_errors import posting_errors
 
 # Looked up once: for Python before 3.12 each look-up of an enum's member is a call.
 DENIED = Status.DENIED.value
@@ -86,10 +86,7 @@ def _outcome(
         row,
         facts_digest=bytes.fromhex(posting_item["facts_digest"]),
         names=TRANSACTION_FACTS,
-        errors={
-            "unknown_agent": lambda _: InvalidValue(field="agent_id", reason="unknown_agent", value=str(facts["agent_id"])),
-            "out_of_bounds": lambda _: out_of_bounds(tenant_id=tenant_id),
-        },
+        errors=posting_errors(facts, tenant_id=tenant_id),
         is_recorded=lambda first, name: _is_recorded(earlier[first.id], name, facts),
     )
     return outcome if isinstance(outcome, LedgerError) else Posted(earlier[row.id], replayed=True)

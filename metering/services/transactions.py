@@ -1,6 +1,6 @@
 """New transactions, one or many in one call."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Required, TypedDict, Unpack
@@ -11,14 +11,13 @@ from kernel.ledger.errors import LedgerError
 from kernel.ledger.identifiers import new_id, new_id_text
 from kernel.ledger.outcomes import Posted, or_raise
 from kernel.ledger.posting import greenlets
-from metering.digests import transaction_digest
 from metering.selectors import Row
 from metering.services import finished_calls, new_transaction_calls
 from metering.services.facts import ResponseFacts
 from metering.services.naming import with_names
 from metering.services.new_transaction_rows import AnsweredPosting, outcomes_of
+from metering.services.postings import make_posting
 
-NO_OBJECT = "{}"
 # The columns that are read of each outcome where a short reply is wanted: not those of its service, agent and trace.
 SHORT: dict[str, Any] = {"columns_if_refused": ("id", "first_digest"), "columns_always": ("status",)}
 
@@ -70,7 +69,7 @@ def record_transaction(
 ) -> Posted[Row]:
     """Record one transaction, as record_transactions does it. Raises IdempotencyConflict, InvalidValue, Busy."""
     named = with_names(facts)
-    posting_item = _make_posting(named, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=new_id)
+    posting_item = make_posting(named, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=new_id)
     if finished_calls.is_finished(named):
         greenlets.run_or_retry_in_thread(lambda: _price_report(posting_item, named, tenant_id=tenant_id))
     row = new_transaction_calls.post_new_transaction(posting_item, tenant_id=tenant_id)
@@ -100,7 +99,7 @@ def record_transactions(
     book = finished_calls.price_book_for(named, tenant_id=tenant_id)
     posting_items = []
     for facts in named:
-        posting_item = _make_posting(facts, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=make_id)
+        posting_item = make_posting(facts, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=make_id)
         finished_calls.add_priced_report(posting_item, facts, book=book, make_id=make_id)
         posting_items.append(posting_item)
     rows = new_transaction_calls.post_new_transactions(posting_items, tenant_id=tenant_id, **({} if with_rows else SHORT))
@@ -112,51 +111,3 @@ def _price_report(posting_item: dict[str, Any], facts: Mapping[str, Any], *, ten
     """Add to a posting what was reported of its call. On the event loop it runs twice (greenlets): nothing comes before its query."""
     book = finished_calls.price_book_for([facts], tenant_id=tenant_id)
     finished_calls.add_priced_report(posting_item, facts, book=book, make_id=new_id)
-
-
-def _make_posting(
-    facts: Mapping[str, Any], *, actor: str, request_id: str, checks_occurred_at: bool, make_id: Callable[[], UUID | str]
-) -> dict[str, Any]:
-    """A new transaction as the SQL type metering_posting has it."""
-    transaction_id = make_id()
-    # That of a report has the digest of both.
-    is_ended = finished_calls.is_finished(facts) and not facts.get("response_facts")
-    ending = finished_calls.ending_digest(facts, transaction_id=transaction_id, report={}) if is_ended else None
-    return {
-        "id": transaction_id,
-        "actor": actor,
-        "request_id": request_id,
-        "service_name": facts["service_name"],
-        "action_name": facts["action_name"],
-        "resource_name": facts["resource_name"],
-        "qualifiers": facts.get("qualifiers") or NO_OBJECT,
-        "metadata": facts.get("metadata"),
-        "request_facts": facts.get("request_facts"),
-        "payment_data": facts.get("payment_data"),
-        "customer_id": facts.get("customer_id"),
-        "trace_reference": facts.get("trace_id"),
-        "trace_external_id": facts.get("trace_external_id"),
-        "agent_id": facts.get("agent_id"),
-        "agent_name": facts.get("agent_name"),
-        "new_trace_id": new_id_text(),
-        "change_id": new_id_text(),
-        "status": facts.get("status"),
-        "call_outcome": facts.get("outcome"),
-        "occurred_at": facts.get("occurred_at"),
-        "checks_occurred_at": (checks_occurred_at and facts.get("occurred_at") is not None) or None,
-        "completed_at": facts.get("completed_at"),
-        "idempotency_key": facts.get("idempotency_key"),
-        "facts_digest": transaction_digest(finished_calls.with_status(facts)).hex(),
-        "ending_digest": ending and ending.hex(),
-        "costs": [_make_cost(cost, make_id=make_id) for cost in facts.get("costs") or ()],
-    }
-
-
-def _make_cost(cost: Mapping[str, Any], *, make_id: Callable[[], UUID | str]) -> dict[str, Any]:
-    return {
-        "id": make_id(),
-        "amount": f"{cost['fiat_amount']:f}",
-        "currency": cost["fiat_asset_symbol"],
-        "is_estimate": cost["is_estimate"],
-        "details": cost.get("cost_details"),
-    }
