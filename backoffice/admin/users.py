@@ -8,11 +8,13 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from kernel.base.empty_values import NOTHING
 from kernel.base.setting_author import setting_author
 from kernel.ledger.admin.formatting import actor_of
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field
@@ -55,7 +57,14 @@ class StaffAdmin(DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "first_name", "last_name", "is_active", "is_superuser", "last_login")
+    list_display = ("username", "first_name", "last_name", "roles", "is_active", "is_superuser", "last_login")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    @admin.display(description="roles")
+    def roles(self, user: User) -> str:
+        return ", ".join(sorted(group.name for group in user.groups.all())) or NOTHING
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from kernel.base.empty_values import NOTHING
@@ -18,7 +20,7 @@ from kernel.corrections.admin.correction_actions import CorrectionActions
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.fields import PlainDecimalField
 from kernel.ledger.admin.figures import FigureFilter
-from kernel.ledger.admin.formatting import Html, actor_names, coded, id_link, joined, json_block, label, money, row_link
+from kernel.ledger.admin.formatting import Html, actor_names, coded, id_link, joined, json_block, label, link, money, row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
 from kernel.ledger.admin.sums import StoredSums
 from kernel.ledger.money import trimmed_digits
@@ -181,11 +183,23 @@ def reported_facts(transaction: Transaction) -> Panel:
 
 def same_trace(transaction: Transaction) -> list[Panel]:
     rows = Transaction.objects.filter(tenant_id=transaction.tenant_id, trace_id=transaction.trace_id).exclude(pk=transaction.pk)
+    panel = calls_panel("In the same trace", rows)
+    return [panel] if panel.rows else []
+
+
+def calls_of(trace: Trace) -> Panel:
+    rows = Transaction.objects.filter(tenant_id=trace.tenant_id, trace_id=trace.pk)
+    every = f"{reverse('admin:metering_transaction_changelist')}?{urlencode({'q': str(trace.reference), 'window': 'all'})}"
+    return calls_panel("Calls", rows, empty="No call names it.", note=link(every, "All its calls, with their costs"))
+
+
+def calls_panel(title: str, rows: QuerySet[Transaction], **more: str) -> Panel:
+    """The first calls of a trace, in the order in which they were booked."""
     lines = [
         (row_link(row), row.action_name, row.get_status_display(), local_time(row.created_at))
-        for row in rows.order_by("created_at", "id")[:MAX_ROWS]
+        for row in rows.select_related("service").order_by("created_at", "id")[:MAX_ROWS]
     ]
-    return [Panel("In the same trace", ("Call", "Action", "Status", "Booked"), lines)] if lines else []
+    return Panel(title, ("Call", "Action", "Status", "Booked"), lines, **more)
 
 
 def cost_parts(costs: Iterable[Cost]) -> list[Html]:
@@ -286,6 +300,9 @@ class TraceAdmin(LedgerAdmin):
     search_fields = ("id", "reference", "external_id")
     search_parts = ("external_id",)
     icon = "account_tree"
+
+    def panels(self, request: HttpRequest, row: Trace) -> list[Panel]:
+        return [calls_of(row)]
 
 
 @admin.register(Policy)

@@ -142,6 +142,22 @@ def test_a_short_word_with_a_hyphen_and_a_short_id_stay_in_one_line_of_a_list(of
     assert str(with_unbroken_ids(with_short_ids(text))) == f'chat of <span class="ch-id">…{str(row.id)[-8:]}</span>, and no more'
 
 
+def test_plain_numbers_of_a_list_are_aligned_right_as_amounts_are(office, boss):
+    fill_every_table(TenantFactory(name="Acme"), boss)
+    counts = (("metering/rollup", "transactions", "Calls"), ("backoffice/daysum", "entries", "Entries"))
+    for path, name, label in counts:
+        html = office.get(f"/admin/{path}/").content.decode()
+        assert f'<td class="ch-count" data-label="{label}">' in html
+        assert re.search(f'<th scope="col" class="[^"]*column-{name} ch-count"', html)
+    assert "ch-count" not in office.get("/admin/tenants/tenant/").content.decode()
+
+
+def test_the_name_of_several_rows_reads_well_after_a_number():
+    """The foot of a list counts them: "6 usage records", not "6 usage of calls"."""
+    same = {model._meta.label for model in WITH_PAGES if model._meta.verbose_name == model._meta.verbose_name_plural}
+    assert same == set()
+
+
 def test_every_empty_list_says_why_and_what_makes_a_row(office):
     wrong = {}
     for model, page in admin.site._registry.items():

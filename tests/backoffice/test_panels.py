@@ -10,6 +10,9 @@ from billing import services as billing
 from billing.admin import statements
 from credits import services as credits
 from credits.models import CreditTransaction
+from kernel.base.empty_values import NO_AMOUNT, NOTHING
+from kernel.ledger.admin import Panel
+from kernel.ledger.admin.formatting import money
 from kernel.tenants.models import Tenant
 from metering.services.costs import record_cost
 from metering.services.transactions import record_transaction
@@ -129,3 +132,10 @@ def test_a_wallets_statement_is_for_the_month_that_is_asked(read, context):
     assert "5.00" in b"".join(client.get(page).streaming_content).decode()
     assert "5.00" not in b"".join(client.get(page, {"month": "2020-01"}).streaming_content).decode()
     assert {client.get(page, {"month": month}).status_code for month in ("nonsense", "9999-12", "0001-01")} == {404}
+
+
+def test_what_is_no_amount_stands_below_the_amounts_of_its_column():
+    amount = money(Decimal(1), "USD")
+    panel = Panel("Timeline", ("What", "Amount"), [("Held", amount), ("Presented", NOTHING), (NOTHING, None)])
+    cells = [[cell for _, cell, _ in row] for row in panel.labelled_rows]
+    assert cells == [["Held", amount], ["Presented", NO_AMOUNT], [NOTHING, NO_AMOUNT]]

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.db import connection
 from django.template import Context, Template
+from django.test.utils import CaptureQueriesContext
 from django.utils.safestring import mark_safe
 
 from backoffice import site as office_site
@@ -13,6 +15,7 @@ from kernel.ledger.admin.base import TitledRow
 from kernel.tenants import services
 from kernel.tenants.admin.read_only import ReadOnly
 from kernel.tenants.models import ApiKey, Tenant
+from tests.backoffice.staff_members import employ
 from tests.factories import IssuedKeyFactory, TenantFactory
 
 OURS = ("tenants", "backfills", "corrections", "backoffice", "billing", "metering", "credits")
@@ -144,6 +147,18 @@ def test_staff_accounts_can_be_made_and_their_passwords_set(office, django_user_
     form = {"username": "clerk", "usable_password": "true", "password1": password, "password2": password}
     assert office.post("/admin/auth/user/add/", form).status_code == 302
     assert django_user_model.objects.get(username="clerk").check_password(password)
+
+
+def test_the_list_of_staff_says_the_roles_of_each_in_one_query(office):
+    employ("clara", "viewer", "clerk")
+    with CaptureQueriesContext(connection) as few:
+        office.get("/admin/auth/user/")
+    for name in ("anna", "olga", "victor"):
+        employ(name, "approver")
+    with CaptureQueriesContext(connection) as many:
+        html = office.get("/admin/auth/user/").content.decode()
+    assert '<td data-label="Roles">clerk, viewer</td>' in html
+    assert len(many) == len(few)
 
 
 @pytest.mark.parametrize("path", ["/admin/nothing/", "/admin/backoffice/export/start/?from=/x/"])

@@ -98,6 +98,34 @@ def test_a_second_approval_from_a_page_that_was_kept_open_posts_nothing_more(ent
     assert CreditTransaction.objects.count() == posted
 
 
+def test_a_rejection_asks_for_its_reason_posts_nothing_and_the_clerk_reads_why(enter, book):  # noqa: F811
+    grant = Grant.objects.get()
+    clerk = enter("clara")
+    ask_to_extend(clerk, grant)
+    follow(clerk, "button", "Ask for approval")
+    request, posted = CorrectionRequest.objects.get(), CreditTransaction.objects.count()
+    approver = enter("anna", f"/admin/corrections/correctionrequest/{request.pk}/change/")
+    # Without a reason the key goes to the field of the reason, and asks nothing.
+    approver.keyboard.press("r")
+    assert approver.evaluate("document.activeElement.id") == "id_text"
+    assert approver.get_by_role("button", name="Yes").count() == 0
+    approver.keyboard.type("He had ninety days to use it.")
+    approver.locator("#id_text").blur()
+    approver.keyboard.press("r")
+    approver.get_by_role("dialog", name="Reject the request?").wait_for()
+    approver.get_by_role("button", name="Yes").click()
+    approver.wait_for_load_state("networkidle")
+    approver.reload(wait_until="networkidle")
+    assert approver.get_by_role("button", name="Approve").count() == 0
+    request.refresh_from_db()
+    assert (request.state, CreditTransaction.objects.count()) == ("rejected", posted)
+    assert Grant.objects.get().expiry_date == grant.expiry_date
+    clerk.reload(wait_until="networkidle")
+    shown = clerk.locator("#content-main").inner_text()
+    for part in ("Rejected", "Anna Meyer", "He had ninety days to use it."):
+        assert part in shown
+
+
 def test_a_setting_is_carried_to_its_end_and_its_history_says_by_whom(enter, book):  # noqa: F811
     page = enter("olga", f"/admin/billing/policy/set-policy/?tenant={book.id}")
     page.fill("#id_near_duplicate_seconds", "30")

@@ -114,6 +114,15 @@ def test_a_row_shows_all_it_holds(admin_client, caller):
     assert "arithmetic" in admin_client.get(f"/admin/metering/cost/{cost.id}/change/").content.decode()
 
 
+def test_the_page_of_a_trace_shows_its_calls_and_leads_to_their_list(admin_client, caller):
+    created, other = fill(caller, 0), fill(caller, 1)
+    html = admin_client.get(f"/admin/metering/trace/{created['traceId']}/change/").content.decode()
+    page = "/admin/metering/transaction/{}/change/"
+    assert (page.format(created["id"]) in html, page.format(other["id"]) in html) == (True, False)
+    address = re.search('href="(/admin/metering/transaction/[?][^"]*)"', html)[1].replace("&amp;", "&")
+    assert [str(row.id) for row in admin_client.get(address).context["cl"].result_list] == [created["id"]]
+
+
 def test_a_cost_is_corrected_by_one_that_supersedes_it(caller):
     created = caller.create(costs=[COST, COST | {"fiatAmount": "2"}])
     first, second = (cost["id"] for cost in created["costs"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from kernel.base.empty_values import NOTHING
+from kernel.base.empty_values import NO_AMOUNT, NOTHING
 from kernel.tenants.staff_scope import VisibleTenants
 
 
@@ -41,10 +41,13 @@ class Panel:
     @property
     def labelled_rows(self) -> list[list[tuple[str, Any, bool]]]:
         """Each cell with its header, because on a narrow screen the cells stand below each other, each beside its header; and whether it is
-        an amount in a column of other values, which is aligned left as they are."""
+        an amount in a column of other values, which is aligned left as they are. No amount is a dash below the amounts."""
         headings = self.headings
         return [
-            [(title, cell, not is_right and 'class="money' in str(cell)) for (title, is_right), cell in zip(headings, row, strict=True)]
+            [
+                (title, NO_AMOUNT if is_right and str(cell) in EMPTY_CELLS else cell, not is_right and 'class="money' in str(cell))
+                for (title, is_right), cell in zip(headings, row, strict=True)
+            ]
             for row in self.rows
         ]
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
 from typing import Any
 
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.contrib.admin.utils import lookup_field
 from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import DecimalField, IntegerField, Model
 from django.template import Library
 from django.urls import NoReverseMatch
 from django.utils.html import format_html
@@ -15,7 +17,7 @@ from django.utils.text import capfirst
 from unfold.templatetags.unfold_list import result_headers
 from unfold.utils import display_for_field, display_for_label, display_for_value
 
-from kernel.base.empty_values import NOTHING
+from kernel.base.empty_values import NO_AMOUNT, NOTHING
 from kernel.base.unbroken_ids import with_unbroken_ids
 from kernel.ledger.identifiers import with_short_ids
 
@@ -25,8 +27,6 @@ AMOUNT_COLUMNS = ("moneyfield-", "decimalfield-")
 TICK = mark_safe('<span class="material-symbols-outlined ch-tick" title="Yes">check_small</span>')
 # Characters of a word that a cell keeps in one line.
 LONGEST_WORD = 20
-# Below the amounts of its column, which are aligned right.
-NO_AMOUNT = mark_safe('<span class="money">–</span>')
 CROSS = mark_safe('<span class="material-symbols-outlined ch-cross" title="No">close_small</span>')
 
 
@@ -36,6 +36,8 @@ def ledger_results(context: Any, cl: Any) -> dict[str, Any]:
     headers = list(result_headers(cl))
     for name, header in zip(cl.list_display, headers, strict=True):
         header["is_checkbox"] = "action-toggle" in str(header["text"])
+        if _is_number(cl.model, name):
+            header["class_attrib"] = format_html("{} ch-count", header["class_attrib"])
         if isinstance(name, str) and hasattr(cl.model_admin, "label_of_column") and not header["is_checkbox"]:
             header["text"] = cl.model_admin.label_of_column(name)
     labels = ["" if header["is_checkbox"] else capfirst(header["text"]) for header in headers]
@@ -58,10 +60,20 @@ def _cells(cl: Any, row: Any, labels: list[str], preserved: dict[str, Any]) -> I
             yield format_html('<td class="ch-select" data-label="Select">{}</td>', text)
         elif name == linked or name in (cl.list_display_links or ()):
             yield format_html('<th scope="row" data-label="{}">{}</th>', label, _link(cl, row, text, preserved))
+        elif _is_number(cl.model, name):
+            yield format_html('<td class="ch-count" data-label="{}">{}</td>', label, text)
         elif _is_one_word(text):
             yield format_html('<td class="ch-id" data-label="{}">{}</td>', label, text)
         else:
             yield format_html('<td data-label="{}">{}</td>', label, text)
+
+
+@cache
+def _is_number(model: type[Model], name: Any) -> bool:
+    """Whether a column holds plain numbers, such as counts, which are aligned right as amounts are."""
+    fields = {field.name: field for field in model._meta.concrete_fields}
+    field = fields.get(name) if isinstance(name, str) else None
+    return isinstance(field, IntegerField | DecimalField) and not field.choices and not field.primary_key
 
 
 def _is_one_word(text: Any) -> bool:
