@@ -7,7 +7,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from kernel.events.registry import EventType, recorded_reply, register, register_volume
-from metering.selectors import usage
+from metering.selectors import rollup_sums
 
 RULE = "rule:01900000-0000-0000-0000-000000000018"
 AGENT = "01900000-0000-0000-0000-000000000017"
@@ -190,8 +190,8 @@ register(
 def _volume(tenant_id: UUID) -> str:
     """How many events the form of an endpoint warns of: those of the last day."""
     now = timezone.now()
-    span = {"since": usage.start_of(now - usage.DAY, usage.HOUR), "until": usage.end_of(now, usage.HOUR)}
-    calls = usage.get_summary(tenant_id=tenant_id, **span)["transactions"] or 0
+    span = {"since": rollup_sums.start_of(now - rollup_sums.DAY, rollup_sums.HOUR), "until": rollup_sums.end_of(now, rollup_sums.HOUR)}
+    calls = rollup_sums.get_summary(tenant_id=tenant_id, **span)["transactions"] or 0
     return f"metering.* is not chosen: one call makes several events, and this tenant had {calls:,} metered transactions in the last day."
 
 

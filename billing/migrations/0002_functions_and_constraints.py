@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("billing", version=1, digest="e741df3925e42cab"),
+        InstallFunctions("billing", version=1, digest="2988aad03b2e512b"),
         TenantKey("Policy"),
         TenantKey("TransactionType"),
         TenantKey("Wallet"),

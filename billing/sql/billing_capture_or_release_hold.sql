@@ -1,4 +1,6 @@
--- Captures a part of a hold or all that is left of it, releases what is left, or ends it because it is overdue.
+-- Captures a part of a hold or all that is left of it, releases what is left, or expires an overdue hold: the three changes of a hold that
+-- take from what it reserves. `kind` of the billing_hold_end says which. Each ends the hold, but for a capture with `final` false, which
+-- leaves the rest reserved.
 --
 -- Takes: the tenant, an array of one billing_hold_end.
 -- Returns: one row: the hold after the call (`held` is what it still reserves, `captured` what all captures took), of the capture how much

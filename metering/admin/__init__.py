@@ -1,5 +1,5 @@
 """The pages of the metering ledger."""
 
-from metering.admin import agents, decisions, messages, pages, prices, usage
+from metering.admin import agents, messages, pages, person_decisions, prices, usage
 
-__all__ = ["agents", "decisions", "messages", "pages", "prices", "usage"]
+__all__ = ["agents", "messages", "pages", "person_decisions", "prices", "usage"]

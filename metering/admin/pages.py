@@ -25,8 +25,8 @@ from kernel.ledger.admin.settings import SettingForm, setting_action, switch_fie
 from kernel.ledger.admin.sums import StoredSums
 from kernel.ledger.money import trimmed_digits
 from metering.admin.cost_columns import COST_COLUMNS
-from metering.admin.decisions import rounds_of
 from metering.admin.filters import EstimateFilter, StaleFilter
+from metering.admin.person_decisions import rounds_of
 from metering.admin.stored_sums import stored_sums
 from metering.choices import ReportedCosts
 from metering.models import Cost, Fact, Policy, Rollup, StatusChange, Trace, Transaction

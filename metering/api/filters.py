@@ -16,8 +16,8 @@ from metering.api.dialect import dialect, spending_rule_dialect
 from metering.choices import DIMENSIONS, AgentStatus, Grain, KeyPlace, Outcome, Status, UsageClock
 from metering.rules.choices import RuleStatus
 from metering.selectors.near_duplicates import NearDuplicateQuestion
-from metering.selectors.usage import DAY, HOUR, MAX_POINTS, MONTH, STEPS, count_points, end_of, start_of, start_of_month
-from metering.selectors.usage_query import ALWAYS, INTERVALS, NEVER, TOKENS, UsageQuestion, get_first_usage
+from metering.selectors.rollup_sums import DAY, HOUR, MAX_POINTS, MONTH, STEPS, count_points, end_of, start_of, start_of_month
+from metering.selectors.usage_groups import ALWAYS, INTERVALS, NEVER, TOKENS, UsageQuestion, get_first_usage
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "all": None}
 # The periods of a question that reads every transaction.

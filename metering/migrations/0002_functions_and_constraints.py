@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("metering", version=1, digest="a5f142a81d8c2e81"),
+        InstallFunctions("metering", version=1, digest="ad4ef2dbf6828fcb"),
         TenantKey("Policy"),
         TenantKey("Service"),
         TenantKey("Agent"),

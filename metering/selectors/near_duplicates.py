@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection
 
 from metering.selectors.rows import Row
-from metering.selectors.usage_query import TOKENS
+from metering.selectors.usage_groups import TOKENS
 
 # What two transactions must have the same of, absent values included, beside their costs and documents.
 NAMES = ("service", "action", "resource", "model", "agent", "customer", "outcome")

@@ -10,9 +10,9 @@ from kernel.ledger.integrity.checks import Check, Violation
 from metering.models import UsageKey
 from metering.pricing.costs_of_facts import parsed_json
 from metering.selectors import Row
+from metering.selectors.usage_documents import iterate_counted
+from metering.selectors.usage_groups import TOKENS
 from metering.selectors.usage_keys import query_usage_keys
-from metering.selectors.usage_query import TOKENS
-from metering.selectors.usage_readings import iterate_counted
 from metering.services.usage_counting import read_transaction
 
 NAME = "metering_usage_reading"

@@ -26,8 +26,8 @@ from metering.models import Usage, UsageKey, UsageNote, UsageProgress, UsageSum
 from metering.pricing.costs_of_facts import MODEL_KEYS, has_input_only, parsed_json
 from metering.pricing.public_model_lookup import find_public_model
 from metering.selectors import Row
+from metering.selectors.usage_documents import list_readable
 from metering.selectors.usage_keys import list_tenants_to_count, list_usage_keys
-from metering.selectors.usage_readings import list_readable
 from metering.usage_reading.counter_extraction import BadQuantity, look_up
 from metering.usage_reading.name_normalization import with_normalized_names
 from metering.usage_reading.read_usage import read_usage
@@ -115,7 +115,7 @@ def count_transactions(*, tenant_id: UUID, ids: list[UUID], notes: list[UUID], u
 
 def read_transaction(row: Any, *, keys: Iterable[UsageKey]) -> Row:
     """What a transaction's documents and facts say: its model, the values of declared keys by their number, its tokens; what it has none
-    of is left out. `row`: of selectors.usage_readings."""
+    of is left out. `row`: of selectors.usage_documents."""
     reported = [with_normalized_names(report["facts"]) for report in facts_that_count(parsed_json(row.reports) or ())]
     model = _model(row, reported)
     tokens: dict[str, int] = {}

@@ -13,9 +13,18 @@
 -- another call takes a key or a trace's external id between our look and our insert, the unique constraint ends the call with nothing
 -- written, and the caller repeats it.
 -- Never: writes a part of a posting, changes a row that exists other than the sums.
--- A single posting that names only what exists, as nearly all do, takes metering_post_single_if_plain, which is faster than an array
--- of one (docs/performance.md). Everything else takes metering_post_array. Both call the same decision functions, and
--- tests/metering/test_single_and_array_forms.py compares them.
+-- Steps; what stands further in is called by what stands above it:
+--   1. metering_post_single_if_plain  posts one that names only what exists, as nearly all do; faster than an array of one
+--                                     (docs/performance.md). Where it can't, it writes nothing, and step 2 follows.
+--        metering_decide_status         decides the first status,
+--        metering_insert_parts          writes the step of the status, the reports and the costs,
+--        metering_roll_up               adds to the sums,
+--        metering_write_events          writes the events, where somebody listens.
+--   2. metering_post_array            posts all others.
+--        metering_resolve               finds used keys, services, agents and traces, and decides the first status,
+--        metering_insert_names          inserts the services, agents and traces that don't exist yet; metering_resolve then looks again,
+--        metering_roll_up, metering_write_events  as in step 1.
+-- Both call the same decision functions, and tests/metering/test_single_and_array_forms.py compares them.
 CREATE OR REPLACE FUNCTION metering_post(tenant uuid, postings jsonb)
 RETURNS SETOF metering_outcome
 LANGUAGE plpgsql

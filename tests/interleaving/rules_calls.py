@@ -9,7 +9,7 @@ from uuid import uuid4
 from metering.models import Cost, Transaction
 from metering.rules.models import AuthorizationRequest, RuleCounter, RuleCounterEntry, RuleExecution, RuleMeasure
 from metering.rules.services import upkeep
-from metering.services import decisions, facts, lifecycle, reauthorization, transactions
+from metering.services import facts, lifecycle, person_decisions, reauthorization, transactions
 from tests.interleaving.harness import Key, Lock, Row, Scene, number
 from tests.rules.book import COUNT, NAMES, RuleBook, cost, limit
 
@@ -111,7 +111,7 @@ def clean(book: RuleBook) -> None:
 
 
 def decide(book: RuleBook, *, allow: bool) -> None:
-    decisions.decide_waiting(**its(book), allow=allow, reason="r")
+    person_decisions.decide_waiting(**its(book), allow=allow, reason="r")
 
 
 SCENES = (

@@ -9,7 +9,7 @@ import billing.services
 from billing.models import Wallet
 from metering.models import Transaction
 from metering.paying import services
-from metering.services import decisions, lifecycle, reauthorization, settings, transactions
+from metering.services import lifecycle, person_decisions, reauthorization, settings, transactions
 from metering.services.agents import create_agent
 from tests.paying.book import NAMES, PayingBook, cost
 from tests.rules.book import RuleBook, limit
@@ -233,7 +233,7 @@ def test_a_further_round_that_waits_is_paid_once():
     rules.add_rule(limit(4), resolution_strategy="manual")
     row = book.record(cost(3))
     assert ask(book, row, "5")["status"] == "preparing"
-    allowed = decisions.decide_waiting(**book.who, transaction_id=row["id"], allow=True, reason="fine")
+    allowed = person_decisions.decide_waiting(**book.who, transaction_id=row["id"], allow=True, reason="fine")
     # The payment of the challenge takes the place of what was held for the estimate; nobody collects it.
     assert (allowed["status"], allowed["payment"]["amount"], book.money()) == ("authorized", 5, money(5, 5, 0, 0))
     book.complete(row)

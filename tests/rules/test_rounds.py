@@ -7,7 +7,7 @@ import pytest
 
 from metering.errors import NeedsPerson
 from metering.rules.models import AuthorizationRequest, RuleCounterEntry, RuleExecution
-from metering.services import decisions, lifecycle, settings
+from metering.services import lifecycle, person_decisions, settings, trial_decisions
 from tests.factories import IssuedKeyFactory
 from tests.metering.conftest import Caller
 from tests.rules.book import COUNT, RuleBook, condition, cost, limit
@@ -178,13 +178,13 @@ def test_a_manual_rule_leaves_its_denial_to_a_person(book):
     its = book.who | {"transaction_id": waiting["id"]}
     with pytest.raises(NeedsPerson):
         lifecycle.authorize_transaction(**its)
-    decided = decisions.decide_waiting(**its, allow=True, reason="boss said so")
+    decided = person_decisions.decide_waiting(**its, allow=True, reason="boss said so")
     assert decided["status"] == "authorized"
     assert book.used() == {"[]": 5}
     request = AuthorizationRequest.objects.get()
     assert (request.status, '"override": {"by": "command:test", "reason": "boss said so"}' in request.executions) == ("authorized", True)
     denied = book.record(cost(2))
-    assert decisions.decide_waiting(**book.who, transaction_id=denied["id"], allow=False, reason="no")["decline_reason"] == "no"
+    assert person_decisions.decide_waiting(**book.who, transaction_id=denied["id"], allow=False, reason="no")["decline_reason"] == "no"
     book.is_sound()
 
 
@@ -193,7 +193,7 @@ def test_an_overruled_rule_does_not_overrule_the_others(book):
     binding = book.add_rule(limit(100))
     waiting = book.record(cost(50))
     book.change_rule(binding, limit_value=10)
-    decided = decisions.decide_waiting(**book.who, transaction_id=waiting["id"], allow=True, reason="fine")
+    decided = person_decisions.decide_waiting(**book.who, transaction_id=waiting["id"], allow=True, reason="fine")
     assert decided["status"] == "denied"
     assert "limit of 10.00 USD" in decided["decline_reason"]
     assert book.used() == {"[]": 0}
@@ -217,12 +217,12 @@ def test_trying_a_call_out_is_the_same_decision_and_leaves_nothing(book):
     book.add_rule(limit(5))
     book.record(cost(3))
     facts = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt-4"}
-    tried = decisions.evaluate_create(**book.who, **facts, costs=[cost(3)])
+    tried = trial_decisions.evaluate_create(**book.who, **facts, costs=[cost(3)])
     assert (tried["decision"], len(tried["executions"][0]["violations"])) == ("DENIED", 1)
-    assert decisions.evaluate_create(**book.who, **facts, costs=[cost(2)])["decision"] == "ALLOWED"
+    assert trial_decisions.evaluate_create(**book.who, **facts, costs=[cost(2)])["decision"] == "ALLOWED"
     assert (book.used(), AuthorizationRequest.objects.count()) == ({"[]": 3}, 1)
     settings.set_policy(**book.who, authorizes_at_once=False)
-    later = decisions.evaluate_create(**book.who, **facts, costs=[cost(3)])
+    later = trial_decisions.evaluate_create(**book.who, **facts, costs=[cost(3)])
     assert (later["decision"], later["reason"], book.used()) == ("DENIED", tried["reason"], {"[]": 3})
     settings.set_policy(**book.who, authorizes_at_once=True)
     assert book.record(cost(3))["decline_reason"] == tried["reason"]

@@ -11,7 +11,7 @@ from kernel.ledger.moments import END_OF_MOMENTS
 from metering.api.filters import ChartQuery, LeaderQuery, UsageQuery, chart_range, hour_range
 from metering.api.serializers.usage import ChartReply, LeaderboardsReply, SummaryReply
 from metering.api.views.base import MeteringViewSet
-from metering.selectors import usage
+from metering.selectors import rollup_sums
 
 
 class AnalyticsViewSet(MeteringViewSet):
@@ -32,16 +32,16 @@ class AnalyticsViewSet(MeteringViewSet):
         that was recorded is counted."""
         query = self.query(UsageQuery)
         span = self.hour_range(query, now=timezone.now())
-        return self.reply(SummaryReply, {"data": usage.get_summary(**span, **self.usage_filters(query)), "meta": span})
+        return self.reply(SummaryReply, {"data": rollup_sums.get_summary(**span, **self.usage_filters(query)), "meta": span})
 
     @operation(summary="Chart usage and spend", query=ChartQuery, reply=ChartReply, reads_past=True)
     def chart(self, request: HttpRequest) -> HttpResponse:
         """The same for each hour or day (UTC) of the span, empty ones too."""
         query = self.query(ChartQuery)
         whole = self.hour_range(query, now=timezone.now())
-        first_day = usage.get_first_day(tenant_id=self.caller.tenant_id) if query["period"] == "all" else None
+        first_day = rollup_sums.get_first_day(tenant_id=self.caller.tenant_id) if query["period"] == "all" else None
         span = chart_range(query, span=whole, first_day=first_day)
-        return self.reply(ChartReply, {"data": usage.list_chart_points(**span, **self.usage_filters(query)), "meta": span})
+        return self.reply(ChartReply, {"data": rollup_sums.list_chart_points(**span, **self.usage_filters(query)), "meta": span})
 
     @operation(summary="Rank agents and services", query=LeaderQuery, reply=LeaderboardsReply, reads_past=True)
     def leaderboards(self, request: HttpRequest) -> HttpResponse:
@@ -49,5 +49,5 @@ class AnalyticsViewSet(MeteringViewSet):
         query = self.query(LeaderQuery)
         span = self.hour_range(query, now=timezone.now())
         asked = {**span, **self.usage_filters(query), "currency": query["currency"], "limit": query["limit"]}
-        boards = {f"{by}s": usage.list_leaders(by=by, **asked) for by in ("agent", "service")}
+        boards = {f"{by}s": rollup_sums.list_leaders(by=by, **asked) for by in ("agent", "service")}
         return self.reply(LeaderboardsReply, {"currency": query["currency"], "meta": span, **boards})

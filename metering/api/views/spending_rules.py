@@ -31,7 +31,7 @@ from metering.rules.selectors.executions import executions_of_rule, list_executi
 from metering.rules.selectors.tightest import get_spend_limit
 from metering.rules.selectors.usage import list_usage
 from metering.rules.services import definitions as services
-from metering.services.decisions import evaluate_create
+from metering.services.trial_decisions import evaluate_create
 
 
 class SpendingRuleViewSet(MeteringViewSet):

@@ -17,8 +17,8 @@ from metering.api.filters import CountedTransactionsQuery, UsageGroupsQuery, que
 from metering.api.serializers.replies import TransactionReply
 from metering.api.serializers.usage_groups import UsageGroupsReply, UsageKeyReply, UsageKeyRequest
 from metering.api.views.base import MeteringViewSet
-from metering.selectors import Row, usage_keys, usage_query
-from metering.selectors.usage_query import UsageQuestion
+from metering.selectors import Row, usage_groups, usage_keys
+from metering.selectors.usage_groups import UsageQuestion
 from metering.services import usage_counting
 from metering.services import usage_keys as declaring
 
@@ -69,7 +69,7 @@ class UsageGroupsViewSet(MeteringViewSet):
         size = 1 + 3 * len(question.group_by)
         try:
             return page_of_groups(
-                lambda place, count: usage_query.list_usage(question, limit=count, after=place),
+                lambda place, count: usage_groups.list_usage(question, limit=count, after=place),
                 limit=limit,
                 scope=scope,
                 key="place",
@@ -92,8 +92,8 @@ class UsageGroupsViewSet(MeteringViewSet):
         values = self.query(CountedTransactionsQuery)
         question = self.counted_question(values)
         place = {name: values[name] for name in ("limit", "after", "before")}
-        key = (usage_query.time_column(question), "transaction_id")
-        return self.page(TransactionReply, usage_query.query_transactions(question), key=key, written=self._transactions_of, **place)
+        key = (usage_groups.time_column(question), "transaction_id")
+        return self.page(TransactionReply, usage_groups.query_transactions(question), key=key, written=self._transactions_of, **place)
 
     def _transactions_of(self, rows: list[Row]) -> list[Row]:
         found = selectors.get_transactions(tenant_id=self.caller.tenant_id, ids=[row["transaction_id"] for row in rows])

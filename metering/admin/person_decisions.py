@@ -14,7 +14,7 @@ from metering.models import Transaction
 from metering.rules.choices import RequestStatus
 from metering.rules.models import AuthorizationRequest
 from metering.rules.selectors.executions import DENIED, REQUEST, with_executions
-from metering.services import decisions
+from metering.services import person_decisions
 
 # Rounds shown on a transaction's page.
 MAX_ROWS = 50
@@ -45,7 +45,7 @@ class DecisionForm(SettingForm):
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         keys = {"tenant_id": self.row.tenant_id, "transaction_id": self.row.transaction_id}
-        decisions.decide_waiting(**keys, actor=actor, request_id=request_id, allow=self.allows, reason=values["reason"])
+        person_decisions.decide_waiting(**keys, actor=actor, request_id=request_id, allow=self.allows, reason=values["reason"])
 
 
 class AllowForm(DecisionForm):

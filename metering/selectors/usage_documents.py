@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from kernel.ledger import queries
-from metering.selectors.usage_query import TOKENS
+from metering.selectors.usage_groups import TOKENS
 
 # Rows that a check fetches at a time.
 CHUNK = 2000

@@ -16,8 +16,8 @@ from django.db.models import Min, Q, QuerySet
 
 from metering.choices import DIMENSIONS, SumGrain, UsageClock
 from metering.models import Usage
+from metering.selectors.rollup_sums import DAY, HOUR, end_of, start_of, start_of_month
 from metering.selectors.rows import Row
-from metering.selectors.usage import DAY, HOUR, end_of, start_of, start_of_month
 
 INTERVALS = ("hour", "day", "week", "month")
 TOKENS = (

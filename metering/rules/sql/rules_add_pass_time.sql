@@ -1,7 +1,10 @@
--- Adds to a limit that was compared when its window is empty again, and where it refuses, when it would let the same through.
+-- Adds two times to a limit that was compared: when its window is empty again (resetsAt), and, where it refuses, when it would let the same
+-- transaction through (passesAt).
 -- Takes: the tenant, the transaction, what is measured, and the limit's object (rules_check_limits).
--- Returns: the object with resetsAt and passesAt; null where that doesn't happen. Locks nothing. Never writes.
-CREATE OR REPLACE FUNCTION rules_date_limit(tenant uuid, transaction uuid, measured rules_measured[], checked jsonb)
+-- Returns: the object with resetsAt and passesAt, which are null where that doesn't happen.
+-- Locks: nothing.
+-- Never: writes.
+CREATE OR REPLACE FUNCTION rules_add_pass_time(tenant uuid, transaction uuid, measured rules_measured[], checked jsonb)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE
 AS $$
