@@ -139,7 +139,7 @@ class UsageSumAdmin(LedgerAdmin):
 
 @admin.register(UsageNote)
 class UsageNoteAdmin(LedgerAdmin):
-    list_display = ("transaction_id", "tenant")
+    list_display = ("tenant", "transaction_id")
     list_select_related = ("tenant",)
     search_fields = ("id", "transaction_id")
     links = {"transaction_id": "metering.transaction"}

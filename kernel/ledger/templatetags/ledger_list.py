@@ -37,7 +37,7 @@ def ledger_results(context: Any, cl: Any) -> dict[str, Any]:
     for name, header in zip(cl.list_display, headers, strict=True):
         header["is_checkbox"] = "action-toggle" in str(header["text"])
         if _is_number(cl.model, name):
-            header["class_attrib"] = format_html("{} ch-count", header["class_attrib"])
+            header["class_attrib"] = format_html("{} ch-plain", header["class_attrib"])
         if isinstance(name, str) and hasattr(cl.model_admin, "label_of_column") and not header["is_checkbox"]:
             header["text"] = cl.model_admin.label_of_column(name)
     labels = ["" if header["is_checkbox"] else capfirst(header["text"]) for header in headers]
@@ -61,7 +61,7 @@ def _cells(cl: Any, row: Any, labels: list[str], preserved: dict[str, Any]) -> I
         elif name == linked or name in (cl.list_display_links or ()):
             yield format_html('<th scope="row" data-label="{}">{}</th>', label, _link(cl, row, text, preserved))
         elif _is_number(cl.model, name):
-            yield format_html('<td class="ch-count" data-label="{}">{}</td>', label, text)
+            yield format_html('<td class="ch-plain" data-label="{}">{}</td>', label, text)
         elif _is_one_word(text):
             yield format_html('<td class="ch-id" data-label="{}">{}</td>', label, text)
         else:
