@@ -1,4 +1,4 @@
--- What an entry does to its wallet.
+-- Computes the change of a wallet's balance by an entry.
 --
 -- Takes: the type's direction, the entry's amount, and whether the entry is a reversal.
 -- Returns: the signed change of the balance. A debit takes its amount, a reversal does the opposite of its original.

@@ -1,4 +1,4 @@
--- The floor of a wallet: whether it may have a balance, of which holds reserve a part.
+-- Decides whether a wallet may have this balance: what holds reserve is taken off, and the rest may not be below the wallet's floor.
 --
 -- Takes: a balance, what holds reserve of it, and the wallet's floor, or NULL for none.
 -- Returns: true where the balance less what is held is at or above the floor, or there is none; never NULL for a balance.

@@ -1,4 +1,5 @@
--- The floor that a hold is decided by: a wallet without a floor has one of zero, unless the caller lets it be overdrawn.
+-- Chooses the floor by which a hold is decided: the wallet's own. A wallet without one counts as having a floor of zero, unless the caller
+-- lets it be overdrawn.
 --
 -- Takes: the wallet's floor, or NULL for none; whether the hold may overdraw. Returns: a floor, or NULL for none.
 -- Locks: nothing. Never: reads a table.

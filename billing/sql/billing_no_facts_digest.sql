@@ -1,4 +1,4 @@
--- The digest of an entry of which no caller stated a fact: a part of a payment.
+-- The digest of an entry that the ledger itself wrote, as a part of a payment. No caller stated any of its facts.
 --
 -- Takes: nothing. Returns: hexadecimal zeros, eight bytes for each of the nine facts that billing/digests.py had first. It needn't grow
 -- with them: a shorter digest says of every later fact that it was not given. No digest of an entry is shorter. Locks: nothing. Never:

@@ -1,4 +1,4 @@
--- Why an entry can't be posted to a wallet, apart from its key and from what it reverses.
+-- Says why an entry can't be posted to a wallet. It looks neither at the key of the entry nor at the entry that is reversed.
 --
 -- Takes: whether the tenant accepts catalogued types only and whether this one is; the direction of the type and the amount; `effect`, the
 -- signed change of the balance; the balance before the entry; what holds reserve once it is posted; and the wallet's floor.

@@ -1,4 +1,5 @@
--- What a posting of the shipped type usage says of its type, where the database itself debits a wallet: for a capture, or for a payment.
+-- Makes the part of a posting that says its type, for a debit that the database itself posts (for a capture or a payment): the shipped
+-- type usage.
 --
 -- Takes: nothing. Returns: attributes of billing_posting, as in SHIPPED_TYPES (billing/choices.py; tests/billing/test_holds.py holds the
 -- two equal). Locks: nothing. Never: reads a table.

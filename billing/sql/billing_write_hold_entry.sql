@@ -1,4 +1,4 @@
--- Writes one change of a hold: what it was, and what holds reserve of the wallet after it.
+-- Writes one change of a hold: its kind and amount, and how much all holds of the wallet reserve after it.
 --
 -- Takes: the tenant, the hold's id, the change. Returns: nothing.
 -- Locks: nothing; the caller has locked the hold's wallet, and has changed the hold before, whose captured amount and end are copied here.

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("credits", version=1, digest="6ffb00421dfb12c2"),
+        InstallFunctions("credits", version=1, digest="a61eeff57022f857"),
         TenantKey("RecurringGrant"),
         TenantKey("Grant"),
         TenantKey("Consumption"),

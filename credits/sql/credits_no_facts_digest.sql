@@ -1,4 +1,4 @@
--- The digest of a draw, a hold or the end of a hold of which no caller stated a fact: a part of a payment.
+-- The digest of a draw, a hold or the end of a hold that is a part of a payment. No caller stated any of its facts.
 -- Takes: nothing. Returns: zeros for one fact, as bytea is written in JSON: a shorter digest says of every further fact that it was not
 -- given. Locks: nothing. Never: reads a table.
 --

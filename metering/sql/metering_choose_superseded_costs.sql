@@ -13,7 +13,7 @@
 -- what partial and error reports about no named call came to, and every estimate in its own currency but those of another named call. Facts
 -- about no named call concern the whole transaction: their cost replaces the estimates of all calls. An estimate never replaces an actual
 -- cost.
--- Locks nothing: costs change only under their transaction's lock. Never writes.
+-- Locks: nothing: costs change only under their transaction's lock. Never: writes.
 -- Not decided here: the costs of a call that is recorded when it is over (_add_cost in metering/services/finished_calls.py, a copy, which
 -- tests/metering/test_finished_calls.py holds equal); what a capture replaces (metering_replace_estimates_by_payment); the estimates of a
 -- cancelled or denied transaction (metering_void_estimates).

@@ -2,7 +2,7 @@
 --
 -- Takes: its transaction's time, service and agent; its currency, amount and kind; the sign.
 -- Returns: the change.
--- Locks nothing.
+-- Locks: nothing.
 CREATE OR REPLACE FUNCTION metering_cost_delta(
     occurred_at timestamptz, service uuid, agent uuid, currency text, amount numeric, is_estimate boolean, sign integer
 )

@@ -1,6 +1,6 @@
 -- Which of the costs sent with a new transaction become cost rows: none of a denied one, because nothing was spent; only the actual ones of
 -- a cancelled one. What doesn't become a row is kept as a fact (metering_insert_unwritten_costs).
--- Takes: the status the transaction begins with, and the costs. Returns: the costs to write. Locks nothing.
+-- Takes: the status the transaction begins with, and the costs. Returns: the costs to write. Locks: nothing.
 -- Copy: _inserted_costs in metering/services/new_transaction_rows.py, for replies, which tests/metering/test_rule_decisions.py holds equal.
 -- In PL/pgSQL, because an SQL function with a subquery isn't inlined: each row that calls it would start an executor, 21,000 instructions
 -- (docs/performance.md).

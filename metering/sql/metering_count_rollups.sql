@@ -1,6 +1,6 @@
 -- The hourly and daily sums, counted from a tenant's rows: the counts of transactions under the empty currency, and the costs under theirs.
 -- Rebuilding writes these; the integrity check compares them with the sums that posting has stored.
--- Takes: the tenant. Returns: one row for each sum that isn't zero throughout. Locks nothing.
+-- Takes: the tenant. Returns: one row for each sum that isn't zero throughout. Locks: nothing.
 CREATE OR REPLACE FUNCTION metering_count_rollups(tenant uuid)
 RETURNS TABLE (
     grain text, starts_at timestamptz, service_id uuid, agent_id uuid, currency text, transactions bigint, succeeded bigint, failed bigint,

@@ -1,7 +1,7 @@
 -- What an earlier call with an idempotency key wrote.
 -- Takes: the tenant, and the key (null: none was sent).
 -- Returns: the outcome `exists` with the ids of that call's rows, or a null outcome. Every row that a call wrote has its key, except for
--- costs that a cancellation added. Locks nothing. Never writes.
+-- costs that a cancellation added. Locks: nothing. Never: writes.
 CREATE OR REPLACE FUNCTION metering_find_amendment(tenant uuid, key text)
 RETURNS metering_amend_outcome
 LANGUAGE plpgsql STABLE

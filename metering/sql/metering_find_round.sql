@@ -1,7 +1,7 @@
 -- The round of authorization that a repeated call means: the one with its key, or the transaction's newest if that asked for the same and
 -- its payment can still be presented.
 -- Takes: the tenant, the item, and the transaction's newest round.
--- Returns: the outcome `exists` with the round's id and digest, or a null outcome. Locks nothing. Never writes.
+-- Returns: the outcome `exists` with the round's id and digest, or a null outcome. Locks: nothing. Never: writes.
 CREATE OR REPLACE FUNCTION metering_find_round(tenant uuid, item metering_reauthorization, newest smallint)
 RETURNS metering_amend_outcome
 LANGUAGE plpgsql STABLE

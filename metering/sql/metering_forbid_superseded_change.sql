@@ -1,5 +1,5 @@
 -- Trigger: a superseded cost never changes again. Fires before an update of a row that isn't active.
--- Returns: never, it always raises. Locks nothing.
+-- Returns: never, it always raises. Locks: nothing.
 CREATE OR REPLACE FUNCTION metering_forbid_superseded_change()
 RETURNS trigger
 LANGUAGE plpgsql

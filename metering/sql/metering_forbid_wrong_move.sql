@@ -1,6 +1,6 @@
 -- Trigger: a transaction's status changes only as metering_may_move allows, or metering_begins_round with the next round. Fires before an
 -- update that changes the status.
--- Returns: the new row, or raises. Locks nothing.
+-- Returns: the new row, or raises. Locks: nothing.
 CREATE OR REPLACE FUNCTION metering_forbid_wrong_move()
 RETURNS trigger
 LANGUAGE plpgsql

@@ -2,7 +2,7 @@
 -- became no cost. metering_post_array writes the same for many.
 -- Takes: the tenant, the posting, what is known of its transaction, which must have been inserted, the costs to write, and when it
 -- happened.
--- Returns: true. Locks nothing.
+-- Returns: true. Locks: nothing.
 -- Never: decides which costs are superseded (metering.services.finished_calls does). What was reported of a denied call is kept and is no
 -- cost.
 CREATE OR REPLACE FUNCTION metering_insert_parts(

@@ -1,7 +1,7 @@
 -- Keeps the costs that were sent with a denied or cancelled transaction and became no cost rows, as a fact of phase `request`, so that
 -- they stay readable without being counted.
 -- Takes: the tenant, the posting, the status it begins with, and the two times of its transaction, which must have been inserted.
--- Returns: nothing. Locks nothing. Never writes where every cost became a row. The fact's id is that of the transaction's first step, so
+-- Returns: nothing. Locks: nothing. Never: writes where every cost became a row. The fact's id is that of the transaction's first step, so
 -- that an exported ledger comes back with the same ids.
 CREATE OR REPLACE FUNCTION metering_insert_unwritten_costs(
     tenant uuid, item metering_posting, begins_as text, occurred_at timestamptz, created_at timestamptz

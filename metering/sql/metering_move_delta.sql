@@ -1,5 +1,5 @@
 -- What a move to another status adds to the sums.
--- Takes: the transaction's row and the move. Returns: the change. Locks nothing.
+-- Takes: the transaction's row and the move. Returns: the change. Locks: nothing.
 CREATE OR REPLACE FUNCTION metering_move_delta(owner metering_transaction, move metering_new_move)
 RETURNS metering_delta
 LANGUAGE sql IMMUTABLE

@@ -3,7 +3,7 @@
 -- Takes: when it happened, its service and agent, its status, the outcome of the call, and the costs that became rows.
 -- Returns: one change, and one more for each cost in another currency than the first. The transaction is counted under its first cost's
 -- currency, so that most need one row of sums and not two.
--- Locks nothing.
+-- Locks: nothing.
 CREATE OR REPLACE FUNCTION metering_new_deltas(
     occurred_at timestamptz, service uuid, agent uuid, status text, call_outcome text, costs metering_new_cost[]
 )

@@ -1,6 +1,6 @@
 -- The outcome of a posting that metering_post_single_if_plain wrote.
 -- Takes: what is known of it (id, status, reason, times, whether it must be paid), and its service, agent and trace.
--- Returns: the outcome `posted`. Locks nothing.
+-- Returns: the outcome `posted`. Locks: nothing.
 CREATE OR REPLACE FUNCTION metering_posted_outcome(posted metering_outcome, service uuid, agent metering_found_agent, trace metering_trace)
 RETURNS metering_outcome
 LANGUAGE sql IMMUTABLE

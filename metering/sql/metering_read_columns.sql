@@ -2,7 +2,7 @@
 -- Takes: a JSON object, as metering_posting_columns. An attribute that has one value in all postings may be sent once instead, in the
 -- member `shared`: a metering_posting with a fact and a cost. Which attributes: those that are read with coalesce below
 -- (metering/services/posting_columns.py).
--- Returns: the postings, in their order. Locks nothing. Never: reads a table.
+-- Returns: the postings, in their order. Locks: nothing. Never: reads a table.
 CREATE OR REPLACE FUNCTION metering_read_columns(postings jsonb)
 RETURNS metering_posting[]
 LANGUAGE plpgsql IMMUTABLE

@@ -1,7 +1,7 @@
 -- Whether a transaction's status allows what is to be added to it.
 -- Takes: the locked transaction's row (all null: there is none), the item, the present moment, and the tenant's policy (all null: there is
 -- none).
--- Returns: the outcome that refuses it, as metering_amend says, or null. Locks nothing.
+-- Returns: the outcome that refuses it, as metering_amend says, or null. Locks: nothing.
 CREATE OR REPLACE FUNCTION metering_refuse_amendment(
     owner metering_transaction, item metering_amendment, moment timestamptz, policy metering_policy
 )

@@ -1,6 +1,6 @@
 -- The outcome of a posting that writes nothing: its key was used before, its agent is unknown, or its time is out of bounds.
 -- Takes: the tenant, the posting and its resolution. If that says `posted`, a call or an item before this one used the key meanwhile.
--- Returns: the outcome. Locks nothing. Never writes.
+-- Returns: the outcome. Locks: nothing. Never: writes.
 CREATE OR REPLACE FUNCTION metering_refused_outcome(tenant uuid, item metering_posting, resolved metering_resolution)
 RETURNS metering_outcome
 LANGUAGE plpgsql VOLATILE

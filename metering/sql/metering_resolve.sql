@@ -3,7 +3,7 @@
 -- Takes: the tenant and the postings.
 -- Returns: one resolution for each, in order. What doesn't exist yet stays null and makes the outcome `unnamed`; a posting without a trace
 -- has one of its own.
--- Locks nothing. Never writes.
+-- Locks: nothing. Never: writes.
 CREATE OR REPLACE FUNCTION metering_resolve(tenant uuid, items metering_posting[])
 RETURNS metering_resolution[]
 LANGUAGE plpgsql STABLE

@@ -1,6 +1,6 @@
 -- Of several postings of one array with one key, the first that isn't refused is the row that the later ones repeat. A refused posting
 -- doesn't use up its key for them.
--- Takes: the postings and their resolutions. Returns: the resolutions, with `exists` for the later ones. Locks nothing. Never writes.
+-- Takes: the postings and their resolutions. Returns: the resolutions, with `exists` for the later ones. Locks: nothing. Never: writes.
 CREATE OR REPLACE FUNCTION metering_resolve_repeated_keys(items metering_posting[], resolved metering_resolution[])
 RETURNS metering_resolution[]
 LANGUAGE plpgsql IMMUTABLE

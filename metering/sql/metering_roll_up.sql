@@ -2,7 +2,7 @@
 -- Takes: the tenant, and changes. Returns: true, so that callers can assign it: PERFORM costs more (docs/performance.md).
 -- Locks: the sums it changes, in the order of their unique key, so two calls always lock in the same order and can't deadlock. Callers call
 -- it last: a hot sum is then held for the shortest time. `shard` spreads a sum over eight rows by connection.
--- Never sums amounts of two currencies. In PL/pgSQL because it keeps its plan, which an SQL function makes anew for each call.
+-- Never: sums amounts of two currencies. In PL/pgSQL because it keeps its plan, which an SQL function makes anew for each call.
 CREATE OR REPLACE FUNCTION metering_roll_up(tenant uuid, deltas metering_delta[])
 RETURNS boolean
 LANGUAGE plpgsql

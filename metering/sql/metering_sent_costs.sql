@@ -1,5 +1,5 @@
--- Of a posting's costs those that its caller sent: without the one that was computed from the facts of the same call.
--- Takes: the costs. Returns: the same without it. Locks nothing.
+-- Selects the costs of a posting that its caller sent. It leaves out the one that was computed from the facts of the same call.
+-- Takes: the costs. Returns: the same without it. Locks: nothing.
 CREATE OR REPLACE FUNCTION metering_sent_costs(costs metering_new_cost[])
 RETURNS metering_new_cost[]
 LANGUAGE sql IMMUTABLE

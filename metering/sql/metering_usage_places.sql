@@ -1,7 +1,7 @@
 -- The sums that the usage of one transaction counts in: by each two of the dimensions, by each one and by none, by the month, the day
 -- and the hour.
 -- Takes: the numbers of the dimensions in ascending order, the usage's values by number, when it occurred and when it was recorded.
--- Returns: one row for each sum. Locks nothing. metering_add_usage adds to the same sums, for many transactions at once.
+-- Returns: one row for each sum. Locks: nothing. metering_add_usage adds to the same sums, for many transactions at once.
 CREATE OR REPLACE FUNCTION metering_usage_places(
     numbers smallint[], dimension_values jsonb, occurred_at timestamptz, recorded_at timestamptz
 )

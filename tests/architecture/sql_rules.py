@@ -12,6 +12,8 @@ LINE_LENGTH = 140
 HEAD_WORDS = ("takes", "returns", "locks", "never")
 # From so many parameters on, the head says each of these on lines of its own.
 MANY_PARAMETERS = 6
+# The words of a head without their colon. `Locks the wallets of ...` may begin a head: it says what the function does.
+WITHOUT_COLON = re.compile(r"\b(?:(?:Takes|Returns|Locks) nothing|Never [a-z]+)\b")
 CREATED = re.compile(r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s+(\w+)", re.IGNORECASE)
 WRITE = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+\w+\s+(AS\s+)?(\w+\s+)?SET|DELETE\s+FROM|FOR\s+((NO\s+)?KEY\s+)?(UPDATE|SHARE))\b")
 # What a function sets that keeps its plans for the life of a connection, and what some set beside.
@@ -86,6 +88,8 @@ def heads(files: Iterable[SqlFile]) -> list[str]:
             found.append(f"{file.name} has no head comment: say what the function is for.")
         elif file.writes and (missing := [word for word in HEAD_WORDS if word not in file.head.lower()]):
             found.append(f"{file.name}: its head comment doesn't say {', '.join(missing)}")
+        if bare := WITHOUT_COLON.findall(file.head):
+            found.append(f"{file.name}: its head comment says {', '.join(bare)}: write Takes:, Returns:, Locks: and Never: with a colon.")
         if _parameters(file.code) >= MANY_PARAMETERS and (packed := re.findall(r"(?<=[.;)`]) (?:Takes|Returns|Locks|Never):", file.head)):
             found.append(f"{file.name}: its head comment has{', '.join(packed)} within a line: begin a line with each.")
     return found

@@ -109,6 +109,11 @@ def test_a_head_that_packs_what_six_parameters_need_into_a_line_is_found():
     assert sql_rules.heads(sample(head + code.replace(", f int", ""))) == []
 
 
+@pytest.mark.parametrize("head", ["-- Takes: a. Returns: b. Locks nothing.", "-- Adds.\n-- Never writes.", "-- Returns nothing."])
+def test_a_head_in_another_form_is_found(head):
+    assert "with a colon" in sql_rules.heads(sample(f"{head}\nSELECT 1"))[0]
+
+
 def test_a_function_that_writes_without_a_full_head_comment_is_found():
     assert "no head comment" in sql_rules.heads(sample("SELECT 1"))[0]
     assert "doesn't say locks, never" in sql_rules.heads(sample("-- Takes: a. Returns: b.\nINSERT INTO t (a) VALUES (1)"))[0]

@@ -1,5 +1,5 @@
 -- Takes back what is held for a transaction whose key another call used meanwhile: nothing of this call stays, and the caller repeats it.
--- Takes: what paying_hold_all_or_none returned. Returns: never, it always raises. Locks nothing.
+-- Takes: what paying_hold_all_or_none returned. Returns: never, it always raises. Locks: nothing.
 CREATE OR REPLACE FUNCTION paying_abort_holding(placed paying_hold_result)
 RETURNS void
 LANGUAGE plpgsql

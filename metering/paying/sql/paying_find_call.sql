@@ -1,6 +1,6 @@
 -- The call that a capture, an extension or a release of a payment repeats: the one with its key; without a key the one that ended the
 -- payment.
--- Takes: the tenant, the payment, the kind of the call, and its key or null. Returns: the call, or nulls. Locks nothing. Never writes.
+-- Takes: the tenant, the payment, the kind of the call, and its key or null. Returns: the call, or nulls. Locks: nothing. Never: writes.
 CREATE OR REPLACE FUNCTION paying_find_call(tenant uuid, payment uuid, kind text, key text)
 RETURNS paying_paymentcall
 LANGUAGE plpgsql STABLE

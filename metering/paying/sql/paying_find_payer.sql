@@ -1,6 +1,6 @@
 -- Whose credits pay for a transaction: its customer, else its agent's, else the one that the policy names, else the tenant itself.
 -- Takes: the tenant, the customer that the transaction names and the one that its agent works for, or nulls.
--- Returns: the customer's id, as the credits ledger has it. Locks nothing.
+-- Returns: the customer's id, as the credits ledger has it. Locks: nothing.
 CREATE OR REPLACE FUNCTION paying_find_payer(tenant uuid, customer text, agent_customer text)
 RETURNS text
 LANGUAGE plpgsql STABLE

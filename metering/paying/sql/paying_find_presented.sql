@@ -1,5 +1,5 @@
 -- The payment for a transaction's 402 that must not be replaced: its payee has seen it and may still collect it.
--- Takes: the tenant, the transaction, and whether one that was collected counts too. Returns: the payment's id, or null. Locks nothing: a
+-- Takes: the tenant, the transaction, and whether one that was collected counts too. Returns: the payment's id, or null. Locks: nothing: a
 -- payment is presented and collected under the lock of its transaction, which the caller holds.
 CREATE OR REPLACE FUNCTION paying_find_presented(tenant uuid, transaction uuid, or_captured boolean)
 RETURNS uuid

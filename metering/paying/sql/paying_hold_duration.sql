@@ -1,5 +1,5 @@
 -- For how long the money of a tenant that holds estimates is held: a day, or the longest hold that its ledgers allow.
--- Takes: the tenant. Returns: the duration. Locks nothing.
+-- Takes: the tenant. Returns: the duration. Locks: nothing.
 CREATE OR REPLACE FUNCTION paying_hold_duration(tenant uuid)
 RETURNS interval
 LANGUAGE plpgsql STABLE

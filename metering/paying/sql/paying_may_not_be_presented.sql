@@ -1,6 +1,6 @@
 -- Whether the payment of a round can't be presented any more, though nobody collected it and nothing took its place: then the same
--- challenge is paid again. Never true of a transaction that isn't authorized.
--- Takes: the tenant, the transaction, and the round. Returns: true or false. Locks nothing.
+-- challenge is paid again. It is never true of a transaction that isn't authorized.
+-- Takes: the tenant, the transaction, and the round. Returns: true or false. Locks: nothing.
 CREATE OR REPLACE FUNCTION paying_may_not_be_presented(tenant uuid, transaction uuid, round smallint)
 RETURNS boolean
 LANGUAGE plpgsql VOLATILE

@@ -3,7 +3,7 @@
 -- Takes: the tenant; the transaction's id, its round, its customer and its agent's; its active costs, a JSON array of {amount, currency,
 -- is_estimate}; who asks.
 -- Returns: the payments to place, by currency; none where nothing is estimated.
--- Locks nothing.
+-- Locks: nothing.
 -- Never: writes.
 CREATE OR REPLACE FUNCTION paying_payments_for_costs(
     tenant uuid, transaction uuid, round smallint, customer text, agent_customer text, costs jsonb, actor text, request text

@@ -1,6 +1,6 @@
 -- Reads the receipt of a resource that was paid: base64 of a JSON object, in the header `payment-response` of the facts that its caller
 -- reports.
--- Takes: the facts, JSON or null. Returns: the object, or null where there is none or it can't be read. Locks nothing. Never fails.
+-- Takes: the facts, JSON or null. Returns: the object, or null where there is none or it can't be read. Locks: nothing. Never: fails.
 CREATE OR REPLACE FUNCTION paying_read_receipt(facts text)
 RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE

@@ -2,7 +2,7 @@
 --
 -- Takes: the tenant, the payer, the network, whom it pays, the amount and its currency.
 -- Returns: the end of a sentence that begins with the option, or null where it may be paid.
--- Locks nothing.
+-- Locks: nothing.
 CREATE OR REPLACE FUNCTION paying_refuse_payer(
     tenant uuid, payer text, network text, pay_to text, amount numeric, currency text
 )

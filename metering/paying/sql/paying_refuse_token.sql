@@ -1,6 +1,6 @@
 -- Why a payment's token can't be presented or collected any more.
 -- Takes: the payment and its token, which the caller has locked (all null: there is none), and the moment.
--- Returns: not_found, settled, hold_expired or revoked, or null. Locks nothing.
+-- Returns: not_found, settled, hold_expired or revoked, or null. Locks: nothing.
 CREATE OR REPLACE FUNCTION paying_refuse_token(payment paying_payment, token paying_paymenttoken, moment timestamptz)
 RETURNS text
 LANGUAGE plpgsql IMMUTABLE

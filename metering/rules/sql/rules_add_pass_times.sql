@@ -1,6 +1,6 @@
 -- Adds to each limit of the executions when its window is empty again and when it would let the transaction through
 -- (rules_add_pass_time).
--- Takes: the tenant, the transaction, what is measured, and the executions. Returns: the executions. Locks nothing. Never writes.
+-- Takes: the tenant, the transaction, what is measured, and the executions. Returns: the executions. Locks: nothing. Never: writes.
 CREATE OR REPLACE FUNCTION rules_add_pass_times(tenant uuid, transaction uuid, measured rules_measured[], executions jsonb)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE

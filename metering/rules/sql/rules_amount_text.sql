@@ -1,5 +1,5 @@
 -- An amount for a sentence: all its digits, trailing zeros cut, at least two decimals. A number of transactions has no currency.
--- Takes: the number and its currency, or null. Returns: the text. Locks nothing.
+-- Takes: the number and its currency, or null. Returns: the text. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_amount_text(amount numeric, currency text)
 RETURNS text
 LANGUAGE sql IMMUTABLE

@@ -1,7 +1,7 @@
--- What a transaction adds to each measure of its tenant, whether or not a rule with that measure applies to it.
+-- Computes how much a transaction adds to each measure of its tenant. Whether a rule with that measure applies to it doesn't matter.
 -- Takes: the tenant and the transaction.
 -- Returns: the measures in the order of their ids, without counters yet. Transactions are counted in their first round only; payments are
--- measured where there is one. Locks nothing.
+-- measured where there is one. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_amounts_by_measure(tenant uuid, subject rules_subject)
 RETURNS rules_measured[]
 LANGUAGE plpgsql STABLE

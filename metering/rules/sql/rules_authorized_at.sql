@@ -1,5 +1,5 @@
 -- When a transaction was authorized, as its row says: the date of its counter entries where no decision of the rules gave them one.
--- Takes: the row. Returns: the moment; null for one that was never authorized. Locks nothing.
+-- Takes: the row. Returns: the moment; null for one that was never authorized. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_authorized_at(owner metering_transaction)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE

@@ -3,7 +3,7 @@
 -- Returns: a JSON array with one object for each limit that applies: parameter, measure, limit, used, amount (null: unknown), group,
 -- tailAt, endsAt, isAllowed and, where it refuses, reason. A limit refuses what would take it above its value, and what has no known cost
 -- once it is used up. Raises an error where a limit isn't counted: a rule that can't be decided lets nothing through.
--- Locks nothing. Never writes.
+-- Locks: nothing. Never: writes.
 CREATE OR REPLACE FUNCTION rules_check_limits(tenant uuid, rule uuid, label text, subject rules_subject, measured rules_measured[])
 RETURNS jsonb
 LANGUAGE plpgsql STABLE

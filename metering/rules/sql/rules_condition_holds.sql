@@ -1,7 +1,7 @@
 -- Whether one condition holds.
 -- Takes: the field's value (null: absent), the operator, and the text it compares with.
 -- Returns: true or false. Texts compare exactly, `greater_than` and `less_than` compare decimals, `contains` of an array means a member.
--- An absent field holds only for the two negated operators. Locks nothing.
+-- An absent field holds only for the two negated operators. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_condition_holds(value json, operator text, wanted text)
 RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE

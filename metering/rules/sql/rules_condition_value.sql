@@ -1,6 +1,6 @@
 -- What a condition compares: one field of a transaction or of the payment it asks for.
 -- Takes: the transaction, and the condition's fieldType and fieldName. Returns: the value as JSON; null where the transaction lacks it.
--- Locks nothing.
+-- Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_condition_value(subject rules_subject, field_type text, field_name text)
 RETURNS json
 LANGUAGE plpgsql IMMUTABLE

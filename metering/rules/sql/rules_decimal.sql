@@ -1,5 +1,5 @@
 -- A text as a number.
--- Takes: the text. Returns: the number; null for a text that is none, or one so large or small that no amount is meant. Locks nothing.
+-- Takes: the text. Returns: the number; null for a text that is none, or one so large or small that no amount is meant. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_decimal(written text)
 RETURNS numeric
 LANGUAGE sql IMMUTABLE

@@ -1,6 +1,6 @@
 -- The moment of a decision: now, but never before the last decision on one of its counters, so that a clock that steps back widens no
 -- window.
--- Takes: the tenant, and what is measured, whose counters the caller has locked. Returns: the moment. Locks nothing.
+-- Takes: the tenant, and what is measured, whose counters the caller has locked. Returns: the moment. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_decision_moment(tenant uuid, measured rules_measured[])
 RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE

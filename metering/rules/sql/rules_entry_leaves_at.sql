@@ -1,5 +1,5 @@
 -- When an entry that was made at `at` leaves a measure's window: the first moment at which it doesn't count.
--- Takes: the measure and the date. Returns: the moment. Locks nothing.
+-- Takes: the measure and the date. Returns: the moment. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_entry_leaves_at(measure rules_rulemeasure, at timestamptz)
 RETURNS timestamptz
 LANGUAGE plpgsql STABLE

@@ -1,9 +1,10 @@
--- Lets every active rule of a tenant decide on a transaction whose counters were read. All of them run, so that every reason is named.
+-- Lets every active rule of a tenant decide on a transaction. The counters were read before. All rules run, so that the decision has every
+-- reason.
 -- Takes: the tenant, the transaction, what is measured, the rules whose denial a person has overruled, and who overruled them and why.
 -- Returns: the executions, in the order in which the rules decide.
 -- A blocklist denies what matches it; an allowlist for the transaction's agent must match, or the first of them denies; limits refuse as
 -- rules_check_limits says; rules of the type payment_authorization are blocklists of payments.
--- Locks nothing. Never writes.
+-- Locks: nothing. Never: writes.
 CREATE OR REPLACE FUNCTION rules_evaluate(
     tenant uuid, subject rules_subject, measured rules_measured[], overruled uuid[], override jsonb
 )

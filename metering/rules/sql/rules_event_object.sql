@@ -1,7 +1,7 @@
 -- The object of an event about a rule's limit: which rule, and what its limit has used.
 -- Takes: the tenant, the rule, the limit's object (rules_check_limits; null where a rule without limits denies), and its group in the
 -- API's form (rules_named_group).
--- Returns: a JSON object in the API's spelling; amounts are texts with 18 decimals. Locks nothing. Never writes.
+-- Returns: a JSON object in the API's spelling; amounts are texts with 18 decimals. Locks: nothing. Never: writes.
 CREATE OR REPLACE FUNCTION rules_event_object(tenant uuid, rule uuid, checked jsonb, named_group jsonb)
 RETURNS jsonb
 LANGUAGE sql STABLE

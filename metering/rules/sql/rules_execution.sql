@@ -1,9 +1,9 @@
--- One rule's part in a decision.
+-- Makes the object that says what one rule decided in a decision.
 --
 -- Takes: the rule, its version, whether a person decides where it denies, why it denies (null: it allows), the limits it compared, and the
 -- override of a person, where one overruled it.
 -- Returns: the object that a round of authorization keeps. A denial has an id of its own.
--- Locks nothing.
+-- Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_execution(
     rule uuid, version integer, is_manual boolean, denial text, limits jsonb, override jsonb
 )

@@ -1,5 +1,5 @@
 -- The counters that measures need.
--- Takes: the tenant and what is measured. Returns: the same with the id of each counter that exists. Locks nothing.
+-- Takes: the tenant and what is measured. Returns: the same with the id of each counter that exists. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_find_counters(tenant uuid, measured rules_measured[])
 RETURNS rules_measured[]
 LANGUAGE plpgsql VOLATILE

@@ -1,6 +1,6 @@
 -- The group to which a transaction belongs.
 -- Takes: the transaction, and what groups: agent, service, action, resource, trace, customer or qualifier:<key>.
--- Returns: a JSON array of the values, null for one that the transaction lacks. Locks nothing.
+-- Returns: a JSON array of the values, null for one that the transaction lacks. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_group_key(subject rules_subject, group_by text[])
 RETURNS text
 LANGUAGE plpgsql IMMUTABLE

@@ -1,5 +1,5 @@
 -- Whether a limit of an active rule needs a measure.
--- Takes: the tenant and the measure. Returns: true or false. Locks nothing.
+-- Takes: the tenant and the measure. Returns: true or false. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_is_needed(tenant uuid, measure uuid)
 RETURNS boolean
 LANGUAGE plpgsql STABLE

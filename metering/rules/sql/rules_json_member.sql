@@ -1,5 +1,5 @@
 -- A member of a JSON object by its name, in which dots may lead into objects.
--- Takes: the document and the name. Returns: the value; null where it is absent or JSON's null. Locks nothing.
+-- Takes: the document and the name. Returns: the value; null where it is absent or JSON's null. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_json_member(document json, name text)
 RETURNS json
 LANGUAGE plpgsql IMMUTABLE

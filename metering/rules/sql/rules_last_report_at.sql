@@ -3,7 +3,8 @@
 -- Takes: the tenant, the event's type, the rule, the group in the API's form (null: none), and the limit and the share of it that the event
 -- names (null: any).
 -- Returns: the moment; null where there is no such event.
--- Locks nothing. Never writes. An event keeps its object in its snapshot until its body is made, and in the body afterwards.
+-- Locks: nothing.
+-- Never: writes. An event keeps its object in its snapshot until its body is made, and in the body afterwards.
 CREATE OR REPLACE FUNCTION rules_last_report_at(tenant uuid, kind text, rule uuid, named_group jsonb, parameter uuid, share numeric)
 RETURNS timestamptz
 LANGUAGE sql STABLE

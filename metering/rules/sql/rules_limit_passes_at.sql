@@ -2,7 +2,8 @@
 --
 -- Takes: the tenant, the transaction, the measure, its counter's tail, and how much must leave the window.
 -- Returns: the moment; null where more must leave than the window holds, or more entries than are looked at (10,000).
--- Locks nothing. Never writes.
+-- Locks: nothing.
+-- Never: writes.
 CREATE OR REPLACE FUNCTION rules_limit_passes_at(
     tenant uuid, transaction uuid, measure rules_rulemeasure, counter uuid, tail timestamptz, excess numeric
 )

@@ -1,6 +1,6 @@
--- Why a limit refuses a transaction, as a sentence with the true digits.
+-- Writes the sentence that says why a limit refuses a transaction. Its amounts have all their digits.
 -- Takes: the parameter, what the window holds without the transaction, and what it adds (null: unknown).
--- Returns: the sentence. Locks nothing.
+-- Returns: the sentence. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_limit_reason(parameter rules_ruleparameter, used numeric, amount numeric)
 RETURNS text
 LANGUAGE plpgsql IMMUTABLE

@@ -1,7 +1,7 @@
 -- A tenant's active rules in the order in which they decide: payment authorization, blocklists, allowlists, limits; each by number.
 -- Takes: the tenant.
 -- Returns: of each rule its id, version, label for people, type, whether a person decides where it denies, its agents (none: all of them)
--- and its conditions, as rules_matches takes them. Locks nothing.
+-- and its conditions, as rules_matches takes them. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_list_active(tenant uuid)
 RETURNS TABLE (id uuid, version integer, label text, rule_type text, is_manual boolean, agents uuid[], conditions jsonb)
 LANGUAGE plpgsql STABLE

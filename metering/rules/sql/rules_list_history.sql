@@ -1,6 +1,6 @@
 -- Which of the given transactions a measure counts now: authorized, within its window, and of its scope.
 -- Takes: the tenant, the measure, and the transactions (null: all of the tenant's; only the proof asks so).
--- Returns: of each its id, when it was authorized, and the transaction as rules see it. Locks nothing.
+-- Returns: of each its id, when it was authorized, and the transaction as rules see it. Locks: nothing.
 -- What the rules decided is dated by that, other transactions as rules_authorized_at says.
 CREATE OR REPLACE FUNCTION rules_list_history(tenant uuid, measure rules_rulemeasure, transactions uuid[])
 RETURNS TABLE (id uuid, dated timestamptz, subject rules_subject)

@@ -1,5 +1,5 @@
 -- The transactions that were let through after a moment, but not at once when they were recorded.
--- Takes: the tenant and the moment. Returns: their ids, some perhaps twice. Locks nothing.
+-- Takes: the tenant and the moment. Returns: their ids, some perhaps twice. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_list_late(tenant uuid, since timestamptz)
 RETURNS uuid[]
 LANGUAGE plpgsql STABLE

@@ -1,6 +1,6 @@
--- Whether a rule applies to a transaction, or whether a measure sums it.
+-- Decides whether a rule applies to a transaction, or whether a measure sums the transaction.
 -- Takes: the transaction; the conditions, a JSON array of {group, type, name, operator, value}; and the agents (none: all of them).
--- Returns: true or false. All conditions of a group must hold, and one of the groups is enough. Locks nothing.
+-- Returns: true or false. All conditions of a group must hold, and one of the groups is enough. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_matches(subject rules_subject, conditions jsonb, agents uuid[])
 RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE

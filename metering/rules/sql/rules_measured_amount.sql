@@ -1,6 +1,6 @@
 -- What a transaction adds to a measure.
 -- Takes: the transaction, the measurement, the currency, and whether estimates count.
--- Returns: the number or amount; null where the cost isn't known: no cost was stated, or only estimates that don't count. Locks nothing.
+-- Returns: the number or amount; null where the cost isn't known: no cost was stated, or only estimates that don't count. Locks: nothing.
 -- The payment that a round asks for stands in place of the estimates; once it is held, they are superseded. What was cancelled or denied
 -- pays nothing.
 CREATE OR REPLACE FUNCTION rules_measured_amount(subject rules_subject, measurement text, currency text, include_estimates boolean)

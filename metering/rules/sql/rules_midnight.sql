@@ -1,6 +1,6 @@
 -- The first instant of a day in a time zone. Where the clocks jump over midnight, that is the instant after the jump; where midnight comes
 -- twice, the first.
--- Takes: the day and the IANA zone. Returns: the instant. Locks nothing.
+-- Takes: the day and the IANA zone. Returns: the instant. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_midnight(day date, zone text)
 RETURNS timestamptz
 LANGUAGE sql STABLE

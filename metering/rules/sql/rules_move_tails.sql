@@ -1,4 +1,4 @@
--- Moves the windows of counters on after a decision that counts nothing, so that the next one needn't sum the same entries again.
+-- Moves the windows of counters on after a decision that counts nothing. The next decision then needn't sum the same entries again.
 -- Takes: the tenant, what was measured, and the moment. Returns: nothing.
 -- Locks: the counters, which the caller has locked. Never: counts or forgets anything else.
 CREATE OR REPLACE FUNCTION rules_move_tails(tenant uuid, measured rules_measured[], moment timestamptz)

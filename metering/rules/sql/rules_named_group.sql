@@ -1,6 +1,6 @@
 -- A group of a limit in the API's form: its values by the words of the limit's groupBy; {} where nothing groups.
 -- Takes: the tenant, the limit (a rule's parameter), the group's values as a JSON array. Returns: an object; null without a limit, and
--- where the limit groups but there are no values. Locks nothing. Never writes. metering.rules.selectors.executions.named_group does the
+-- where the limit groups but there are no values. Locks: nothing. Never: writes. metering.rules.selectors.executions.named_group does the
 -- same for what the API reads.
 CREATE OR REPLACE FUNCTION rules_named_group(tenant uuid, parameter uuid, counted_group jsonb)
 RETURNS jsonb

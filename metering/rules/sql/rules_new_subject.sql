@@ -3,7 +3,7 @@
 -- Takes: what it will be, its agent and trace, and its costs, a JSON array of {amount, currency, is_estimate, superseded_by_id}; one that
 -- is superseded already doesn't count.
 -- Returns: the subject.
--- Locks nothing.
+-- Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_new_subject(
     id uuid, service_name text, action_name text, resource_name text, agent_id uuid, agent_name text, agent_customer_id text,
     trace metering_trace, customer_id text, qualifiers json, metadata json, costs jsonb

@@ -1,6 +1,6 @@
 -- A rule's conditions.
 -- Takes: the tenant and the rule. Returns: a JSON array of {group, type, name, operator, value}, in one order for the same conditions.
--- Locks nothing.
+-- Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_read_conditions(tenant uuid, rule uuid)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE

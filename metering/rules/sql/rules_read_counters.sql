@@ -1,6 +1,6 @@
 -- Reads locked counters at a moment: their windows, and what these hold without the transaction itself.
 -- Takes: the tenant, the transaction, what is measured (with counters), and the moment, not before any counter's last decision.
--- Returns: the same with `used`, `tail_at` and `ends_at`. A window never goes back. Locks nothing. Never writes.
+-- Returns: the same with `used`, `tail_at` and `ends_at`. A window never goes back. Locks: nothing. Never: writes.
 CREATE OR REPLACE FUNCTION rules_read_counters(tenant uuid, transaction uuid, measured rules_measured[], moment timestamptz)
 RETURNS rules_measured[]
 LANGUAGE plpgsql STABLE

@@ -1,5 +1,5 @@
 -- A recorded transaction, as rules see it now.
--- Takes: the tenant and the transaction. Returns: the subject. Locks nothing: callers hold the transaction's lock.
+-- Takes: the tenant and the transaction. Returns: the subject. Locks: nothing: callers hold the transaction's lock.
 CREATE OR REPLACE FUNCTION rules_read_subject(tenant uuid, transaction uuid)
 RETURNS rules_subject
 LANGUAGE plpgsql STABLE

@@ -1,7 +1,7 @@
 -- What is used of a rule's limits now, for the groups that have used most.
 -- Takes: the tenant, the rule, and how many groups of each limit.
 -- Returns: for each current limit with a window its groups: the sum, the window, and when the newest and the oldest of its entries leave
--- it. A limit without any spending has one row without a group. Locks nothing: a decision under way isn't seen. Never writes.
+-- it. A limit without any spending has one row without a group. Locks: nothing: a decision under way isn't seen. Never: writes.
 CREATE OR REPLACE FUNCTION rules_read_usage(tenant uuid, rule uuid, at_most integer)
 RETURNS TABLE (
     parameter_id uuid, group_key text, used numeric, tail_at timestamptz, ends_at timestamptz, newest_at timestamptz,

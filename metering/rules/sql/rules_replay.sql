@@ -5,7 +5,8 @@
 -- Returns: for each transaction and each of the limits, by time: whether the rule applies to the transaction and names its agent, whether
 -- it asked for a payment, and for the limit what the transaction adds, to which group, and where the window began. Denied transactions are
 -- left out, and costs are those that are active now.
--- Locks nothing. Never writes.
+-- Locks: nothing.
+-- Never: writes.
 CREATE OR REPLACE FUNCTION rules_replay(tenant uuid, since timestamptz, most integer, stated jsonb, chosen uuid[], limits jsonb)
 RETURNS TABLE (
     transaction_id uuid, at timestamptz, applies boolean, is_of_agents boolean, has_payment boolean, ordinal integer, amount numeric,

@@ -1,5 +1,5 @@
--- Writes the events of denials: spending_rule.denied, for each rule and group at most one a minute, so that a loop of denied calls sends
--- few.
+-- Writes the events of denials (spending_rule.denied), at most one a minute for each rule and group: a caller that repeats a denied call
+-- in a loop would send too many.
 -- Takes: the tenant, the request id of the posting, the executions of a denied decision, and its moment. Returns: nothing.
 -- Locks: for each rule and group that is reported an advisory lock, without waiting: whom another call reports at this moment is passed
 -- over.

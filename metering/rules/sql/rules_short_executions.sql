@@ -1,5 +1,5 @@
--- The executions of a round that was authorized, in few bytes: of each limit only [parameter, used, amount, limit].
--- Takes: the executions. Returns: them. Locks nothing.
+-- Shortens the executions of a round that was authorized: of each limit it keeps only [parameter, used, amount, limit].
+-- Takes: the executions. Returns: the short executions. Locks: nothing.
 CREATE OR REPLACE FUNCTION rules_short_executions(executions jsonb)
 RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE

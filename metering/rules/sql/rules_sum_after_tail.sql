@@ -1,7 +1,7 @@
 -- What a counter holds once its window has moved on.
 -- Takes: the tenant, the locked counter, and the new tail, which isn't before the old one.
 -- Returns: the sum of its entries after that tail: the old sum without those that left, or the sum of those that stay, whichever are
--- fewer by their dates. Locks nothing. Never writes.
+-- fewer by their dates. Locks: nothing. Never: writes.
 CREATE OR REPLACE FUNCTION rules_sum_after_tail(tenant uuid, counter rules_rulecounter, new_tail timestamptz)
 RETURNS numeric
 LANGUAGE plpgsql STABLE

@@ -1,5 +1,5 @@
 -- The window of a measure at a moment.
--- Takes: the measure and the moment. Returns: the span. Locks nothing.
+-- Takes: the measure and the moment. Returns: the span. Locks: nothing.
 -- Rolling windows of seconds to weeks are of constant length; of months, they begin at the same local time so many months ago, or, where
 -- that month is too short, at its end. Calendar windows of n units are counted from 1970 (weeks from Monday 5 January 1970): units up to
 -- the hour in UTC, days, weeks and months in the measure's time zone.
