@@ -14,7 +14,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 from uuid_utils import uuid4
 
-from kernel.tenants.services import Caller
+from kernel.tenants.callers import Caller
 from kernel.tenants.staff_scope import scope_of
 
 log = structlog.get_logger("countinghouse.request")

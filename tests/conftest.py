@@ -51,7 +51,7 @@ if OWN_SERVER:
     settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = f"test_run_{RUN}"
 django.setup()
 
-from kernel.tenants import services as tenants  # noqa: E402
+from kernel.tenants import callers  # noqa: E402
 from tests.database_clock import DatabaseClock, follow_time_machine  # noqa: E402
 from tests.flush import Flush  # noqa: E402
 from tests.migrated import migrated_database  # noqa: E402
@@ -93,9 +93,9 @@ def django_db_setup(django_db_setup, django_db_blocker):
 @pytest.fixture(autouse=True)
 def empty_key_cache():
     """Empties the process's cache of API keys before and after each test: the next test's tenants are other rows."""
-    tenants.clear_key_cache()
+    callers.clear_key_cache()
     yield
-    tenants.clear_key_cache()
+    callers.clear_key_cache()
 
 
 @pytest.fixture(params=[never_analysed, analysed_when_empty, analysed_when_small, analysed_with_small_tenants])

@@ -1,6 +1,7 @@
 """Authenticates a request: one API key in three forms, and the tenant that it acts for.
 
 Every API takes all three forms. An error never says what is wrong with the credentials.
+kernel/tenants/callers.py looks the key up.
 """
 
 import base64
@@ -12,9 +13,9 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 
 from kernel.api.problems import RequestRefused
-from kernel.tenants import services
+from kernel.tenants import callers
+from kernel.tenants.callers import Caller
 from kernel.tenants.errors import NotAuthenticated
-from kernel.tenants.services import Caller
 
 # No key is longer; longer headers aren't looked at.
 MAX_CREDENTIAL_LENGTH = 512
@@ -30,10 +31,10 @@ def authenticate(request: HttpRequest) -> Caller:
     scheme, _, credentials = meta.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
     match scheme.lower():
         case "bearer":
-            return services.authenticate(_clean(credentials))
+            return callers.caller_of_key(_clean(credentials))
         case "basic":
-            return services.authenticate_pair(*_pair(_clean(credentials)))
-    return services.authenticate(_clean(meta.get("HTTP_X_API_KEY", "")))
+            return callers.caller_of_key_pair(*_pair(_clean(credentials)))
+    return callers.caller_of_key(_clean(meta.get("HTTP_X_API_KEY", "")))
 
 
 def _clean(credentials: str) -> str:
@@ -63,7 +64,7 @@ def authorize(*, caller: Caller, ledger: str, method: str, right: str | None = N
 def caller_for_tenant(*, caller: Caller, tenant: str | None, is_required: bool) -> Caller:
     """The caller, acting for the tenant that `On-Behalf-Of` names. Raises RequestRefused (missing_header), NotAuthorized."""
     if tenant:
-        return services.act_for(caller, tenant.strip())
+        return callers.act_for(caller, tenant.strip())
     if is_required:
         raise RequestRefused("missing_header", name="On-Behalf-Of")
     return caller

@@ -34,7 +34,7 @@ from kernel.ledger.errors import OutcomeUnknown
 from kernel.ledger.past_reads import wait_for_postings_before
 from kernel.ledger.posting import greenlets
 from kernel.ledger.texts import invisible_edge
-from kernel.tenants.services import Caller
+from kernel.tenants.callers import Caller
 
 MAX_KEY_LENGTH = 255
 MAX_HOST_LENGTH = 300

@@ -12,8 +12,8 @@ from backoffice.models import Change
 from billing import services as billing
 from billing.models import Policy, TransactionType, Wallet
 from kernel.corrections.models import CorrectionThreshold
+from kernel.tenants.callers import caller_of_key
 from kernel.tenants.models import ApiKey, Tenant
-from kernel.tenants.services import authenticate
 from metering.models import Policy as MeteringPolicy
 from metering.models import Price, UnitPrice
 from metering.services.settings import set_policy as set_metering_policy
@@ -86,7 +86,7 @@ def test_a_keys_secret_is_shown_once_and_works(browser, tenant):
     response = change(browser, "tenants/apikey/new-key", tenant=tenant, name="production", scopes=["billing:read"])
     html = response.content.decode()
     token = html.split('class="ch-secret">')[1].split("<")[0]
-    assert authenticate(token).tenant_id == tenant.id
+    assert caller_of_key(token).tenant_id == tenant.id
     assert "no-store" in response["Cache-Control"]
     secret = token.rsplit("_", 1)[1]
     key = ApiKey.objects.get()

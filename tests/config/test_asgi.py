@@ -16,7 +16,7 @@ from django.test import Client
 from billing import services as billing
 from config import asgi
 from credits.models import CreditTransaction
-from kernel.tenants import services as tenants
+from kernel.tenants import callers
 from tests.asgi import Call
 from tests.credits.book import Book
 from tests.factories import IssuedKeyFactory, TenantFactory
@@ -169,7 +169,7 @@ def test_a_call_is_answered_as_through_wsgi(served, settings, caplog, ledger, ca
     settings.LEDGER_BATCHING = is_batching
     says, *statuses = CASES[case]
     expected = [through_wsgi(ask) for ask in says(World(ledger))]
-    tenants.clear_key_cache()
+    callers.clear_key_cache()
     replies = [through_asgi(served, ask) for ask in says(World(ledger))]
     assert [masked(reply) for reply in replies] == [masked(reply) for reply in expected]
     assert [reply.status for reply in replies] == dict(zip(PATHS, statuses, strict=True))[ledger]

@@ -11,7 +11,7 @@ import structlog
 from django.conf import settings
 
 from config import middleware, readiness, views
-from kernel.tenants import services
+from kernel.tenants import callers
 from tests.factories import IssuedKeyFactory
 
 SECRETS = {
@@ -98,7 +98,7 @@ def test_a_request_with_a_key_names_the_tenant_and_the_key(rf, lines, db):
     issued = IssuedKeyFactory()
 
     def view(request):
-        request.user = services.authenticate(issued.token)
+        request.user = callers.caller_of_key(issued.token)
         return views.livez(request)
 
     middleware.RequestLogMiddleware(view)(rf.get("/v1/anything"))

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from kernel.base import caches
-from kernel.tenants import services
+from kernel.tenants import callers, services
 from kernel.tenants.errors import (
     ApiKeyNotFound,
     InvalidSlug,
@@ -28,16 +28,16 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def cold_keys():
-    services.clear_key_cache()
+    callers.clear_key_cache()
     yield
-    services.clear_key_cache()
+    callers.clear_key_cache()
 
 
 def test_a_key_authenticates_its_tenant_in_both_forms():
     issued = IssuedKeyFactory()
-    by_token = services.authenticate(issued.token)
+    by_token = callers.caller_of_key(issued.token)
     client_id, secret = issued.basic.split(":")
-    assert by_token == services.authenticate_pair(client_id, secret)
+    assert by_token == callers.caller_of_key_pair(client_id, secret)
     assert by_token.tenant_id == issued.key.tenant_id
     assert by_token.actor == f"api_key:{issued.key.id}"
     ledgers = {f"{ledger}:{right}" for ledger in ("billing", "metering", "credits", "rules") for right in ("read", "write")}
@@ -69,38 +69,38 @@ def test_the_secret_is_not_in_the_database():
 )
 def test_a_token_that_was_never_issued_is_refused(token):
     with pytest.raises(NotAuthenticated):
-        services.authenticate(token)
+        callers.caller_of_key(token)
 
 
 def test_a_right_prefix_with_a_wrong_secret_is_refused():
     issued = IssuedKeyFactory()
     with pytest.raises(NotAuthenticated):
-        services.authenticate_pair(issued.key.prefix, "0" * 64)
+        callers.caller_of_key_pair(issued.key.prefix, "0" * 64)
 
 
 def test_a_cached_key_costs_no_query(django_assert_num_queries):
     issued = IssuedKeyFactory()
-    services.authenticate(issued.token)
+    callers.caller_of_key(issued.token)
     with django_assert_num_queries(0):
-        services.authenticate(issued.token)
+        callers.caller_of_key(issued.token)
 
 
 def test_a_key_revoked_by_another_process_is_refused_within_seconds(settings):
     issued = IssuedKeyFactory()
-    services.authenticate(issued.token)
+    callers.caller_of_key(issued.token)
     ApiKey.objects.filter(id=issued.key.id).update(revoked_at=timezone.now())
     settings.API_KEY_CACHE_SECONDS = 0
-    services.clear_key_cache()
+    callers.clear_key_cache()
     with pytest.raises(NotAuthenticated):
-        services.authenticate(issued.token)
+        callers.caller_of_key(issued.token)
 
 
 def test_a_revoked_key_is_refused_at_once_where_it_was_revoked():
     issued = IssuedKeyFactory()
-    services.authenticate(issued.token)
+    callers.caller_of_key(issued.token)
     services.revoke_api_key(prefix=issued.key.prefix, actor="command:test")
     with pytest.raises(NotAuthenticated):
-        services.authenticate(issued.token)
+        callers.caller_of_key(issued.token)
 
 
 def test_revoking_twice_keeps_the_first_moment():
@@ -113,36 +113,36 @@ def test_revoking_twice_keeps_the_first_moment():
 
 def test_a_key_ends_at_its_expiry_even_while_it_is_cached():
     issued = IssuedKeyFactory(expires_at=timezone.now() + timedelta(hours=1))
-    services.authenticate(issued.token)
+    callers.caller_of_key(issued.token)
     with time_machine.travel(timezone.now() + timedelta(hours=2)), pytest.raises(NotAuthenticated):
-        services.authenticate(issued.token)
+        callers.caller_of_key(issued.token)
 
 
 def test_a_key_of_a_closed_tenant_is_refused():
     issued = IssuedKeyFactory()
     Tenant.objects.filter(id=issued.key.tenant_id).update(is_active=False)
     with pytest.raises(NotAuthenticated):
-        services.authenticate(issued.token)
+        callers.caller_of_key(issued.token)
 
 
 def test_a_cached_key_of_a_tenant_that_is_switched_off_is_refused_at_once_where_it_was_switched_off():
     issued = IssuedKeyFactory()
-    services.authenticate(issued.token)
+    callers.caller_of_key(issued.token)
     services.change_tenant(tenant=issued.key.tenant, actor="command:test", name="Closed", is_active=False)
     with pytest.raises(NotAuthenticated):
-        services.authenticate(issued.token)
+        callers.caller_of_key(issued.token)
     services.change_tenant(tenant=issued.key.tenant, actor="command:test", name="Open", is_active=True)
-    assert services.authenticate(issued.token).tenant_id == issued.key.tenant_id
+    assert callers.caller_of_key(issued.token).tenant_id == issued.key.tenant_id
 
 
 def test_a_child_that_is_switched_off_is_refused_at_once_where_it_was_switched_off():
     parent = TenantFactory()
     child = TenantFactory(parent=parent)
-    caller = services.authenticate(IssuedKeyFactory(tenant=parent).token)
-    services.act_for(caller, str(child.id))
+    caller = callers.caller_of_key(IssuedKeyFactory(tenant=parent).token)
+    callers.act_for(caller, str(child.id))
     services.change_tenant(tenant=child, actor="command:test", name="Closed", is_active=False)
     with pytest.raises(NotAuthorized):
-        services.act_for(caller, str(child.id))
+        callers.act_for(caller, str(child.id))
 
 
 def test_what_another_process_switched_off_is_refused_when_the_cached_key_expires(settings, monkeypatch):
@@ -152,25 +152,25 @@ def test_what_another_process_switched_off_is_refused_when_the_cached_key_expire
     monkeypatch.setattr(caches.time, "monotonic", lambda: now[0])
     parent = TenantFactory()
     child, issued = TenantFactory(parent=parent), IssuedKeyFactory(tenant=parent)
-    caller = services.authenticate(issued.token)
-    services.act_for(caller, str(child.id))
+    caller = callers.caller_of_key(issued.token)
+    callers.act_for(caller, str(child.id))
     Tenant.objects.update(is_active=False)
     now[0] += 2.9
-    assert services.authenticate(issued.token) == caller
-    assert services.act_for(caller, str(child.id)).tenant_id == child.id
+    assert callers.caller_of_key(issued.token) == caller
+    assert callers.act_for(caller, str(child.id)).tenant_id == child.id
     now[0] += 0.1
     with pytest.raises(NotAuthenticated):
-        services.authenticate(issued.token)
+        callers.caller_of_key(issued.token)
     with pytest.raises(NotAuthorized):
-        services.act_for(caller, str(child.id))
+        callers.act_for(caller, str(child.id))
 
 
 def test_a_full_cache_is_emptied_and_answers_as_before(monkeypatch):
-    monkeypatch.setattr(services, "_authentication_cache", caches.TimedCache(at_most=2))
+    monkeypatch.setattr(callers, "_authentication_cache", caches.TimedCache(at_most=2))
     keys = [IssuedKeyFactory() for _ in range(5)]
     for issued in keys * 2:
-        assert services.authenticate(issued.token).key_id == issued.key.id
-        assert len(services._authentication_cache._entries) <= 2
+        assert callers.caller_of_key(issued.token).key_id == issued.key.id
+        assert len(callers._authentication_cache._entries) <= 2
 
 
 def test_a_bounded_dictionary_is_emptied_before_a_key_too_many():
@@ -183,10 +183,10 @@ def test_a_bounded_dictionary_is_emptied_before_a_key_too_many():
 
 def test_last_used_is_written_once_a_minute_and_not_by_every_request():
     issued = IssuedKeyFactory()
-    services.authenticate(issued.token)
+    callers.caller_of_key(issued.token)
     first = ApiKey.objects.get(id=issued.key.id).last_used_at
-    services.clear_key_cache()
-    services.authenticate(issued.token)
+    callers.clear_key_cache()
+    callers.caller_of_key(issued.token)
     assert first is not None
     assert ApiKey.objects.get(id=issued.key.id).last_used_at == first
 
@@ -194,18 +194,18 @@ def test_last_used_is_written_once_a_minute_and_not_by_every_request():
 def test_a_parent_acts_only_for_its_children_and_itself(django_assert_num_queries):
     parent = TenantFactory()
     child, outsider = TenantFactory(parent=parent, currency="EUR"), TenantFactory()
-    caller = services.authenticate(IssuedKeyFactory(tenant=parent).token)
-    acting = services.act_for(caller, str(child.id))
+    caller = callers.caller_of_key(IssuedKeyFactory(tenant=parent).token)
+    acting = callers.act_for(caller, str(child.id))
     assert (acting.tenant_id, acting.currency, acting.actor) == (child.id, "EUR", caller.actor)
-    assert services.act_for(caller, str(parent.id)) == caller
+    assert callers.act_for(caller, str(parent.id)) == caller
     with django_assert_num_queries(0):
-        services.act_for(caller, str(child.id))
+        callers.act_for(caller, str(child.id))
     for account in (str(outsider.id), "not-a-uuid", "", "\x00"):
         with pytest.raises(NotAuthorized):
-            services.act_for(caller, account)
-    child_caller = services.authenticate(IssuedKeyFactory(tenant=child).token)
+            callers.act_for(caller, account)
+    child_caller = callers.caller_of_key(IssuedKeyFactory(tenant=child).token)
     with pytest.raises(NotAuthorized):
-        services.act_for(child_caller, str(parent.id))
+        callers.act_for(child_caller, str(parent.id))
 
 
 def test_what_makes_no_tenant_or_key_is_refused():
@@ -229,13 +229,13 @@ def test_the_commands_make_a_tenant_and_a_key_that_works_and_end_it(capsys):
     call_command("create_api_key", "acme", "--name", "checkout", "--scope", "billing:read", "--days", "90")
     printed = capsys.readouterr().out
     token = next(line.split()[-1] for line in printed.splitlines() if "Bearer" in line)
-    caller = services.authenticate(token)
+    caller = callers.caller_of_key(token)
     assert caller.scopes == {"billing:read"}
     assert caller.currency == "EUR"
     assert Tenant.objects.get(slug="acme-berlin").parent_id == caller.tenant_id
     call_command("revoke_api_key", token.split("_")[1])
     with pytest.raises(NotAuthenticated):
-        services.authenticate(token)
+        callers.caller_of_key(token)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 
 from credits import services as credits
+from kernel.tenants import callers
 from kernel.tenants import services as tenants
 from kernel.tenants.errors import NotAuthenticated, TenantNotFound
 from kernel.tenants.models import Tenant
@@ -59,7 +60,7 @@ def create_grant(tenant: Tenant) -> None:
 
 def find_or_create_key(tenant: Tenant, known: dict[str, str]) -> dict[str, str]:
     try:
-        caller = tenants.authenticate(known.get("API_KEY", ""))
+        caller = callers.caller_of_key(known.get("API_KEY", ""))
         if caller.tenant_id == tenant.id and known.get("BASIC"):
             return {"API_KEY": known["API_KEY"], "BASIC": known["BASIC"]}
     except NotAuthenticated:

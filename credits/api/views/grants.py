@@ -11,7 +11,7 @@ from credits.api.serializers.grants import GrantReply, GrantRequest, VoidRequest
 from credits.api.views.base import CreditsViewSet, to_grant_reply
 from kernel.api.schema import operation
 from kernel.ledger.errors import InvalidValue
-from kernel.tenants.services import act_for
+from kernel.tenants.callers import act_for
 
 
 class GrantViewSet(CreditsViewSet):

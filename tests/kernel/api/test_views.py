@@ -10,7 +10,7 @@ from django.test import RequestFactory
 
 from kernel.api import body_limits
 from kernel.api.problems import RequestRefused
-from kernel.tenants import services
+from kernel.tenants import callers
 from tests.factories import IssuedKeyFactory, TenantFactory
 from tests.kernel.api.example_api import SALE
 
@@ -20,7 +20,7 @@ SALE_BODY = b'{"totalAmount": 1.50, "saleKind": "usage"}'
 
 @pytest.fixture
 def key():
-    services.clear_key_cache()
+    callers.clear_key_cache()
     return IssuedKeyFactory()
 
 
