@@ -14,14 +14,14 @@ from django.db import DatabaseError
 
 from kernel.backfills import arguments, rejects, reports, selectors
 from kernel.backfills.adapters import Adapter
-from kernel.backfills.applying import database_lost_error
+from kernel.backfills.applying.apply_run import database_lost_error
+from kernel.backfills.applying.run_work import RunWork
 from kernel.backfills.errors import BackfillStopped, ReportLost
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.output import check_writable, discard_stdout
 from kernel.backfills.planning import make_plan
 from kernel.backfills.progress_bar import Progress
 from kernel.backfills.reading.sources import Source, source_of
-from kernel.backfills.run_work import RunWork
 from kernel.backfills.stop_requests import Stop
 from kernel.base.error_messages import message_for_operator
 from kernel.base.errors import DomainError

@@ -1,6 +1,6 @@
 """When a failed delivery is tried again, and when an endpoint that keeps failing is disabled.
 
-Values only, no database, no clock: services/delivery_results.py applies it.
+Values only, no database, no clock: services/delivery_results.py applies it, and events_record_attempts.sql writes next_at.
 """
 
 import random

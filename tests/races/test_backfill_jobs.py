@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from backoffice.integrity import LEDGERS, checks_of
 from billing.models import Transaction, Wallet
 from kernel.backfills import services
-from kernel.backfills.locks import is_worked_on
+from kernel.backfills.applying.locks import is_worked_on
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
 from tests.factories import TenantFactory
 from tests.races.test_backfills import start, wait_for

@@ -13,9 +13,9 @@ from django.db import connection, transaction
 
 from billing.models import Transaction, Wallet
 from billing.services import record_transaction
-from kernel.backfills import pacing, run_work
+from kernel.backfills.applying import pacing, run_work
+from kernel.backfills.applying.pacing import BASELINE_BATCHES, MIN_BATCH, PAUSE_FACTOR, RECENT_BATCHES, Pacer
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.pacing import BASELINE_BATCHES, MIN_BATCH, PAUSE_FACTOR, RECENT_BATCHES, Pacer
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)

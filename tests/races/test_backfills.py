@@ -20,9 +20,9 @@ from backoffice.integrity import LEDGERS, checks_of
 from billing.models import Transaction, Wallet
 from billing.services import record_transaction
 from kernel.backfills import services
-from kernel.backfills.locks import is_worked_on
+from kernel.backfills.applying.locks import is_worked_on
+from kernel.backfills.applying.pacing import count_waiting
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.pacing import count_waiting
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)

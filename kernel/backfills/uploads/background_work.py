@@ -15,8 +15,10 @@ from typing import Any
 import structlog
 from django.db import DatabaseError
 
-from kernel.backfills import locks, selectors, services
+from kernel.backfills import selectors, services
 from kernel.backfills.adapters import Adapter
+from kernel.backfills.applying import locks
+from kernel.backfills.applying.run_work import RunWork
 from kernel.backfills.arguments import BATCH_SIZE, ReadingParser
 from kernel.backfills.choices import WORKING, UploadState
 from kernel.backfills.errors import BackfillStopped, BadSource, DatabaseLost, Interrupted, ReaderLost
@@ -30,7 +32,6 @@ from kernel.backfills.progress_bar import Progress
 from kernel.backfills.reading.files.records import CSV
 from kernel.backfills.reading.options import ReadingOptions
 from kernel.backfills.reading.sources import Source, find_source
-from kernel.backfills.run_work import RunWork
 from kernel.backfills.stop_requests import Stop
 from kernel.backfills.uploads.file_preview import preview_file
 from kernel.backfills.uploads.stored_files import path_of

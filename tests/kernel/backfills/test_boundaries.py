@@ -5,12 +5,13 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError
 
-from kernel.backfills import applying, locks, reports, services, undoing
+from kernel.backfills import reports, services
 from kernel.backfills.adapters import Blocker, UndoStep
+from kernel.backfills.applying import apply_run, locks, undoing
+from kernel.backfills.applying.pacing import MAX_PAUSE_SECONDS, MIN_BATCH, Pacer
 from kernel.backfills.arguments import MAX_BATCH
 from kernel.backfills.errors import BadSource, RunMoved
 from kernel.backfills.models import BackfillReject, BackfillRun
-from kernel.backfills.pacing import MAX_PAUSE_SECONDS, MIN_BATCH, Pacer
 from kernel.backfills.planning import planner
 from kernel.backfills.reading.files import lines
 from kernel.backfills.reading.sources import Reading, Source
@@ -89,7 +90,7 @@ def test_a_checkpoint_moves_only_from_where_its_worker_left_it(plan, tmp_path):
 def test_a_batch_that_was_committed_before_the_connection_was_lost_is_not_posted_again(plan, run_command, tenant, tmp_path, monkeypatch):
     """The connection of the test's own transaction must stay, so only what follows a loss is looked at."""
     run = plan(write_csv(tmp_path / "moves.csv", rows(30)))
-    post, lost = applying.ApplyRun._post_whole, []
+    post, lost = apply_run.ApplyRun._post_whole, []
 
     def commit_and_lose(self, batch):
         waiting = post(self, batch)
@@ -99,8 +100,8 @@ def test_a_batch_that_was_committed_before_the_connection_was_lost_is_not_posted
             raise OutcomeUnknown
         return waiting
 
-    monkeypatch.setattr(applying.ApplyRun, "_post_whole", commit_and_lose)
-    monkeypatch.setattr(applying, "connection", type("Kept", (), {"close": staticmethod(lambda: None)}))
+    monkeypatch.setattr(apply_run.ApplyRun, "_post_whole", commit_and_lose)
+    monkeypatch.setattr(apply_run, "connection", type("Kept", (), {"close": staticmethod(lambda: None)}))
     monkeypatch.setattr(Stop, "sleep", lambda self, seconds: None)
     _, code = run_command("--apply", run.id, "--batch-size", 10)
     assert (code, lost) == (0, [10, 20])
@@ -121,7 +122,7 @@ def test_a_busy_database_is_tried_once_more_than_there_are_delays(plan, run_comm
     monkeypatch.setattr(Stop, "sleep", lambda self, seconds: sleeps.append(seconds))
     with pytest.raises(CommandError, match="busy for too long"):
         run_command("--apply", run.id)
-    assert (len(tries), sleeps) == (10, list(applying.RETRY_DELAYS))
+    assert (len(tries), sleeps) == (10, list(apply_run.RETRY_DELAYS))
 
 
 def test_a_file_that_is_changed_while_it_is_posted_stops_the_run_where_it_is(plan, run_command, tenant, tmp_path, before_post):

@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError
 
-from kernel.backfills import locks, selectors, services
+from kernel.backfills import selectors, services
+from kernel.backfills.applying import locks
+from kernel.backfills.applying.pacing import Pacer
 from kernel.backfills.models import BackfillReject, BackfillRun
-from kernel.backfills.pacing import Pacer
 from kernel.ledger.errors import Busy, LedgerUnavailable, NotFound
 from tests.kernel.backfills.example_ledger import ShelfAdapter, moves, write_csv, write_jsonl
 
@@ -401,7 +402,7 @@ def test_a_statement_that_is_cancelled_repeatedly_is_reported_with_the_databases
         raise database_error("57014", "canceling statement due to statement timeout")
 
     run = plan(file)
-    monkeypatch.setattr("kernel.backfills.applying.RETRY_DELAYS", (0, 0))
+    monkeypatch.setattr("kernel.backfills.applying.apply_run.RETRY_DELAYS", (0, 0))
     monkeypatch.setattr(ShelfAdapter, "before_post", staticmethod(cancel))
     with pytest.raises(CommandError, match="busy for too long: canceling statement due to statement timeout") as stopped:
         run_command("--apply", run.id)
@@ -413,7 +414,7 @@ def test_a_lock_that_is_never_free_is_reported_with_the_databases_reason(plan, r
         raise Busy from database_error("55P03", "canceling statement due to lock timeout")
 
     run = plan(file)
-    monkeypatch.setattr("kernel.backfills.applying.RETRY_DELAYS", (0, 0))
+    monkeypatch.setattr("kernel.backfills.applying.apply_run.RETRY_DELAYS", (0, 0))
     monkeypatch.setattr(ShelfAdapter, "before_post", staticmethod(lock))
     with pytest.raises(CommandError, match="busy for too long: canceling statement due to lock timeout") as stopped:
         run_command("--apply", run.id)

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from kernel.backfills import reports, selectors, services
+from kernel.backfills.applying.locks import is_worked_on
 from kernel.backfills.choices import RunState
-from kernel.backfills.locks import is_worked_on
 from kernel.backfills.models import BackfillRun
 from kernel.backfills.output import discard_stdout
 from kernel.base.commands import DomainCommand

@@ -1,4 +1,8 @@
-"""Posts a planned file batch by batch, each batch with its checkpoint in one transaction."""
+"""Posts a planned file batch by batch, each batch with its checkpoint in one transaction.
+
+A killed run resumes at the checkpoint. `save_checkpoint` (services/runs.py) moves it by compare-and-set, as `save_share` does that of a
+share, so no batch is posted twice.
+"""
 
 import contextlib
 import time
@@ -9,13 +13,14 @@ from decimal import Decimal
 
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, transaction
 
-from kernel.backfills import locks, services
+from kernel.backfills import services
 from kernel.backfills.adapters import ALREADY_THERE, CONFLICT, SKIPPED, Adapter, NewTypes, Outcome, audit_fields
+from kernel.backfills.applying import locks
+from kernel.backfills.applying.pacing import Pacer
 from kernel.backfills.choices import RunState
 from kernel.backfills.errors import DatabaseLost, NotAllowed, RunMoved
 from kernel.backfills.make_reader import make_reader
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
-from kernel.backfills.pacing import Pacer
 from kernel.backfills.progress_bar import Progress
 from kernel.backfills.reading.options import ReadingOptions
 from kernel.backfills.reading.prefetching import read_chunks

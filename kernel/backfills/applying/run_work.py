@@ -5,21 +5,22 @@ from dataclasses import dataclass
 
 from django.db import DatabaseError
 
-from kernel.backfills import locks, services
+from kernel.backfills import services
 from kernel.backfills.adapters import Adapter, actor_of
-from kernel.backfills.applying import ApplyRun
+from kernel.backfills.applying import locks
+from kernel.backfills.applying.apply_run import ApplyRun
+from kernel.backfills.applying.pacing import Pacer
+from kernel.backfills.applying.parallel_apply import ParallelApply
+from kernel.backfills.applying.undoing import Undo
 from kernel.backfills.choices import MAY_APPLY, RunState
 from kernel.backfills.errors import BackfillStopped, Interrupted, NotAllowed
 from kernel.backfills.make_reader import make_reader
 from kernel.backfills.models import BackfillRun, BackfillShare
-from kernel.backfills.pacing import Pacer
-from kernel.backfills.parallel_applying import JobsRun
 from kernel.backfills.planning.make_plan import MakeProgress
 from kernel.backfills.progress_bar import Progress
 from kernel.backfills.reading.options import ReadingOptions
 from kernel.backfills.reading.sources import Source
 from kernel.backfills.stop_requests import Stop
-from kernel.backfills.undoing import Undo
 from kernel.base.errors import DomainError
 from kernel.ledger.outcomes import POSTED
 
@@ -74,7 +75,7 @@ class RunWork:
                 raise _with_resume_hint(stopped, run) from stopped
         services.finish(run=run)
 
-    def _application(self, source: Source, shares: list[BackfillShare], progress: Progress) -> ApplyRun | JobsRun:
+    def _application(self, source: Source, shares: list[BackfillShare], progress: Progress) -> ApplyRun | ParallelApply:
         """What posts the run: this process, or one for each share."""
 
         def make(share: BackfillShare | None, stop: Stop, progress: Progress = progress) -> ApplyRun:
@@ -84,7 +85,7 @@ class RunWork:
         if not shares:
             return make(None, self.stop)
         silent = Progress(label="", total=None, unit="row", visible=False)
-        return JobsRun(
+        return ParallelApply(
             run=self.run, shares=shares, make_application=lambda share, stop: make(share, stop, silent), progress=progress, stop=self.stop
         )
 

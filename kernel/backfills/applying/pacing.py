@@ -84,7 +84,7 @@ class Pacer:
 
 
 def count_waiting() -> int:
-    """Sessions that wait for a lock of this session, without the other shares of its run (parallel_applying.py names their sessions).
+    """Sessions that wait for a lock of this session, without the other shares of its run (parallel_apply.py names their sessions).
 
     CASE limits the slow pg_blocking_pids to sessions that wait for a lock.
     """

@@ -12,11 +12,11 @@ from django.db import DatabaseError, transaction
 
 from kernel.backfills import services
 from kernel.backfills.adapters import Adapter, UndoStep
-from kernel.backfills.applying import RETRY_DELAYS, database_lost_error, is_permanent
+from kernel.backfills.applying.apply_run import RETRY_DELAYS, database_lost_error, is_permanent
+from kernel.backfills.applying.pacing import Pacer
 from kernel.backfills.choices import MAY_UNDO
 from kernel.backfills.errors import NotAllowed, RunMoved
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.pacing import Pacer
 from kernel.backfills.progress_bar import Progress
 from kernel.backfills.stop_requests import Stop
 from kernel.base.error_messages import message_for_operator

@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 
 from django.db import DatabaseError, connection
 
-from kernel.backfills import locks, services
-from kernel.backfills.applying import ApplyRun
+from kernel.backfills import services
+from kernel.backfills.applying import locks
+from kernel.backfills.applying.apply_run import ApplyRun
 from kernel.backfills.errors import BackfillStopped, DatabaseLost, Interrupted, NotAllowed, ReaderLost
 from kernel.backfills.models import BackfillRun, BackfillShare
 from kernel.backfills.progress_bar import Progress
@@ -28,7 +29,7 @@ MAX_REASON_LENGTH = 4000
 
 
 @dataclass
-class Job:
+class ChildProcess:
     """A child process and the pipe that its reason for ending comes through."""
 
     process: int
@@ -37,7 +38,7 @@ class Job:
 
 
 @dataclass
-class JobsRun:
+class ParallelApply:
     """The parent's work: it starts a child for each share, waits for them and adds their checkpoints up.
 
     `make_application` makes a child's ApplyRun, once the child has a connection of its own.
@@ -48,25 +49,25 @@ class JobsRun:
     make_application: Callable[[BackfillShare, Stop], ApplyRun]
     progress: Progress
     stop: Stop
-    jobs: list[Job] = field(default_factory=list)
+    children: list[ChildProcess] = field(default_factory=list)
 
     def work(self) -> None:
         """Raises BackfillStopped with the first child's reason; the run can be resumed afterwards."""
         try:
-            self.jobs = [self._start(share) for share in self.shares]
+            self.children = [self._start(share) for share in self.shares]
             self._wait()
         finally:
             self._end_all()
             with suppress(DatabaseError):
                 services.add_up_shares(run=self.run)
         # Those that were only asked to stop, because another one failed, come last.
-        for job in sorted(self.jobs, key=lambda job: _was_stopped(job.status or 0)):
-            self._raise_reason(job)
+        for child in sorted(self.children, key=lambda child: _was_stopped(child.status or 0)):
+            self._raise_reason(child)
         self.stop.check()
         if self.run.position != self.run.rows:
             raise NotAllowed(f"The file ended at row {self.run.position} where the plan counted {self.run.rows}. Plan again.")
 
-    def _start(self, share: BackfillShare) -> Job:
+    def _start(self, share: BackfillShare) -> ChildProcess:
         reading, writing = os.pipe()
         # Nothing of this process may be printed twice.
         sys.stdout.flush()
@@ -76,13 +77,13 @@ class JobsRun:
         if not process:
             _work(share, self.make_application, writing, parent=parent)
         os.close(writing)
-        return Job(process=process, pipe=reading)
+        return ChildProcess(process=process, pipe=reading)
 
     def _wait(self) -> None:
         """Until every child has ended. One that fails, or a request to stop, ends the others after their batch."""
         added_up, is_stopping = time.monotonic(), False
-        while running := [job for job in self.jobs if not _reap(job)]:
-            if not is_stopping and (self.stop.requested or any(job.status for job in self.jobs)):
+        while running := [child for child in self.children if not _reap(child)]:
+            if not is_stopping and (self.stop.requested or any(child.status for child in self.children)):
                 is_stopping = True
                 _signal(running, signal.SIGTERM)
             if time.monotonic() - added_up > ADD_UP_EVERY_SECONDS:
@@ -92,15 +93,15 @@ class JobsRun:
             time.sleep(LOOK_EVERY_SECONDS)
 
     def _end_all(self) -> None:
-        running = [job for job in self.jobs if not _reap(job)]
+        running = [child for child in self.children if not _reap(child)]
         _signal(running, signal.SIGKILL)
-        for job in running:
-            _, job.status = os.waitpid(job.process, 0)
+        for child in running:
+            _, child.status = os.waitpid(child.process, 0)
 
-    def _raise_reason(self, job: Job) -> None:
-        with os.fdopen(job.pipe, "rb") as pipe:
+    def _raise_reason(self, child: ChildProcess) -> None:
+        with os.fdopen(child.pipe, "rb") as pipe:
             reason = pipe.read().decode()
-        status = job.status or 0
+        status = child.status or 0
         if os.WIFSIGNALED(status):
             raise ReaderLost(f"A process that posts a share was ended by signal {os.WTERMSIG(status)}.")
         code = os.WEXITSTATUS(status)
@@ -112,18 +113,18 @@ def _was_stopped(status: int) -> bool:
     return os.WIFEXITED(status) and os.WEXITSTATUS(status) == Interrupted.exit_code
 
 
-def _reap(job: Job) -> bool:
+def _reap(child: ChildProcess) -> bool:
     """Whether the process has ended; then its status is kept."""
-    if job.status is None:
-        process, status = os.waitpid(job.process, os.WNOHANG)
-        job.status = status if process else None
-    return job.status is not None
+    if child.status is None:
+        process, status = os.waitpid(child.process, os.WNOHANG)
+        child.status = status if process else None
+    return child.status is not None
 
 
-def _signal(jobs: list[Job], number: int) -> None:
-    for job in jobs:
+def _signal(children: list[ChildProcess], number: int) -> None:
+    for child in children:
         with suppress(ProcessLookupError):
-            os.kill(job.process, number)
+            os.kill(child.process, number)
 
 
 def _work(share: BackfillShare, make_application: Callable[[BackfillShare, Stop], ApplyRun], pipe: int, *, parent: int) -> NoReturn:
