@@ -15,7 +15,7 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
 from kernel.events.signing import MAX_KEYS, parse_key
-from kernel.ledger.function_versions import outdated_functions
+from kernel.ledger.database_functions.function_versions import outdated_functions
 from metering.paying.tokens import parse_keys
 
 # numeric(38,18) holds 38 digits; a sum of many, and a product of two, need more.

@@ -14,7 +14,7 @@ import pytest
 import time_machine
 from django.db import connection
 
-from kernel.ledger.sql_files import current_files
+from kernel.ledger.database_functions.sql_files import current_files
 
 APPLICATION_NAME = "test clock"
 # The function of no argument that returns the present moment.

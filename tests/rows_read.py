@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from kernel.ledger.migration_operations import FIRST_STATISTICS
+from kernel.ledger.database_functions.migration_operations import FIRST_STATISTICS
 from tests.database_clock import APPLICATION_NAME
 
 # Statistics can be cleared since PostgreSQL 18; before it the tests run with what is there.

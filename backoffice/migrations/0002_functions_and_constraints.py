@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import AppendOnly, InstallFunctions
+from kernel.ledger.database_functions.migration_operations import AppendOnly, InstallFunctions
 
 # Tables whose every change is recorded, and the columns that are left out of the record.
 TABLES = {

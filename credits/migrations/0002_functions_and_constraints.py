@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, InstallFunctions, TenantForeignKey, TenantKey
+from kernel.ledger.database_functions.migration_operations import AppendOnly, FirstStatistics, InstallFunctions, TenantForeignKey, TenantKey
 
 # Balances change all the time; free space keeps the new version of a row on the same page.
 SET_FILL_FACTORS = "ALTER TABLE credits_grant SET (fillfactor = 60); ALTER TABLE credits_holdline SET (fillfactor = 70)"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.db import connection, models
 from django.db.migrations.loader import MigrationLoader
 
-from kernel.ledger.migration_operations import AppendOnly
+from kernel.ledger.database_functions.migration_operations import AppendOnly
 
 
 def rows(query: str, *parameters: object) -> list[tuple]:

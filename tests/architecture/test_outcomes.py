@@ -6,7 +6,7 @@ import re
 import pytest
 
 from kernel.ledger import outcomes
-from kernel.ledger.sql_files import current_files
+from kernel.ledger.database_functions.sql_files import current_files
 from tests.architecture.file_rules import ROOT
 
 # not_due answers jobs, which pass over it; unnamed never leaves SQL.

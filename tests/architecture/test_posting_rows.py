@@ -11,8 +11,8 @@ from uuid import UUID
 
 import pytest
 
+from kernel.ledger.database_functions.sql_files import current_files
 from kernel.ledger.outcomes import OutcomeRow
-from kernel.ledger.sql_files import current_files
 
 APPS = ("billing", "credits", "metering")
 TYPES = {

@@ -7,9 +7,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from config.checks import check_functions
-from kernel.ledger import function_versions, sql_files
-from kernel.ledger.function_versions import apps_with_functions
-from kernel.ledger.sql_files import current_files
+from kernel.ledger.database_functions import function_versions, sql_files
+from kernel.ledger.database_functions.function_versions import apps_with_functions
+from kernel.ledger.database_functions.sql_files import current_files
 from tests.database_clock import restore_clock
 
 pytestmark = pytest.mark.django_db

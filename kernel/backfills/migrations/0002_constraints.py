@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import AppendOnly, TenantForeignKey, TenantKey
+from kernel.ledger.database_functions.migration_operations import AppendOnly, TenantForeignKey, TenantKey
 
 CHECKPOINT = ("position", "line", "offset", "counts", "sums")
 CHANGING_IN_RUNS = (

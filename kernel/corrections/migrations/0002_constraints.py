@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import AppendOnly, TenantForeignKey, TenantKey
+from kernel.ledger.database_functions.migration_operations import AppendOnly, TenantForeignKey, TenantKey
 
 # A request that was decided never changes again: it can't be moved back to waiting, posted twice, or given another approver.
 ADD_FINAL_TRIGGER = """

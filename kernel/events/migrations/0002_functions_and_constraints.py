@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import AppendOnly, InstallFunctions, TenantForeignKey, TenantKey
+from kernel.ledger.database_functions.migration_operations import AppendOnly, InstallFunctions, TenantForeignKey, TenantKey
 
 # The place of an event in the lists of its tenant: given by fan-out, one call at a time, so in the order of commits.
 CREATE_POSITIONS = "CREATE SEQUENCE events_position"

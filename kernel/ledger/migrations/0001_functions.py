@@ -1,9 +1,9 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import InstallFunctions
+from kernel.ledger.database_functions.migration_operations import InstallFunctions
 
 
 class Migration(migrations.Migration):
     dependencies = []
 
-    operations = [InstallFunctions("ledger", version=1, digest="b6006c352f4e8843")]
+    operations = [InstallFunctions("ledger", version=1, digest="3df2b027d9f520cf")]

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from kernel.ledger.migration_operations import AppendOnly, FirstStatistics, InstallFunctions, TenantForeignKey, TenantKey
+from kernel.ledger.database_functions.migration_operations import AppendOnly, FirstStatistics, InstallFunctions, TenantForeignKey, TenantKey
 
 TOKEN_COLUMNS = ("presented_at", "settlement_id", "settled_amount", "settled_at", "receipt")
 PAYMENT_COLUMNS = ("status", "captured", "unpaid", "is_unconfirmed", "hold_expires_at", "reason", "closed_at", "updated_at")

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from kernel.ledger.function_versions import VersionError, apps_with_functions, freeze
+from kernel.ledger.database_functions.function_versions import VersionError, apps_with_functions, freeze
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from kernel.ledger.function_versions import VersionError, apps_with_functions, problems, renew_newest, write_next
+from kernel.ledger.database_functions.function_versions import VersionError, apps_with_functions, problems, renew_newest, write_next
 
 
 class Command(BaseCommand):

@@ -10,7 +10,7 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import ProjectState
 
-from kernel.ledger.sql_files import files_of_version, names_created
+from kernel.ledger.database_functions.sql_files import files_of_version, names_created
 
 # Citus plans statements with the values of their parameters: it refuses most generic plans ("could not create distributed plan"), and
 # functions in SQL that return rows of a table distributed by tenant. There they become PL/pgSQL, which is slower elsewhere.

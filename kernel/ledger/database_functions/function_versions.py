@@ -9,8 +9,16 @@ from typing import Any, NamedTuple
 from django.apps import apps
 from django.db.migrations.loader import MigrationLoader
 
-from kernel.ledger.migration_operations import InstallFunctions
-from kernel.ledger.sql_files import TYPES, body_of, current_files, files_of_version, fingerprint, folder_of, frozen_folder
+from kernel.ledger.database_functions.migration_operations import InstallFunctions
+from kernel.ledger.database_functions.sql_files import (
+    TYPES,
+    body_of,
+    current_files,
+    files_of_version,
+    fingerprint,
+    folder_of,
+    frozen_folder,
+)
 
 
 class VersionError(Exception):
@@ -32,7 +40,7 @@ class Version(NamedTuple):
 
 TEMPLATE = """from django.db import migrations
 
-from kernel.ledger.migration_operations import InstallFunctions
+from kernel.ledger.database_functions.migration_operations import InstallFunctions
 
 
 class Migration(migrations.Migration):
