@@ -23,7 +23,7 @@ from billing.choices import ADJUSTMENT
 from billing.models import DailyTotal, Transaction
 from credits.choices import GrantStatus, UnitType
 from credits.models import Grant, Hold
-from credits.selectors.clock import NOW
+from credits.selectors.database_now import NOW
 from kernel.ledger.admin.charts import chart
 from kernel.ledger.admin.figures import figure_url
 from kernel.ledger.admin.formatting import link, money, page_of

@@ -11,7 +11,7 @@ from backoffice.day_sums import CREDIT_FIGURE, TAKES_OR_GIVES_BACK, FigureName
 from billing.choices import ADJUSTMENT
 from billing.selectors.holds import OPEN
 from credits.choices import GrantStatus, UnitType
-from credits.selectors.clock import NOW, TODAY
+from credits.selectors.database_now import NOW, TODAY
 from kernel.corrections.models import CorrectionEntry
 from kernel.ledger.admin.figures import Figure, figure_url, register_figure
 from kernel.ledger.admin.formatting import link, money

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from credits import selectors, services
 from credits.choices import REVERSIBLE, GrantStatus, TransactionType, UnitType
-from credits.selectors.clock import TODAY
+from credits.selectors.database_now import TODAY
 from credits.selectors.grants import status_today
 from credits.services.posting_rows import GrantRow, TransactionRow
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register

@@ -32,7 +32,7 @@ from credits.admin import unit_of
 from credits.choices import GrantStatus, RecurringGrantStatus, UnitType
 from credits.models import Grant, Hold, RecurringGrant
 from credits.selectors.balances import HELD_OF_GRANT
-from credits.selectors.clock import NOW, TODAY
+from credits.selectors.database_now import NOW, TODAY
 from credits.selectors.grants import status_today
 from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time

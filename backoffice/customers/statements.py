@@ -24,7 +24,7 @@ from backoffice.customers.timeline import TIMES
 from billing.selectors.statements import BYTE_ORDER_MARK
 from credits.choices import GrantStatus, TransactionType, UnitType
 from credits.models import CreditTransaction
-from credits.selectors.clock import TODAY
+from credits.selectors.database_now import TODAY
 from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time
 from kernel.ledger.admin import Panel

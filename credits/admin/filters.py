@@ -7,7 +7,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from credits.choices import GrantStatus
-from credits.selectors.clock import TODAY
+from credits.selectors.database_now import TODAY
 
 
 class GrantStatusFilter(admin.SimpleListFilter):

@@ -12,7 +12,7 @@ from credits.admin.forms import AlertForm, CancelRecurringGrantForm, ChangeAlert
 from credits.choices import GrantStatus, RecurringGrantStatus, TransactionKind, TransactionType, UnitType
 from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldCall, HoldEntry, HoldLine, Policy, RecurringGrant
 from credits.selectors.balances import HELD_OF_GRANT
-from credits.selectors.clock import NOW
+from credits.selectors.database_now import NOW
 from credits.selectors.effects import EFFECT
 from credits.selectors.grants import status_today
 from kernel.base.empty_values import NOTHING

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from credits.choices import GrantStatus
 from credits.models import Grant, HoldLine
-from credits.selectors.clock import NOW, TODAY
+from credits.selectors.database_now import NOW, TODAY
 from kernel.ledger.errors import NotFound
 from kernel.ledger.prepared_queries import prepared
 

@@ -10,7 +10,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet, Sum
 
 from credits.choices import HoldEntryKind
 from credits.models import Hold, HoldCall, HoldEntry, HoldLine
-from credits.selectors.clock import NOW
+from credits.selectors.database_now import NOW
 from kernel.ledger.errors import NotFound
 from kernel.ledger.holds import HoldStatus
 from kernel.ledger.prepared_queries import is_one_of, prepared

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from credits.choices import GrantStatus, RecurringGrantStatus
 from credits.models import Grant, RecurringGrant
-from credits.selectors.clock import TODAY
+from credits.selectors.database_now import TODAY
 from kernel.ledger.errors import NotFound
 
 RECURRING_GRANT_FIELDS = (
