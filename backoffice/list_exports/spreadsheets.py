@@ -11,7 +11,7 @@ from typing import Any
 
 import xlsxwriter
 
-from kernel.ledger.exports.formula_escaping import escape_formula
+from kernel.ledger.exports.formula_escaping import BYTE_ORDER_MARK, escape_formula
 from kernel.ledger.money import trimmed_digits, with_thousands
 
 # Excel stores a double and shows fifteen digits of it.
@@ -57,8 +57,7 @@ def is_exact_in_excel(amount: Decimal) -> bool:
 def csv_lines(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     """The file in pieces, each of many lines."""
     writer = csv.writer(Echo())
-    # With a byte order mark Excel reads the file as UTF-8.
-    piece = ["\ufeff", writer.writerow(headers)]
+    piece = [BYTE_ORDER_MARK, writer.writerow(headers)]
     for row in rows:
         piece.append(writer.writerow([_csv_cell(value) for value in row]))
         if len(piece) >= CHUNK:

@@ -26,7 +26,7 @@ from billing.selectors.transaction_types import type_labels
 from billing.selectors.transactions import TRANSACTION_FIELDS
 from kernel.ledger import queries
 from kernel.ledger.clocks import Clock
-from kernel.ledger.exports.formula_escaping import escape_formula
+from kernel.ledger.exports.formula_escaping import BYTE_ORDER_MARK, escape_formula
 from kernel.ledger.identifiers import with_short_ids
 from kernel.ledger.moments import END_OF_MOMENTS
 from kernel.ledger.money import trimmed_digits, with_thousands
@@ -51,8 +51,6 @@ COLUMNS = (
     "tenant",
     "currency",
 )
-# Without it Excel reads a CSV file in the encoding of its country. The exports of the back office begin with it too.
-BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True)

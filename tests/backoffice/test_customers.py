@@ -24,6 +24,7 @@ from metering.services.transactions import record_transaction
 from tests.backoffice.staff_members import employ, log_in
 from tests.backoffice.test_settings import change
 from tests.factories import TenantFactory
+from tests.replaced_rules import replace_rule
 
 pytestmark = pytest.mark.django_db
 WHO = {"actor": "command:test", "request_id": "test"}
@@ -328,3 +329,18 @@ def test_what_ended_counts_as_ended_on_every_page_before_its_job_has_run():
             assert "Expired" in text_of(clerk.get(f"/admin/{path}/{ended}/change/")), path
     statement = text_of(clerk.get("/admin/customers/statement/", {"tenant": tenant.id, "id": "ada"}))
     assert "57.29 USD 7.29 USD" in statement
+
+
+def test_a_statement_ends_today_by_the_database_s_clock():
+    tenant = TenantFactory()
+    context, its = {"tenant_id": tenant.id, **WHO}, {"customer_id": "ada", "currency": "USD"}
+    last_day = timezone.now().date() + timedelta(days=10)
+    credits.create_grant(**context, **its, unit_type="CURRENCY", name="Over", amount=Decimal("7.29"), expiry_date=last_day)
+    replace_rule("ledger_now", "clock_timestamp() + make_interval(days => 40)")
+    clerk = log_in(employ("clara", "clerk"))
+    own = {"tenant": tenant.id, "id": "ada"}
+    statement = clerk.get("/admin/customers/statement/", {**own, "from": f"{timezone.now():%Y-%m-%d}"})
+    assert str(statement.context["form"]["to"].value()) == f"{timezone.now() + timedelta(days=40):%Y-%m-%d}"
+    assert "7.29 USD 7.29 USD" in text_of(statement)
+    past = text_of(clerk.get("/admin/customers/statement/", {**own, "from": "2026-01-01", "to": f"{timezone.now():%Y-%m-%d}"}))
+    assert "7.29 USD 7.29 USD 0.00 USD" in past
