@@ -16,9 +16,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from backoffice import alerts, day_sums
-from backoffice.customer_links import customer_url
+from backoffice.customers.links import customer_url
 from backoffice.day_sums import FigureName
-from backoffice.figure_rows import EXPIRING_SOON, SOON
+from backoffice.expiring_soon import EXPIRING_SOON, SOON
 from billing.choices import ADJUSTMENT
 from billing.models import DailyTotal, Transaction
 from credits.choices import GrantStatus, UnitType

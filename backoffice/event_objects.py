@@ -6,7 +6,7 @@ from uuid import UUID
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from backoffice.customer_links import customer_url
+from backoffice.customers.links import customer_url
 from kernel.events.admin.labels import register_object_page
 from kernel.events.ids import ENDPOINT, parse_ref
 from kernel.ledger.admin.formatting import page_of

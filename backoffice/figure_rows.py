@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from backoffice.day_sums import CREDIT_FIGURE, TAKES_OR_GIVES_BACK, FigureName
+from backoffice.expiring_soon import EXPIRING_SOON, SOON
 from billing.choices import ADJUSTMENT
 from billing.selectors.holds import OPEN
 from credits.choices import GrantStatus, UnitType
@@ -31,9 +32,6 @@ COST_OF = {
     "agent_name": "transaction__agent__name",
     "service_name": "transaction__service__name",
 }
-# How long before its end a grant is said to expire.
-SOON = timedelta(days=30)
-EXPIRING_SOON = f"Expiring within {SOON.days} days"
 
 
 def _billed(rows: QuerySet[Any]) -> QuerySet[Any]:

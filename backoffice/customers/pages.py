@@ -21,12 +21,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from backoffice.correction_kinds import MAX_ID, name_of_new
-from backoffice.customer_links import customer_url
-from backoffice.customer_rows import row_of_customer, rows_of_customers
+from backoffice.customers.id_search import customers_beginning_with, customers_containing
+from backoffice.customers.links import customer_url
+from backoffice.customers.rows import row_of_customer, rows_of_customers
 from backoffice.customers.timeline import timeline
-from backoffice.figure_rows import SOON
+from backoffice.expiring_soon import SOON
 from backoffice.models import Customer, id_of_customer
-from backoffice.search.names import customers_beginning_with, customers_containing
 from credits import selectors as credits
 from credits.admin import unit_of
 from credits.choices import GrantStatus, RecurringGrantStatus, UnitType

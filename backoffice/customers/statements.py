@@ -12,9 +12,9 @@ from django.utils.http import urlencode
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from backoffice.customer_links import customer_url
-from backoffice.customer_rows import row_of_customer
+from backoffice.customers.links import customer_url
 from backoffice.customers.pages import CLOCKS, chosen_clock, find_customer
+from backoffice.customers.rows import row_of_customer
 from credits.selectors.database_now import database_now
 from credits.selectors.statements import Statement, csv_text, get_statement
 from kernel.base.empty_values import NOTHING

@@ -2,17 +2,13 @@
 
 import re
 
-from django.db.models import Q
-
+from backoffice.customers.id_search import customers_beginning_with
 from backoffice.models import Customer
 from billing.choices import SHIPPED_TYPES
 from billing.models import TransactionType
-from credits.models import Grant
 from kernel.ledger.admin.search_terms import folded
 from kernel.ledger.admin.searching import register_name
-from kernel.ledger.admin.text_conditions import begins, has, has_words
-from kernel.ledger.admin.time_limits import TookTooLong, time_limit
-from kernel.tenants.models import Tenant
+from kernel.ledger.admin.text_conditions import has
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.models import Agent
 
@@ -33,29 +29,6 @@ def customers(text: str, scope: VisibleTenants) -> list[str]:
             [*named.values_list("customer_id", flat=True)[:MAX_NAMES], *(row[1] for row in customers_beginning_with(text, scope))]
         )
     )
-
-
-def customers_beginning_with(text: str, scope: VisibleTenants, tenants: Q | None = None) -> list[tuple[object, str]]:
-    """Tenant and id of customers who have grants and whose id begins with the text."""
-    found = scope.limit(Grant.objects.filter(begins("customer_id", text), tenant__in=Tenant.objects.all()))
-    if tenants is not None:
-        found = found.filter(tenants)
-    return list(found.order_by("tenant_id", "customer_id").values_list("tenant_id", "customer_id").distinct()[:MAX_NAMES])
-
-
-def customers_containing(
-    text: str, scope: VisibleTenants, tenants: Q, *, most: int, milliseconds: int
-) -> tuple[list[tuple[object, str]], bool]:
-    """Tenant and id of customers who have grants and each word of the text in their id.
-
-    Also whether there was time to look at all of them.
-    """
-    found = scope.limit(Grant.objects.filter(tenants, has_words(("customer_id",), text), tenant__in=Tenant.objects.all()))
-    try:
-        with time_limit(milliseconds):
-            return list(found.order_by().values_list("tenant_id", "customer_id").distinct()[:most]), True
-    except TookTooLong:
-        return [], False
 
 
 def types(text: str, scope: VisibleTenants) -> list[str]:

@@ -16,9 +16,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from backoffice.customer_links import customer_url
+from backoffice.customers.id_search import customers_beginning_with, customers_containing
+from backoffice.customers.links import customer_url
 from backoffice.models import Customer
-from backoffice.search.names import customers_beginning_with, customers_containing
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.search_terms import SearchTerms, exchanged_digits, folded, read_amounts, read_terms
 from kernel.ledger.admin.searching import find_rows, note_of_newest

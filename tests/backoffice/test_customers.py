@@ -153,7 +153,7 @@ def test_a_customer_without_a_name_is_found_by_words_in_the_middle_of_its_id(mon
     assert "Customers" in text_of(reader.get("/admin/search/", {"s": typed, "extended": "1"})).split(" Billing")[0]
     if " " in typed:
         assert len(listed.context["customers"]) == 1
-    monkeypatch.setattr("backoffice.search.names.time_limit", _no_time)
+    monkeypatch.setattr("backoffice.customers.id_search.time_limit", _no_time)
     assert "There was no time" in text_of(reader.get("/admin/customers/", {"tenant": tenant.id, "q": "zürich"}))
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from backoffice.customer_rows import row_of_customer
+from backoffice.customers.rows import row_of_customer
 from kernel.ledger.admin.formatting import link
 from kernel.ledger.admin.links import Panel, register_panel
 from kernel.tenants.staff_scope import VisibleTenants
