@@ -5,35 +5,32 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Field, Q, Sum
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from billing import selectors, services
+from billing import selectors
 from billing.admin.filters import FlagFilter, ReversalFilter
+from billing.admin.forms import AlertForm, ChangeTypeForm, FloorForm, PolicyForm, ReleaseForm, TypeForm
 from billing.admin.statements import statement_page
 from billing.admin.stored_sums import stored_sums
 from billing.admin.wallet_opening import WalletOpening
-from billing.choices import NEAR_DUPLICATE_LIMIT_SECONDS, REASON_LENGTH, TYPE_LENGTH, Direction
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet, WalletHold, WalletHoldEntry, type_label
 from billing.selectors.holds import HELD_NOW, OPEN
 from kernel.base.error_messages import register_messages
 from kernel.base.local_time import local_time
 from kernel.corrections.admin.correction_actions import CorrectionActions, how_to_undo
 from kernel.ledger.admin import LedgerAdmin, Panel
-from kernel.ledger.admin.fields import BalanceField, WholeNumberField, longest_hold_field
 from kernel.ledger.admin.figures import FigureFilter, figure_url
 from kernel.ledger.admin.formatting import action_link, actor_names, effect, id_link, label, link, money, page_of, row_link
-from kernel.ledger.admin.holds import HoldAdmin, ReleaseHoldForm
-from kernel.ledger.admin.settings import SettingForm, setting_action, switch_field, text_field
+from kernel.ledger.admin.holds import HoldAdmin
+from kernel.ledger.admin.settings import setting_action
 from kernel.ledger.admin.sums import StoredSums
 from kernel.ledger.holds import set_live_held
-from kernel.ledger.money import in_words, trimmed_digits
+from kernel.ledger.money import in_words
 
 # Entries of the wallet shown before and after the page's entry, and entries shown on the wallet's page.
 AROUND, NEWEST = 5, 50
@@ -51,100 +48,6 @@ register_messages(
         "insufficient": "{requested} is more than may be taken: the balance is {balance}, {held} of it is held, and the floor is {floor}.",
     }
 )
-
-
-class TypeForm(SettingForm):
-    is_tried_first = True
-    title = "Define a type"
-    description = "Puts a type in the tenant's catalogue, or changes its label."
-    icon = "add"
-    code = text_field("Code", max_length=TYPE_LENGTH, help="What callers send as `type`.")
-    label = text_field("Label")
-    direction = forms.ChoiceField(
-        label="Direction",
-        choices=Direction.choices,
-        widget=UnfoldAdminSelectWidget(),
-        help_text="The sign of its amounts. It can't be changed once an entry has the type.",
-    )
-
-    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        services.define_type(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values)
-
-
-class ChangeTypeForm(TypeForm):
-    title = "Change the type"
-    code = None  # type: ignore[assignment] # Django removes a field that a subclass sets to None
-
-    def current(self) -> dict[str, Any]:
-        return {"label": self.row.label, "direction": self.row.direction}
-
-    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        super().apply(actor=actor, request_id=request_id, code=self.row.code, **values)
-
-
-class PolicyForm(SettingForm):
-    is_tried_first = True
-    title = "Set the policy"
-    description = "How the tenant's billing ledger treats types, duplicates and new wallets."
-    strict_types = switch_field("Only types of the catalogue", help="Refuse an entry of a type that nobody defined.")
-    near_duplicate_seconds = WholeNumberField(
-        label="Near-duplicates within (seconds)",
-        min_value=0,
-        max_value=NEAR_DUPLICATE_LIMIT_SECONDS,
-        widget=UnfoldAdminTextInputWidget(),
-        help_text=f"Up to {NEAR_DUPLICATE_LIMIT_SECONDS:,}, which is a day; 0 switches the flag off.",
-    )
-    default_floor = BalanceField(label="Floor of new wallets", required=False, help_text="0 or below. Empty: new wallets have no floor.")
-    longest_hold_seconds = longest_hold_field()
-
-    def current(self) -> dict[str, Any]:
-        policy = Policy.objects.filter(tenant=self.tenant).first() or Policy(tenant=self.tenant)
-        floor = "" if policy.default_floor is None else trimmed_digits(policy.default_floor)
-        names = ("strict_types", "near_duplicate_seconds", "longest_hold_seconds")
-        return {name: getattr(policy, name) for name in names} | {"default_floor": floor}
-
-    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        floor = values.pop("default_floor")
-        services.set_policy(
-            tenant_id=self.tenant.pk, actor=actor, request_id=request_id, default_floor=Decimal(floor) if floor else None, **values
-        )
-
-
-class FloorForm(SettingForm):
-    is_tried_first = True
-    title = "Set the floor"
-    description = "The balance, less what is held, below which no debit may take the wallet."
-    icon = "vertical_align_bottom"
-    floor = BalanceField(label="Floor", required=False, help_text="Empty: no floor.")
-
-    def current(self) -> dict[str, Any]:
-        return {"floor": "" if self.row.floor is None else trimmed_digits(self.row.floor)}
-
-    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        floor = Decimal(values["floor"]) if values["floor"] else None
-        services.set_floor(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, currency=self.row.currency, floor=floor)
-
-
-class AlertForm(SettingForm):
-    is_tried_first = True
-    title = "Set the alert"
-    description = "The balance below which the wallet is low: crossing it, down or up, is an event for webhooks."
-    icon = "notification_important"
-    alert_below = BalanceField(label="Alert below", required=False, help_text="Empty: no alert.")
-
-    def current(self) -> dict[str, Any]:
-        return {"alert_below": "" if self.row.alert_below is None else trimmed_digits(self.row.alert_below)}
-
-    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        amount = Decimal(values["alert_below"]) if values["alert_below"] else None
-        services.set_alert(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, currency=self.row.currency, alert_below=amount)
-
-
-class ReleaseForm(ReleaseHoldForm):
-    reason = text_field("Reason", max_length=REASON_LENGTH, help="It is kept with the hold.")
-
-    def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        services.release_hold(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, hold_id=self.row.pk, **values)
 
 
 def _entries(title: str, rows: Any, *, here: Transaction | None = None) -> Panel:
