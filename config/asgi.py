@@ -22,16 +22,15 @@ from config.asgi_types import CallerGone, Receive, Reply, Scope, Send, StreamedR
 from config.streamed_replies import TURN_SECONDS, Streams, TooManyStreams
 from config.wsgi import application as wsgi_application
 from kernel.api import json
-from kernel.api.body_limits import body_limit
+from kernel.api.body_limits import BodyKind, body_limit
 from kernel.api.problems import Problem
 from kernel.ledger import posting
 from kernel.ledger.posting import greenlets
 
 # The three calls that record one transaction: each is one statement of the database, which may be sent together with others.
 ONE_POSTING = frozenset({"/v1/billing/transactions", "/v1/transactions", "/credit-transactions"})
-# The page that takes a file (kernel/backfills/admin). The form around the file takes a little more.
+# The page that takes a file (kernel/backfills/admin).
 UPLOAD_PAGE = "/admin/backfills/backfillupload/new-file"
-MAX_FORM_BYTES = 1_048_576
 # A body that is larger (bytes), or compressed, is read in a thread: on the loop all other calls would wait for it.
 MAX_BYTES_ON_LOOP = 65_536
 # A streamed reply that says it is no longer than this (bytes), such as a static file, is sent whole.
@@ -78,8 +77,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 async def _respond(scope: Scope, receive: Receive, send: Send) -> None:
     environ = _environ(scope)
     is_one_posting = scope["path"] in ONE_POSTING and scope["method"] == "POST"
-    is_upload = scope["path"].rstrip("/") == UPLOAD_PAGE
-    limit = settings.BACKFILL_UPLOAD_LIMIT + MAX_FORM_BYTES if is_upload else body_limit(is_batch_or_page=not is_one_posting)
+    limit = body_limit(BodyKind.ITEM if is_one_posting else _largest_kind(scope["path"]))
     length = environ.get("CONTENT_LENGTH", "")
     is_too_large = length.isdecimal() and int(length[:20]) > limit
     if is_too_large and not dialect_of(scope["path"]):
@@ -104,6 +102,13 @@ async def _respond(scope: Scope, receive: Receive, send: Send) -> None:
     except TooManyStreams as refusal:
         problem = Problem("throttled", {"wait": TURN_SECONDS}) if refusal.is_own else Problem("busy")
         await _send(_refusal(scope["path"], problem), send)
+
+
+def _largest_kind(path: str) -> BodyKind:
+    """The largest body that a path may take: which calls of an API take a batch, only their views know."""
+    if path.rstrip("/") == UPLOAD_PAGE:
+        return BodyKind.FILE
+    return BodyKind.BATCH if dialect_of(path) else BodyKind.FORM
 
 
 def _is_small(body: io.BytesIO, environ: dict[str, Any]) -> bool:

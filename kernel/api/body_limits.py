@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from enum import Enum
 from typing import Any
 
 from django.conf import settings
@@ -11,15 +12,30 @@ from django.http.request import UnreadablePostError
 from kernel.api.problems import RequestRefused
 
 READ_BLOCK_BYTES = 65_536
+# The form around a file takes so much more.
+MAX_FORM_BYTES = 1_048_576
 _JSON_TYPE = re.compile(r"application/(?:[^\s;]+\+)?json\Z", re.IGNORECASE)
 
 
-def body_limit(*, is_batch_or_page: bool) -> int:
-    """How large a request's body may be (bytes), packed or not; `is_batch_or_page`: of a call that takes many items, or a page for people.
+class BodyKind(Enum):
+    """What a body holds: one item of a call, a batch of items, the form of a page for people, or such a form with a file of a backfill."""
 
-    Both the ASGI entry and the views ask here.
-    """
-    limit: int = settings.API_BATCH_BODY_LIMIT if is_batch_or_page else settings.API_BODY_LIMIT
+    ITEM = "item"
+    BATCH = "batch"
+    FORM = "form"
+    FILE = "file"
+
+
+def body_limit(kind: BodyKind) -> int:
+    """How large a request's body may be (bytes), packed or not. Both the ASGI entry and the views ask here."""
+    limit: int
+    match kind:
+        case BodyKind.ITEM:
+            limit = settings.API_BODY_LIMIT
+        case BodyKind.BATCH | BodyKind.FORM:
+            limit = settings.API_BATCH_BODY_LIMIT
+        case BodyKind.FILE:
+            limit = settings.BACKFILL_UPLOAD_LIMIT + MAX_FORM_BYTES
     return limit
 
 

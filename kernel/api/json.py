@@ -97,12 +97,12 @@ def nesting_depth(brackets: Iterable[str]) -> int:
     return deepest
 
 
-def check_complexity(raw: bytes, *, is_batch_or_page: bool) -> None:
+def check_complexity(raw: bytes, *, is_batch: bool) -> None:
     """Raises RequestRefused (unreadable_body) for a body of more values than can be parsed without delaying other calls.
 
     Checked before anything is parsed: a compressed body of 3 kB can hold half a million arrays.
     """
-    factor = 10 if is_batch_or_page else 1
+    factor = 10 if is_batch else 1
     if len(raw) <= MAX_CONTAINERS:
         return
     containers, commas, quotes = raw.count(b"[") + raw.count(b"{"), raw.count(b","), raw.count(b'"')

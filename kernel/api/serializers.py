@@ -75,12 +75,12 @@ class Body(Declared):
     # Of a PATCH: a member that is absent isn't among the values. A null is among them, as None.
     is_partial: ClassVar[bool] = False
     # A body with a batch in it may be as large as API_BATCH_BODY_LIMIT, others as API_BODY_LIMIT.
-    is_batch_or_page: ClassVar[bool] = False
+    has_batch: ClassVar[bool] = False
 
     @classmethod
     def compile(cls) -> None:
         cls.fast = FastReader(cls, name=cls.__name__)
-        cls.is_batch_or_page = any(isinstance(member.field, Batch) for member in cls.declared_fields)
+        cls.has_batch = any(isinstance(member.field, Batch) for member in cls.declared_fields)
 
     @classmethod
     def check(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class Body(Declared):
             raise RequestRefused("empty_body")
         if not is_json and cls.dialect is not None and cls.dialect.requires_json_type:
             raise RequestRefused("not_json_type", value=raw.decode(errors="replace"))
-        json.check_complexity(raw, is_batch_or_page=cls.is_batch_or_page)
+        json.check_complexity(raw, is_batch=cls.has_batch)
         try:
             return cls.fast.read(raw, is_part=is_part)
         except NeedsExactReader:
@@ -135,7 +135,7 @@ class Body(Declared):
         batch = Batch(cls, min_items=0, max_items=max_items)
         if not raw:
             raise RequestRefused("empty_body")
-        json.check_complexity(raw, is_batch_or_page=True)
+        json.check_complexity(raw, is_batch=True)
         try:
             if is_certain(raw):
                 return batch.parse_raw(raw)

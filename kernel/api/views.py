@@ -24,6 +24,7 @@ from kernel.api import body_limits, json, serializers
 from kernel.api.amounts import as_text
 from kernel.api.authentication import SAFE_METHODS, KeyAuthentication, authenticate, authorize, caller_for_tenant
 from kernel.api.batches import MAX_ITEMS, BatchOutcome, ItemOutcome
+from kernel.api.body_limits import BodyKind
 from kernel.api.dialect import Dialect
 from kernel.api.fields import storable
 from kernel.api.pagination import Page, page_of
@@ -80,12 +81,12 @@ class LedgerViewSet(ViewSet):
 
     def read(self, body: type[serializers.Body]) -> dict[str, Any]:
         """The values of the request's body, by declared name. Raises Invalid, RequestRefused."""
-        raw = self.raw_body(large=body.is_batch_or_page)
+        raw = self.raw_body(BodyKind.BATCH if body.has_batch else BodyKind.ITEM)
         return body.read(raw, is_json=body_limits.is_json(self.http), ignored=self.ignored_fields)
 
     def read_list(self, body: type[serializers.Body], *, max_items: int = MAX_ITEMS) -> list[dict[str, Any] | Invalid]:
         """The items of a body that is an array, or with Content-Type application/x-ndjson one object per line."""
-        raw = self.raw_body(large=True)
+        raw = self.raw_body(BodyKind.BATCH)
         if "ndjson" not in (self.http.META.get("CONTENT_TYPE") or ""):
             return body.read_list(raw, max_items=max_items)
         outcomes = []
@@ -219,9 +220,9 @@ class LedgerViewSet(ViewSet):
         body = serializers.encode(self.dialect.batch_body(outcome, items))
         return HttpResponse(body, content_type="application/json", status=self.dialect.batch_status(outcome))
 
-    def raw_body(self, *, large: bool = False) -> bytes:
+    def raw_body(self, kind: BodyKind = BodyKind.ITEM) -> bytes:
         """The body's bytes. Raises RequestRefused."""
-        return body_limits.raw_body(self.http, limit=body_limits.body_limit(is_batch_or_page=large))
+        return body_limits.raw_body(self.http, limit=body_limits.body_limit(kind))
 
     # What REST framework calls.
 
