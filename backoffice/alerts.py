@@ -20,7 +20,7 @@ from kernel.backfills.selectors import list_waiting_uploads
 from kernel.corrections.choices import REQUEST_PERMISSION, State
 from kernel.corrections.models import CorrectionRequest
 from kernel.corrections.selectors import list_waiting_requests
-from kernel.events.admin.deliveries import to_replay
+from kernel.events.admin.deliveries import to_resend
 from kernel.events.admin.endpoints import FAILING_AFTER
 from kernel.events.choices import DisabledReason, EndpointStatus
 from kernel.events.delivery_retries import FAILING_FOR
@@ -130,7 +130,7 @@ def _failing(request: HttpRequest, scope: VisibleTenants) -> Alert:
 
 
 def _undelivered(request: HttpRequest, scope: VisibleTenants) -> Alert:
-    rows = to_replay(Delivery.objects.filter(tenant__in=query_tenant_ids(scope)))
+    rows = to_resend(Delivery.objects.filter(tenant__in=query_tenant_ids(scope)))
     advice = "Given up in the last 7 days. Replay them once the receiver is mended."
     return _alert("Webhook deliveries that failed", rows, advice=advice, page="events_delivery", query="due=replay")
 

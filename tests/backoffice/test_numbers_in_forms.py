@@ -22,7 +22,7 @@ UNCLEAR = ("1e30", "1" * 31, "0." + "1" * 19, "NaN", "Infinity", "1,5", "1.234,5
 # Forms whose service is not asked before they are confirmed: nothing that they take is refused, or asking it has effects elsewhere.
 NOT_TRIED = {
     # Sends to another server.
-    *("TestForm", "RecoverForm", "ReplayForm"),
+    *("TestForm", "RecoverForm", "ResendForm"),
     # Shows a secret, or forgets what processes know of a key.
     *("NewKeyForm", "RevealForm", "RevokeKeyForm", "TenantForm"),
     # Without fields.

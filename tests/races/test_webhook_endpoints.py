@@ -12,7 +12,7 @@ from kernel.events.errors import EndpointLimit
 from kernel.events.models import Delivery, Endpoint, Listener, ManagementCall
 from kernel.events.services import endpoints
 from kernel.events.services.fan_out import fan_out
-from kernel.events.services.replays import recover_deliveries
+from kernel.events.services.resending import recover_deliveries
 from tests.factories import TenantFactory
 from tests.races.threads import at_once
 

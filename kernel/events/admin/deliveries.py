@@ -22,35 +22,35 @@ from kernel.events.choices import DeliveryState, EndpointStatus
 from kernel.events.models import Attempt, Delivery, Event
 from kernel.events.rendering import body_of
 from kernel.events.selectors.deliveries import list_attempts
-from kernel.events.services.replays import replay_delivery
+from kernel.events.services.resending import resend_delivery
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import actor_of, coded, id_link, json_block, label, page_of, row_link
 from kernel.ledger.admin.settings import SettingForm, form_id_of, setting_action
 from kernel.ledger.identifiers import code_in_words
 
-# Deliveries that one action of the list replays.
+# Deliveries that one action of the list sends again.
 MAX_SELECTED = 100
 # How long the dashboard names a delivery that was given up.
 UNDELIVERED_SINCE = timedelta(days=7)
 
 
-class ReplayForm(SettingForm):
+class ResendForm(SettingForm):
     title = "Replay"
     description = "Sends the event to the same endpoint again, with the same id and the same bytes."
     icon = "replay"
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> HttpResponse:
         audit = {"tenant_id": self.row.tenant_id, "actor": actor, "request_id": request_id}
-        replayed = replay_delivery(**audit, delivery_id=self.row.pk, idempotency_key=f"form:{form_id_of(self)}")
+        resent = resend_delivery(**audit, delivery_id=self.row.pk, idempotency_key=f"form:{form_id_of(self)}")
         messages.success(self.request, "The event is sent again: this is the new delivery.")
-        return HttpResponseRedirect(page_of("events.delivery", replayed.row.pk))
+        return HttpResponseRedirect(page_of("events.delivery", resent.row.pk))
 
 
 def _of_account(row: Any) -> Any:
     return account_in_words(row.tenant_id, row.account)
 
 
-def to_replay(rows: QuerySet) -> QuerySet:
+def to_resend(rows: QuerySet) -> QuerySet:
     """Deliveries that were given up not long ago, to an endpoint that still exists."""
     since = timezone.now() - UNDELIVERED_SINCE
     return rows.filter(state=DeliveryState.FAILED, created_at__gte=since).exclude(endpoint__status=EndpointStatus.DELETED)
@@ -64,7 +64,7 @@ class DueFilter(admin.SimpleListFilter):
         return [("replay", f"Given up in the last {UNDELIVERED_SINCE.days} days")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return to_replay(queryset) if self.value() == "replay" else queryset
+        return to_resend(queryset) if self.value() == "replay" else queryset
 
 
 @admin.register(Delivery)
@@ -81,7 +81,7 @@ class DeliveryAdmin(LedgerAdmin):
     )
     actions = ("replay_selected",)
     actions_detail = ("replay",)
-    replay = setting_action(ReplayForm, name="replay")
+    replay = setting_action(ResendForm, name="replay")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         # Bodies can be long, and a list shows none.
@@ -141,7 +141,7 @@ class DeliveryAdmin(LedgerAdmin):
         rows, done = list(deliveries[: MAX_SELECTED + 1]), 0
         for row in rows[:MAX_SELECTED]:
             try:
-                replay_delivery(
+                resend_delivery(
                     tenant_id=row.tenant_id, actor=actor_of(request), request_id=getattr(request, "request_id", ""), delivery_id=row.pk
                 )
                 done += 1

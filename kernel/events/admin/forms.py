@@ -23,7 +23,7 @@ from kernel.events.errors import UrlRefused
 from kernel.events.services import endpoints as services
 from kernel.events.services.endpoint_tests import TEST_TYPE, send_test
 from kernel.events.services.endpoints import DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS, recover_since
-from kernel.events.services.replays import recover_deliveries
+from kernel.events.services.resending import recover_deliveries
 from kernel.events.url_safety import check_url
 from kernel.ledger.admin.fields import WholeNumberField
 from kernel.ledger.admin.formatting import page_of

@@ -1,4 +1,7 @@
-"""Sends events again: one delivery, or all that an endpoint missed. Each is a new delivery of the same event, with its id and bytes."""
+"""Sends events again: one delivery, or all that an endpoint missed. Each is a new delivery of the same event, with its id and bytes.
+
+The API and the back office call the first a replay, which elsewhere is a repeated call with the same key (`replayed` here too).
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +29,7 @@ logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class Resent:
     """The new delivery. `replayed`: an earlier call with the same idempotency key made it."""
 
     row: Delivery
@@ -44,17 +47,17 @@ class Recovery:
 
 
 @translate_db_errors
-def replay_delivery(*, tenant_id: UUID, actor: str, request_id: str, delivery_id: UUID, idempotency_key: str | None = None) -> Replayed:
+def resend_delivery(*, tenant_id: UUID, actor: str, request_id: str, delivery_id: UUID, idempotency_key: str | None = None) -> Resent:
     """Send an event to the same endpoint again, whatever became of the delivery. Raises NotFound, EndpointDisabled, IdempotencyConflict."""
     facts = {"delivery_id": str(delivery_id)}
-    replay_id = new_id()
+    resent_id = new_id()
     with transaction.atomic():
         first = get_delivery(tenant_id=tenant_id, delivery_id=delivery_id)
-        call = claim_call(tenant_id=tenant_id, operation="replay_delivery", key=idempotency_key, facts=facts, result={IDS: str(replay_id)})
+        call = claim_call(tenant_id=tenant_id, operation="replay_delivery", key=idempotency_key, facts=facts, result={IDS: str(resent_id)})
         if not call.replayed:
             _check_receives(get_endpoint(tenant_id=tenant_id, endpoint_id=first.endpoint_id, also_deleted=True))
             Delivery.objects.create(
-                id=replay_id,
+                id=resent_id,
                 tenant_id=tenant_id,
                 event_id=first.event_id,
                 endpoint_id=first.endpoint_id,
@@ -63,7 +66,7 @@ def replay_delivery(*, tenant_id: UUID, actor: str, request_id: str, delivery_id
                 origin=Origin.REPLAY,
             )
     logger.info("webhook_replayed", tenant_id=tenant_id, delivery_id=delivery_id, actor=actor, request_id=request_id)
-    return Replayed(get_delivery(tenant_id=tenant_id, delivery_id=UUID(call.result[IDS])), replayed=call.replayed)
+    return Resent(get_delivery(tenant_id=tenant_id, delivery_id=UUID(call.result[IDS])), replayed=call.replayed)
 
 
 @translate_db_errors

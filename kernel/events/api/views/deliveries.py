@@ -11,7 +11,7 @@ from kernel.events.api.views.base import WebhooksViewSet, delivery_id_of, endpoi
 from kernel.events.rendering import body_of
 from kernel.events.selectors import deliveries as selectors
 from kernel.events.selectors.endpoints import get_endpoint
-from kernel.events.services.replays import replay_delivery
+from kernel.events.services.resending import resend_delivery
 
 
 class DeliveryViewSet(WebhooksViewSet):
@@ -41,5 +41,5 @@ class DeliveryViewSet(WebhooksViewSet):
     )
     def replay(self, request: HttpRequest, delivery_id: str) -> HttpResponse:
         """Sends the event to the same endpoint again, whatever became of it: a new delivery with the same event id and the same bytes."""
-        replayed = replay_delivery(**self.audit_context(), delivery_id=delivery_id_of(delivery_id), idempotency_key=self.idempotency_key())
-        return self.reply(DeliveryReply, replayed.row, status=202, replayed=replayed.replayed)
+        resent = resend_delivery(**self.audit_context(), delivery_id=delivery_id_of(delivery_id), idempotency_key=self.idempotency_key())
+        return self.reply(DeliveryReply, resent.row, status=202, replayed=resent.replayed)

@@ -23,7 +23,7 @@ from kernel.events.api.views.base import WebhooksViewSet, endpoint_id_of
 from kernel.events.selectors import endpoints as selectors
 from kernel.events.services import endpoints as services
 from kernel.events.services.endpoint_tests import send_test
-from kernel.events.services.replays import recover_deliveries
+from kernel.events.services.resending import recover_deliveries
 
 
 class EndpointViewSet(WebhooksViewSet):

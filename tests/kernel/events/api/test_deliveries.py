@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from kernel.events import ids
 from kernel.events.models import Delivery, Endpoint, Event
-from kernel.events.services import replays
+from kernel.events.services import resending
 from tests.kernel.events.api.conftest import ENDPOINTS, finish, hours_ago
 from tests.kernel.events.api.test_endpoints import refused
 
@@ -154,7 +154,7 @@ def test_a_recovery_says_where_the_next_one_begins(caller, monkeypatch):
     for _ in range(3):
         caller.event()
     later = caller.endpoint()
-    monkeypatch.setattr(replays, "MAX_RECOVERED", 2)
+    monkeypatch.setattr(resending, "MAX_RECOVERED", 2)
     path = f"{ENDPOINTS}/{later['id']}/recover"
     first = caller.send("POST", path, {"since": hours_ago(1), "onlyFailed": False}).json()
     assert first["count"] == 2
