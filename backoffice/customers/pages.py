@@ -17,7 +17,6 @@ from django.db.models import Case, Count, F, Q, QuerySet, Sum, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from backoffice.correction_kinds import MAX_ID, name_of_new
@@ -32,7 +31,7 @@ from credits.admin import unit_of
 from credits.choices import GrantStatus, RecurringGrantStatus, UnitType
 from credits.models import Grant, Hold, RecurringGrant
 from credits.selectors.balances import HELD_OF_GRANT
-from credits.selectors.database_now import NOW, TODAY
+from credits.selectors.database_now import NOW, TODAY, database_now
 from credits.selectors.grants import status_today
 from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time
@@ -132,7 +131,7 @@ def _search(tenant: Tenant, term: str) -> tuple[list[str], bool]:
 
 def _with_balances(tenant: Tenant, ids: list[str]) -> list[dict[str, Any]]:
     known = rows_of_customers(tenant_id=tenant.pk, customer_ids=ids)
-    today = timezone.now().astimezone(UTC).date()
+    today = database_now().astimezone(UTC).date()
     sums = (
         Grant.objects.filter(tenant=tenant, customer_id__in=ids, status=GrantStatus.OPEN)
         .exclude(expiry_date__lt=today)
@@ -253,7 +252,7 @@ def _name_url(request: HttpRequest, tenant: Tenant, customer_id: str, known: Cus
 
 def _balances(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:
     """Of each currency and metric: what is available, held, and expires soon."""
-    soon = timezone.now().astimezone(UTC).date() + SOON
+    soon = database_now().astimezone(UTC).date() + SOON
     found = []
     for balance in credits.customer_balances(tenant_id=tenant_id, customer_id=customer_id):
         expiring = sum((row["balance"] for row in balance["grants"] if row["expiry_date"] and row["expiry_date"] <= soon), Decimal(0))

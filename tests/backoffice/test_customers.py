@@ -331,7 +331,7 @@ def test_what_ended_counts_as_ended_on_every_page_before_its_job_has_run():
     assert "57.29 USD 7.29 USD" in statement
 
 
-def test_a_statement_ends_today_by_the_database_s_clock():
+def test_a_customer_s_pages_and_statement_go_by_the_database_s_clock():
     tenant = TenantFactory()
     context, its = {"tenant_id": tenant.id, **WHO}, {"customer_id": "ada", "currency": "USD"}
     last_day = timezone.now().date() + timedelta(days=10)
@@ -339,6 +339,8 @@ def test_a_statement_ends_today_by_the_database_s_clock():
     replace_rule("ledger_now", "clock_timestamp() + make_interval(days => 40)")
     clerk = log_in(employ("clara", "clerk"))
     own = {"tenant": tenant.id, "id": "ada"}
+    [listed] = clerk.get("/admin/customers/", {"tenant": tenant.id}).context["customers"]
+    assert (listed["balances"], listed["grants"]) == ([], 0)
     statement = clerk.get("/admin/customers/statement/", {**own, "from": f"{timezone.now():%Y-%m-%d}"})
     assert str(statement.context["form"]["to"].value()) == f"{timezone.now() + timedelta(days=40):%Y-%m-%d}"
     assert "7.29 USD 7.29 USD" in text_of(statement)
