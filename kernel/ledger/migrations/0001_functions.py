@@ -6,4 +6,4 @@ from kernel.ledger.database_functions.migration_operations import InstallFunctio
 class Migration(migrations.Migration):
     dependencies = []
 
-    operations = [InstallFunctions("ledger", version=1, digest="3df2b027d9f520cf")]
+    operations = [InstallFunctions("ledger", version=1, digest="510d9c4a1c482795")]

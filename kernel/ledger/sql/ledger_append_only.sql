@@ -1,4 +1,5 @@
--- Refuses the statement that fired it. AppendOnly (kernel/ledger/database_functions/migration_operations.py) puts it on tables whose rows never change.
+-- Refuses the statement that fired it. AppendOnly (kernel/ledger/database_functions/migration_operations.py) puts it on tables whose rows
+-- never change.
 CREATE OR REPLACE FUNCTION ledger_append_only() RETURNS trigger LANGUAGE plpgsql
 AS $$
 BEGIN
