@@ -14,10 +14,8 @@ from metering.paying import tokens
 from metering.paying.choices import OPEN_STATUSES, PaymentKind, PaymentStatus
 from metering.paying.evm import CantSign
 from metering.paying.models import Collection, Payee, PayerSetting, Payment, PaymentCall, PaymentLeg
+from metering.selectors import RowDict
 from metering.selectors.payments import TOKEN
-
-# A dictionary, as a queryset's `values()` has it.
-Row = Any
 
 LEG = ("kind", "hold_id", "entry_id", "amount", "captured")
 PAYMENT = (
@@ -29,10 +27,10 @@ TOKEN_COLUMNS: dict[str, Any] = {f"token_{name}": F(f"tokens__{name}") for name 
 COLLECTION = ("id", "tenant_id", "payment_id", "pay_to", "currency", "amount", "created_at", "posted_at")
 
 
-def list_payments(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
+def list_payments(*, tenant_id: UUID, transaction_id: UUID) -> list[RowDict]:
     """Every payment of a transaction with its parts, oldest first; two queries."""
     found = _payments(tenant_id=tenant_id, transaction_id=transaction_id)
-    legs: dict[UUID, list[Row]] = {payment["id"]: [] for payment in found}
+    legs: dict[UUID, list[RowDict]] = {payment["id"]: [] for payment in found}
     for part in _legs(tenant_id=tenant_id, payment_ids=list(legs)) if legs else ():
         legs[part["payment_id"]].append(part)
     return [_with_token(payment) | {"legs": legs[payment["id"]]} for payment in found]
@@ -50,13 +48,13 @@ def _legs(*, tenant_id: Any, payment_ids: Any) -> "QuerySet[Any, Any]":
     return parts.values("payment_id", *LEG)
 
 
-def _with_token(row: Row) -> Row:
+def _with_token(row: RowDict) -> RowDict:
     """A payment's row with the columns of its token as a row of their own, `token`: None where it has none."""
     token = {name: row[f"token_{name}"] for name in TOKEN} if row["token_network"] is not None else None
     return {name: row[name] for name in PAYMENT} | {"token": token}
 
 
-def find_payment(*, tenant_id: UUID, payment_id: UUID) -> Row | None:
+def find_payment(*, tenant_id: UUID, payment_id: UUID) -> RowDict | None:
     """The payment of a 402 with its token."""
     found = _payment_of_challenge(tenant_id=tenant_id, payment_id=payment_id)
     return _with_token(found[0]) if found and found[0]["token_network"] is not None else None
@@ -68,7 +66,7 @@ def _payment_of_challenge(*, tenant_id: Any, payment_id: Any) -> "QuerySet[Any, 
     return found.order_by().values(*PAYMENT, **TOKEN_COLUMNS)
 
 
-def get_payment(*, tenant_id: UUID, transaction_id: UUID, payment_id: UUID) -> Row:
+def get_payment(*, tenant_id: UUID, transaction_id: UUID, payment_id: UUID) -> RowDict:
     """A payment of this transaction. Raises NotFound."""
     found = _payment_of(tenant_id=tenant_id, transaction_id=transaction_id, payment_id=payment_id)
     if not found:
@@ -82,7 +80,7 @@ def _payment_of(*, tenant_id: Any, transaction_id: Any, payment_id: Any) -> "Que
     return found.order_by().values(*PAYMENT, **TOKEN_COLUMNS)
 
 
-def payment_after_call(payment: Row, *, kind: str, idempotency_key: str | None) -> Row:
+def payment_after_call(payment: RowDict, *, kind: str, idempotency_key: str | None) -> RowDict:
     """A payment as it was after a call that captured, extended or released it, whatever became of it since. Without a key: after the one
     that ended it."""
     keys = {"tenant_id": payment["tenant_id"], "payment_id": payment["id"], "kind": kind}
@@ -108,14 +106,14 @@ def _calls(*, tenant_id: Any, payment_id: Any, kind: Any, idempotency_key: Any) 
     return found.values("captured_after", "expires_at", "created_at", "is_final")
 
 
-def _status_after(payment: Row, call: Row) -> str:
+def _status_after(payment: RowDict, call: RowDict) -> str:
     if call["is_final"]:
         return PaymentStatus.CAPTURED if call["captured_after"] else PaymentStatus.RELEASED
     presented_at = payment["token"] and payment["token"]["presented_at"]
     return PaymentStatus.PRESENTED if presented_at and presented_at <= call["created_at"] else PaymentStatus.AUTHORIZED
 
 
-def with_payload(transaction: Row) -> Row:
+def with_payload(transaction: RowDict) -> RowDict:
     """A transaction whose payment, while it can be collected, says what to send to the resource: `authorization_payload`, a JSON text.
 
     For replies about this one transaction to its own tenant only: who has the payload can collect the payment.
@@ -165,7 +163,7 @@ def list_collections(*, payee_tenant_id: UUID) -> "QuerySet[Any, Any]":
     return found
 
 
-def list_due_collections(*, after: Row | None, limit: int) -> list[Row]:
+def list_due_collections(*, after: RowDict | None, limit: int) -> list[RowDict]:
     """What isn't in the wallet of its payee yet, the oldest first, beyond `after`."""
     found = Collection.objects.filter(posted_at__isnull=True)
     if after is not None:
@@ -173,7 +171,7 @@ def list_due_collections(*, after: Row | None, limit: int) -> list[Row]:
     return list(found.order_by("created_at", "id").values(*COLLECTION, "payee_tenant_id")[:limit])
 
 
-def list_overdue_payments(*, tenant_id: UUID | None = None, limit: int) -> list[Row]:
+def list_overdue_payments(*, tenant_id: UUID | None = None, limit: int) -> list[RowDict]:
     """Open payments whose money is held no longer, by the database's clock: id and tenant_id, the longest overdue first."""
     conditions = Q(status__in=OPEN_STATUSES, hold_expires_at__lte=Func(function="ledger_now", output_field=DateTimeField()))
     if tenant_id is not None:

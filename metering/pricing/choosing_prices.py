@@ -6,15 +6,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from metering.selectors import Row
+from metering.selectors import RowDict
 
 
-def valid_prices(book: Sequence[Row], *, at: datetime) -> list[Row]:
+def valid_prices(book: Sequence[RowDict], *, at: datetime) -> list[RowDict]:
     """The prices that are valid at a moment."""
     return [price for price in book if price["valid_from"] <= at and (price["valid_to"] is None or price["valid_to"] > at)]
 
 
-def fitting_prices(*, terms: Row, model: str, book: Sequence[Row]) -> list[Row]:
+def fitting_prices(*, terms: RowDict, model: str, book: Sequence[RowDict]) -> list[RowDict]:
     """The prices that fit, the most specific first: by resource or model before by action, before by service; of equals the latest."""
     if not book:
         return []

@@ -25,7 +25,7 @@ from metering.pricing.serving_providers import foreign_prices
 from metering.pricing.stated_costs import reported_cost
 from metering.pricing.unit_costs import unit_cost
 from metering.pricing.unpriced_parts import beyond_own_price, beyond_public_price
-from metering.selectors import Row
+from metering.selectors import RowDict
 from metering.usage_reading.counter_extraction import BadQuantity, UsageReading, look_up
 from metering.usage_reading.counter_names import DIGITS, NAMES, REQUIRED_COUNTERS
 from metering.usage_reading.name_normalization import with_normalized_names
@@ -77,7 +77,7 @@ class MissingQuantity(Exception):
     """A quantity that the price needs isn't in the facts, or is no quantity. Its text is the key."""
 
 
-def price_facts(*, terms: Row, facts: str, book: Sequence[Row]) -> PricingResult:
+def price_facts(*, terms: RowDict, facts: str, book: Sequence[RowDict]) -> PricingResult:
     """The cost of what `facts` report. `terms`: what of the transaction and of the tenant's policy decides the price; `book`: the tenant's
     prices of its time.
 
@@ -151,7 +151,7 @@ def parsed_json(text: str | None) -> Any:
         return json.loads(text, parse_float=Decimal)
 
 
-def model_of(*, terms: Row, parsed: Any) -> str:
+def model_of(*, terms: RowDict, parsed: Any) -> str:
     """The model that was used: as the facts name it, else the request facts, else the qualifiers; else the transaction's resource.
     `parsed`: facts with their usual names."""
     resource = str(terms["resource_name"])
@@ -169,7 +169,7 @@ def _model_in(values: Any) -> str | None:
     return None
 
 
-def by_own_price(price: Row, *, parsed: Any, text: str, model: str) -> PricingResult:
+def by_own_price(price: RowDict, *, parsed: Any, text: str, model: str) -> PricingResult:
     """The cost by one of the tenant's prices: what each call costs, and its units. What is a part of another quantity is billed once, as
     the part. `text`: the same document, not parsed. Raises MissingQuantity."""
     quantities = {unit["fact_key"]: _quantity_of(parsed, unit["fact_key"], is_optional=unit["is_optional"]) for unit in price["units"]}
@@ -202,7 +202,7 @@ def by_own_price(price: Row, *, parsed: Any, text: str, model: str) -> PricingRe
     )
 
 
-def _by_markup(price: Row, *, computed: PricingResult) -> PricingResult:
+def _by_markup(price: RowDict, *, computed: PricingResult) -> PricingResult:
     """The public price of the model with the tenant's markup, and what each call costs; `computed` as it is without a public price."""
     if computed.amount is None or computed.details is None:
         return computed
@@ -215,24 +215,24 @@ def _by_markup(price: Row, *, computed: PricingResult) -> PricingResult:
     return replace(computed, amount=amount, details=msgspec.json.encode(details).decode())
 
 
-def _price_source(price: Row) -> dict[str, str]:
+def _price_source(price: RowDict) -> dict[str, str]:
     return {"source": "price book", "id": str(price["id"]), "validFrom": price["valid_from"].isoformat()}
 
 
-def _flat_part(price: Row) -> tuple[Decimal, list[str]]:
+def _flat_part(price: RowDict) -> tuple[Decimal, list[str]]:
     """What each call costs, and its step of the arithmetic."""
     flat = price["flat_amount"]
     return flat, [f"{trimmed_digits(flat)} per call"] if flat else []
 
 
-def _with_minimum(price: Row, total: Decimal, steps: str) -> tuple[Decimal, str]:
+def _with_minimum(price: RowDict, total: Decimal, steps: str) -> tuple[Decimal, str]:
     """The rounded amount and its arithmetic, `<steps> = <amount>`; what a call costs at least takes the place of less."""
     amount = _rounded(max(total, price["minimum"]))
     least = f", at least {trimmed_digits(price['minimum'])}" if total < price["minimum"] else ""
     return amount, f"{steps}{least} = {trimmed_digits(amount)}"
 
 
-def _by_public_prices(*, terms: Row, parsed: Any, text: str, model: str) -> PricingResult:
+def _by_public_prices(*, terms: RowDict, parsed: Any, text: str, model: str) -> PricingResult:
     """The cost by the public price of a known model, at the time of the transaction. `text`: the same document, not parsed. Raises
     MissingQuantity, BadQuantity."""
     service, at = terms["service__name"], terms["occurred_at"]

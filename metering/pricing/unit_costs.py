@@ -5,10 +5,10 @@ from decimal import ROUND_CEILING, Decimal
 
 from kernel.ledger.money import trimmed_digits
 from metering.choices import TierMode
-from metering.selectors import Row
+from metering.selectors import RowDict
 
 
-def unit_cost(unit: Row, quantity: Decimal) -> tuple[Decimal, str]:
+def unit_cost(unit: RowDict, quantity: Decimal) -> tuple[Decimal, str]:
     """The cost of a quantity, and the arithmetic. By the unit, by begun packages, or by tiers.
 
     `1500` at 0.10 up to 1000 and 0.05 beyond: 1000 × 0.1 + 500 × 0.05 graduated, 1500 × 0.05 by volume.
@@ -35,7 +35,7 @@ def parse_tiers(text: str) -> list[tuple[Decimal | None, Decimal]]:
     return [(None if tier.get("upTo") is None else Decimal(tier["upTo"]), Decimal(tier["amount"])) for tier in json.loads(text)]
 
 
-def _plain_cost(unit: Row, quantity: Decimal, amount: Decimal) -> tuple[Decimal, str]:
+def _plain_cost(unit: RowDict, quantity: Decimal, amount: Decimal) -> tuple[Decimal, str]:
     per = unit["per"]
     if unit["is_package"]:
         packages = (quantity / per).to_integral_value(rounding=ROUND_CEILING)

@@ -13,7 +13,7 @@ from metering.selectors.prices import (
     query_prices,
     with_units,
 )
-from metering.selectors.rows import Row, check_exists, rows_of
+from metering.selectors.rows import RowDict, check_exists, rows_of
 from metering.selectors.traces import count_trace_transactions, get_trace, list_trace_totals, list_traces
 from metering.selectors.transactions import (
     get_transaction,
@@ -32,7 +32,7 @@ __all__ = [
     "PRICE",
     "PRICING",
     "UNIT_PRICE",
-    "Row",
+    "RowDict",
     "check_exists",
     "count_trace_transactions",
     "get_agent",

@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 
 from kernel.ledger.errors import NotFound
 from metering.models import Agent
-from metering.selectors.rows import Row
+from metering.selectors.rows import RowDict
 
 AGENT = ("id", "tenant_id", "label", "name", "description", "status", "created_at", "updated_at", "customer_id")
 
@@ -23,7 +23,7 @@ def list_agents(*, tenant_id: UUID, name: str | None = None, status: str | None 
     return found
 
 
-def get_agent(*, tenant_id: UUID, agent_id: UUID) -> Row:
+def get_agent(*, tenant_id: UUID, agent_id: UUID) -> RowDict:
     """One agent with the columns of AGENT. Raises NotFound."""
     found: Any = list_agents(tenant_id=tenant_id).filter(id=agent_id).first()
     if found is None:

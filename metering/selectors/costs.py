@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from kernel.ledger.errors import NotFound
 from kernel.ledger.prepared_queries import is_one_of, prepared
 from metering.models import Cost
-from metering.selectors.rows import Row, check_exists
+from metering.selectors.rows import RowDict, check_exists
 
 COST = (
     "id",
@@ -39,7 +39,7 @@ def costs_of(*, tenant_id: Any, transaction_ids: Any) -> QuerySet[Any, Any]:
     return found.order_by("created_at", "id").values(*COST, updated_at=CHANGED_AT)
 
 
-def list_costs(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
+def list_costs(*, tenant_id: UUID, transaction_id: UUID) -> list[RowDict]:
     """All costs of a transaction, superseded ones too, oldest first. Raises NotFound."""
     found = costs_of(tenant_id=tenant_id, transaction_ids=[transaction_id])
     if not found:
@@ -47,7 +47,7 @@ def list_costs(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
     return found
 
 
-def get_costs(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Row]:
+def get_costs(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, RowDict]:
     """The costs of these ids that there are, by id, with the columns of COST, and `updated_at`: when a cost was superseded, else made."""
     return {cost["id"]: cost for cost in _costs(tenant_id=tenant_id, ids=list(ids))}
 
@@ -57,7 +57,7 @@ def _costs(*, tenant_id: Any, ids: Any) -> QuerySet[Any, Any]:
     return Cost.objects.filter(is_one_of("id", ids), tenant_id=tenant_id).order_by().values(*COST, updated_at=CHANGED_AT)
 
 
-def get_cost(*, tenant_id: UUID, cost_id: UUID) -> Row:
+def get_cost(*, tenant_id: UUID, cost_id: UUID) -> RowDict:
     """One cost, as get_costs has it. Raises NotFound."""
     found = list(get_costs(tenant_id=tenant_id, ids=[cost_id]).values())
     if not found:
@@ -65,9 +65,9 @@ def get_cost(*, tenant_id: UUID, cost_id: UUID) -> Row:
     return found[0]
 
 
-def list_superseded(*, tenant_id: UUID, cost_ids: Iterable[UUID]) -> dict[UUID, list[Row]]:
+def list_superseded(*, tenant_id: UUID, cost_ids: Iterable[UUID]) -> dict[UUID, list[RowDict]]:
     """The costs that each of these took the place of, by the newer cost: id and fiat_amount; one query."""
-    superseded: dict[UUID, list[Row]] = {}
+    superseded: dict[UUID, list[RowDict]] = {}
     for cost in _superseded(tenant_id=tenant_id, cost_ids=list(cost_ids)):
         superseded.setdefault(cost["superseded_by_id"], []).append(cost)
     return superseded

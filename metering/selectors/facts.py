@@ -8,12 +8,12 @@ from django.db.models import F, QuerySet
 
 from kernel.ledger.prepared_queries import is_one_of, prepared
 from metering.models import Fact
-from metering.selectors.rows import Row, check_exists
+from metering.selectors.rows import RowDict, check_exists
 
 PRICING = ("pricing", "pricing_note", "pricing_fields")
 
 
-def list_facts(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
+def list_facts(*, tenant_id: UUID, transaction_id: UUID) -> list[RowDict]:
     """What was reported about a transaction, oldest first. Raises NotFound."""
     found = _facts(tenant_id=tenant_id, transaction_id=transaction_id)
     if not found:
@@ -27,7 +27,7 @@ def _facts(*, tenant_id: Any, transaction_id: Any) -> QuerySet[Any, Any]:
     return found.values("id", "source", "version", "phase", "facts", "integration", "call_id", *PRICING, "occurred_at", "created_at")
 
 
-def list_first_facts(*, tenant_id: UUID, transaction_ids: Iterable[UUID]) -> dict[UUID, Row]:
+def list_first_facts(*, tenant_id: UUID, transaction_ids: Iterable[UUID]) -> dict[UUID, RowDict]:
     """What was reported together with transactions that were recorded finished, by transaction; one query."""
     return {fact["transaction_id"]: fact for fact in _first_facts(tenant_id=tenant_id, transaction_ids=list(transaction_ids))}
 

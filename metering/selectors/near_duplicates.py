@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from metering.selectors.rows import Row
+from metering.selectors.rows import RowDict
 from metering.selectors.usage_groups import TOKENS
 
 # What two transactions must have the same of, absent values included, beside their costs and documents.
@@ -61,7 +61,7 @@ class NearDuplicateQuestion:
     filters: dict[str, Any]
 
 
-def list_near_duplicates(question: NearDuplicateQuestion, *, limit: int, after: Sequence[Any] | None = None) -> list[Row]:
+def list_near_duplicates(question: NearDuplicateQuestion, *, limit: int, after: Sequence[Any] | None = None) -> list[RowDict]:
     """The pairs, the newest first; of more than two alike each with the one before it. One query. `after`: the last pair's `place`.
 
     A row: earlier_id, later_id, `apart`, the values that both have (NAMES, TOKENS, `costs`), and `place`.
@@ -88,11 +88,11 @@ def list_near_duplicates(question: NearDuplicateQuestion, *, limit: int, after: 
     return [_to_row(row) for row in rows]
 
 
-def _to_row(row: Row) -> Row:
+def _to_row(row: RowDict) -> RowDict:
     tokens = {name: int(row[name]) for name in TOKENS}
     return row | tokens | {"place": [row["occurred_at"], row["later_id"]], "costs": _costs(row["costs"])}
 
 
-def _costs(text: str | None) -> list[Row]:
+def _costs(text: str | None) -> list[RowDict]:
     amounts = ("amount", "estimated")
     return [cost | {name: Decimal(cost[name]) for name in amounts} for cost in json.loads(text or "[]")]

@@ -8,9 +8,7 @@ from django.db.models import BooleanField, DateTimeField, ExpressionWrapper, F, 
 
 from kernel.ledger.prepared_queries import is_one_of, prepared
 from metering.models import Transaction
-
-# A dictionary, as a queryset's `values()` has it.
-Row = Any
+from metering.selectors.rows import RowDict
 
 # The columns that are read of a transaction's newest payment (metering/paying).
 PAYMENT = (
@@ -24,7 +22,7 @@ TOKEN = (
 )
 
 
-def list_current_payments(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Row]:
+def list_current_payments(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, RowDict]:
     """The newest payment of each of these transactions that has one, by the transaction's id; no query without ids.
 
     One whose time is over is `expired`, whether or not the job has closed it. `token`: that of the payment of a 402, else None.
@@ -44,12 +42,12 @@ def _newest_payments(*, tenant_id: Any, transaction_ids: Any) -> QuerySet[Any, A
     return found.order_by("payments__created_at", "payments__id").values("id", **columns)
 
 
-def _payment(row: Row) -> Row:
+def _payment(row: RowDict) -> RowDict:
     token = {name: row[f"token_{name}"] for name in TOKEN} if row["token_network"] is not None else None
     status = {"status": "expired"} if row["is_over"] else {}
     return {name: row[f"payment_{name}"] for name in PAYMENT} | {"transaction_id": row["id"], "token": token} | status
 
 
-def current_payment(payment: Row | None) -> dict[str, Any]:
+def current_payment(payment: RowDict | None) -> dict[str, Any]:
     """What a transaction's row says of its newest payment; `payment` as list_current_payments has it."""
     return {"payment": payment, "current_payment_transaction_id": payment and payment["id"]}

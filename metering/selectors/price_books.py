@@ -6,7 +6,7 @@ from uuid import UUID
 
 from kernel.ledger import queries
 from metering.selectors.prices import PRICE, UNIT_PRICE
-from metering.selectors.rows import Row
+from metering.selectors.rows import RowDict
 
 # JSON as its text, as the ORM has it here.
 UNIT_COLUMNS = ("unit.tiers::text" if name == "tiers" else f"unit.{name}" for name in UNIT_PRICE)
@@ -25,7 +25,7 @@ ORDER BY price.id, unit.id
 BEFORE = 3
 
 
-def get_price_book(*, tenant_id: UUID, since: datetime | None, until: datetime | None) -> Row:
+def get_price_book(*, tenant_id: UUID, since: datetime | None, until: datetime | None) -> RowDict:
     """`prices`: those that are valid now, or at any moment from `since` to `until`, each as selectors.list_prices has it; `now`: the
     database's time; `reported_costs` and `prices_self_hosted` of the policy, null without one."""
     rows = queries.fetch_rows(BOOK, {"tenant": tenant_id, "since": since, "until": until})

@@ -12,7 +12,7 @@ from kernel.ledger.errors import NotFound
 from kernel.ledger.prepared_queries import is_one_of, prepared
 from kernel.tenants.models import Tenant
 from metering.models import Policy, Price, Transaction, UnitPrice
-from metering.selectors.rows import Row, rows_of
+from metering.selectors.rows import RowDict, rows_of
 
 PRICE = (
     *("id", "service_name", "action_name", "resource_name", "currency", "flat_amount", "minimum", "markup", "valid_from", "valid_to"),
@@ -21,12 +21,12 @@ PRICE = (
 UNIT_PRICE = ("fact_key", "amount", "per", "is_optional", "is_package", "tier_mode", "tiers", "part_of")
 
 
-def list_prices(*, tenant_id: UUID, at: datetime | None = None) -> list[Row]:
+def list_prices(*, tenant_id: UUID, at: datetime | None = None) -> list[RowDict]:
     """The tenant's prices, valid at `at` where that is given, each with its units; two queries."""
     return with_units(rows_of(query_prices(tenant_id=tenant_id, at=at).order_by("-valid_from", "-id")), tenant_id=tenant_id)
 
 
-def query_prices(*, tenant_id: UUID, at: datetime | None = None, **names: str | None) -> QuerySet[Price, Row]:
+def query_prices(*, tenant_id: UUID, at: datetime | None = None, **names: str | None) -> QuerySet[Price, RowDict]:
     """The tenant's prices without their units. `names`: service_name, action_name and resource_name that a price must state; None: any."""
     conditions = Q(tenant_id=tenant_id, **{name: value for name, value in names.items() if value is not None})
     if at is not None:
@@ -34,7 +34,7 @@ def query_prices(*, tenant_id: UUID, at: datetime | None = None, **names: str | 
     return Price.objects.filter(conditions).values(*PRICE)
 
 
-def get_price(*, tenant_id: UUID, price_id: UUID) -> Row:
+def get_price(*, tenant_id: UUID, price_id: UUID) -> RowDict:
     """One price with its units. Raises NotFound."""
     found = with_units(rows_of(query_prices(tenant_id=tenant_id).filter(id=price_id)), tenant_id=tenant_id)
     if not found:
@@ -42,9 +42,9 @@ def get_price(*, tenant_id: UUID, price_id: UUID) -> Row:
     return found[0]
 
 
-def with_units(prices: list[Row], *, tenant_id: UUID) -> list[Row]:
+def with_units(prices: list[RowDict], *, tenant_id: UUID) -> list[RowDict]:
     """Rows of query_prices, each with its units; one query."""
-    units: dict[UUID, list[Row]] = {price["id"]: [] for price in prices}
+    units: dict[UUID, list[RowDict]] = {price["id"]: [] for price in prices}
     if prices:
         terms = UnitPrice.objects.filter(tenant_id=tenant_id, price_id__in=list(units)).order_by("id")
         for unit in rows_of(terms.values("price_id", *UNIT_PRICE)):
@@ -52,7 +52,7 @@ def with_units(prices: list[Row], *, tenant_id: UUID) -> list[Row]:
     return [price | {"units": units[price["id"]]} for price in prices]
 
 
-def list_price_terms(*, tenant_id: UUID, transaction_ids: Iterable[UUID]) -> dict[UUID, Row]:
+def list_price_terms(*, tenant_id: UUID, transaction_ids: Iterable[UUID]) -> dict[UUID, RowDict]:
     """The columns of transactions by which their prices are chosen, and of the tenant's policy (null without one), by id; one query."""
     return {row["id"]: row for row in _price_terms(tenant_id=tenant_id, transaction_ids=list(transaction_ids))}
 
@@ -65,7 +65,7 @@ def _price_terms(*, tenant_id: Any, transaction_ids: Any) -> QuerySet[Any, Any]:
     return found.values(*columns, **{name: Subquery(policy.values(name)) for name in ("reported_costs", "prices_self_hosted")})
 
 
-def get_pricing_policy(*, tenant_id: UUID) -> Row:
+def get_pricing_policy(*, tenant_id: UUID) -> RowDict:
     """What of a tenant's policy decides prices (null without a policy), and the database's time as `now`; one query."""
     policy = Policy.objects.filter(tenant_id=tenant_id)
     columns = {name: Subquery(policy.values(name)) for name in ("reported_costs", "prices_self_hosted")}

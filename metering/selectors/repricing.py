@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import F, OuterRef, Q, Subquery
 
 from metering.models import Cost, Policy
-from metering.selectors.rows import Row, rows_of
+from metering.selectors.rows import RowDict, rows_of
 
 COLUMNS = (
     "id",
@@ -40,7 +40,7 @@ def list_inferred_costs(
     until: datetime | None,
     after_id: UUID | None,
     limit: int,
-) -> list[Row]:
+) -> list[RowDict]:
     """Active costs that facts were turned into, with all that their price depends on; in the order of ids, beyond `after_id`.
 
     `since` (included) and `until` (excluded) are the world time of the transactions.
@@ -58,12 +58,12 @@ def list_inferred_costs(
     return [_without_prefix(row) for row in rows_of(found.values(*COLUMNS, **{f"of_{name}": path for name, path in TERMS.items()})[:limit])]
 
 
-def _without_prefix(row: Row) -> Row:
+def _without_prefix(row: RowDict) -> RowDict:
     """The names that pricing uses. Django refuses an annotation that is named like a column, hence the prefix."""
     return {name.removeprefix("of_"): value for name, value in row.items()}
 
 
-def list_repriced_costs(*, run: UUID, after_id: UUID | None, limit: int) -> list[Row]:
+def list_repriced_costs(*, run: UUID, after_id: UUID | None, limit: int) -> list[RowDict]:
     """The active costs that a run posted, each with what it superseded."""
     conditions = Q(repricing=run, is_active=True, supersedes__isnull=False)
     if after_id is not None:

@@ -10,7 +10,7 @@ from django.db.models.functions import TruncMonth
 
 from metering.choices import Grain
 from metering.models import Rollup
-from metering.selectors.rows import Row
+from metering.selectors.rows import RowDict
 from metering.selectors.transactions import service_id_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -59,20 +59,20 @@ def in_span(*, since: datetime | None, until: datetime) -> Q:
     return (by_day & Q(starts_at__gte=first_day, starts_at__lt=last_day)) | (by_hour & edges)
 
 
-def get_summary(*, since: datetime | None, until: datetime, **filters: Any) -> Row:
+def get_summary(*, since: datetime | None, until: datetime, **filters: Any) -> RowDict:
     """Counts and costs of a span of whole hours. `filters`: tenant_id, and perhaps agent_id, service."""
     found = list_rollups(**filters).filter(in_span(since=since, until=until)).values("currency").order_by("currency")
     return _sum_currencies(found.annotate(**_sums()))
 
 
-def list_chart_points(*, since: datetime, until: datetime, grain: str, **filters: Any) -> list[Row]:
+def list_chart_points(*, since: datetime, until: datetime, grain: str, **filters: Any) -> list[RowDict]:
     """Counts and costs of each hour, day or month (`grain`) of a span, with zeros where there are none. One query.
 
     `since` is the first moment of an hour, day or month. `filters` as in get_summary.
     """
     is_monthly = grain == MONTH
     rollups = list_rollups(**filters).filter(grain=Grain.DAY if is_monthly else grain, starts_at__gte=since, starts_at__lt=until)
-    points: dict[datetime, list[Row]] = {}
+    points: dict[datetime, list[RowDict]] = {}
     starts = TruncMonth("starts_at", tzinfo=UTC) if is_monthly else F("starts_at")
     for row in rollups.values("currency", start=starts).order_by("start", "currency").annotate(**_sums()):
         points.setdefault(row["start"], []).append(row)
@@ -99,12 +99,12 @@ def start_of_month(moment: datetime) -> datetime:
 
 def get_first_day(*, tenant_id: UUID) -> datetime | None:
     """The first day on which anything was metered."""
-    found: Row = Rollup.objects.filter(tenant_id=tenant_id, grain=Grain.DAY).aggregate(first=Min("starts_at"))
+    found: RowDict = Rollup.objects.filter(tenant_id=tenant_id, grain=Grain.DAY).aggregate(first=Min("starts_at"))
     first: datetime | None = found["first"]
     return first
 
 
-def list_leaders(*, by: str, since: datetime | None, until: datetime, currency: str, limit: int, **filters: Any) -> list[Row]:
+def list_leaders(*, by: str, since: datetime | None, until: datetime, currency: str, limit: int, **filters: Any) -> list[RowDict]:
     """The agents or services (`by`) that cost most in one currency; of equals, those with more transactions. One query."""
     names = ("agent_id", "agent__name") if by == "agent" else ("service_id", "service__name")
     found = list_rollups(**filters).filter(in_span(since=since, until=until)).values(*names)
@@ -115,7 +115,7 @@ def list_leaders(*, by: str, since: datetime | None, until: datetime, currency: 
     return [{"id": row[names[0]], "name": row[names[1]]} | row for row in ranked]
 
 
-def _sum_currencies(rows: Iterable[Row]) -> Row:
+def _sum_currencies(rows: Iterable[RowDict]) -> RowDict:
     """Rows of sums by currency as one: counts over all currencies, costs for each that has any."""
     rows = list(rows)
     counts = {name: sum(row[name] for row in rows) for name in COUNTS}

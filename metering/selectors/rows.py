@@ -6,11 +6,12 @@ from uuid import UUID
 from kernel.ledger.errors import NotFound
 from metering.models import Transaction
 
-# A row as a queryset's `values()` has it: a dictionary of columns. Any, because each column has a type of its own.
-Row: TypeAlias = Any
+# A row as a queryset's `values()` has it: a dictionary of columns, not the row of a posting function. Any, because each column has a type
+# of its own.
+RowDict: TypeAlias = Any
 
 
-def rows_of(queryset: Any) -> list[Row]:
+def rows_of(queryset: Any) -> list[RowDict]:
     """A queryset's rows. Its `values()` has a type of its own for every set of columns; this has one."""
     return list(queryset)
 

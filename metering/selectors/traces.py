@@ -7,10 +7,10 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 
 from kernel.ledger.errors import NotFound
 from metering.models import Cost, Trace, Transaction
-from metering.selectors.rows import Row, rows_of
+from metering.selectors.rows import RowDict, rows_of
 
 
-def get_trace(*, tenant_id: UUID, reference: UUID) -> Row:
+def get_trace(*, tenant_id: UUID, reference: UUID) -> RowDict:
     """A trace by the UUID its callers know. Raises NotFound."""
     found: Any = (
         Trace.objects.filter(tenant_id=tenant_id, reference=reference).values("id", "reference", "external_id", "created_at").first()
@@ -27,7 +27,7 @@ def list_traces(*, tenant_id: UUID, external_id: str | None = None) -> QuerySet[
     return found
 
 
-def list_trace_totals(*, tenant_id: UUID, trace_id: UUID) -> list[Row]:
+def list_trace_totals(*, tenant_id: UUID, trace_id: UUID) -> list[RowDict]:
     """The sums of the active costs of a trace's transactions, by currency."""
     active = Cost.objects.filter(tenant_id=tenant_id, is_active=True, transaction__tenant_id=tenant_id, transaction__trace_id=trace_id)
     sums = {"costs": Count("id"), "amount": Sum("fiat_amount"), "estimated": Sum("fiat_amount", filter=Q(is_estimate=True), default=0)}

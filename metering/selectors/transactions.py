@@ -15,7 +15,7 @@ from metering.models import Policy, Service, StatusChange, Trace, Transaction
 from metering.selectors.agents import AGENT
 from metering.selectors.costs import costs_of
 from metering.selectors.payments import current_payment, list_current_payments
-from metering.selectors.rows import Row, check_exists, rows_of
+from metering.selectors.rows import RowDict, check_exists, rows_of
 
 TRANSACTION = (
     "id",
@@ -92,20 +92,20 @@ def list_transactions(
     return found
 
 
-def with_costs(rows: Iterable[Row]) -> list[Row]:
+def with_costs(rows: Iterable[RowDict]) -> list[RowDict]:
     """Full transactions with agent, trace and all their costs: one query, however many they are."""
     rows = list(rows)
     if not rows:
         return []
     tenant_id = rows[0]["tenant_id"]
-    costs: dict[UUID, list[Row]] = {row["id"]: [] for row in rows}
+    costs: dict[UUID, list[RowDict]] = {row["id"]: [] for row in rows}
     for cost in costs_of(tenant_id=tenant_id, transaction_ids=list(costs)):
         costs[cost["transaction_id"]].append(cost)
     payments = list_current_payments(tenant_id=tenant_id, ids=[row["id"] for row in rows if row["requires_payment"]])
     return [_with_relations(row, costs=costs[row["id"]]) | current_payment(payments.get(row["id"])) for row in rows]
 
 
-def _with_relations(row: Row, *, costs: list[Row]) -> Row:
+def _with_relations(row: RowDict, *, costs: list[RowDict]) -> RowDict:
     """A transaction's row with its agent, trace and costs as rows of their own."""
     agent = None
     if row["agent_id"] is not None:
@@ -119,7 +119,7 @@ def _with_relations(row: Row, *, costs: list[Row]) -> Row:
     }
 
 
-def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> Row:
+def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> RowDict:
     """One transaction with its costs, request_facts and payment_data, in two queries. Raises NotFound."""
     rows = with_costs(_transaction_with_documents(tenant_id=tenant_id, transaction_id=transaction_id))
     if not rows:
@@ -134,7 +134,7 @@ def _transaction_with_documents(*, tenant_id: Any, transaction_id: Any) -> Query
     )
 
 
-def get_transactions(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Row]:
+def get_transactions(*, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, RowDict]:
     """The transactions of these ids that there are, by id, in two queries."""
     return {row["id"]: row for row in with_costs(_transactions(tenant_id=tenant_id, ids=list(ids)))}
 
@@ -144,7 +144,7 @@ def _transactions(*, tenant_id: Any, ids: Any) -> QuerySet[Any, Any]:
     return Transaction.objects.filter(is_one_of("id", ids), tenant_id=tenant_id).order_by().values(*TRANSACTION)
 
 
-def list_status_changes(*, tenant_id: UUID, transaction_id: UUID) -> list[Row]:
+def list_status_changes(*, tenant_id: UUID, transaction_id: UUID) -> list[RowDict]:
     """The steps of a transaction's status, oldest first. Raises NotFound."""
     found = _status_changes(tenant_id=tenant_id, transaction_id=transaction_id)
     if not found:
@@ -165,7 +165,7 @@ def list_services(*, tenant_id: UUID, name: str | None = None) -> QuerySet[Any, 
     return found
 
 
-def list_stale_limits(*, tenant_id: UUID | None = None) -> list[Row]:
+def list_stale_limits(*, tenant_id: UUID | None = None) -> list[RowDict]:
     """The tenants whose policy closes stale transactions, and after how long."""
     conditions = Q(stale_after__isnull=False)
     if tenant_id is not None:

@@ -17,7 +17,7 @@ from django.db.models import Min, Q, QuerySet
 from metering.choices import DIMENSIONS, SumGrain, UsageClock
 from metering.models import Usage
 from metering.selectors.rollup_sums import DAY, HOUR, end_of, start_of, start_of_month
-from metering.selectors.rows import Row
+from metering.selectors.rows import RowDict
 
 INTERVALS = ("hour", "day", "week", "month")
 TOKENS = (
@@ -176,7 +176,7 @@ def _nearest(moment: datetime, grain: SumGrain) -> datetime:
     return before if moment - before <= after - moment else after
 
 
-def list_usage(question: UsageQuestion, *, limit: int, after: Sequence[Any] | None = None) -> list[Row]:
+def list_usage(question: UsageQuestion, *, limit: int, after: Sequence[Any] | None = None) -> list[RowDict]:
     """The groups that have any usage, in the order of intervals and values. `after`: the last group's `place`, as in the row.
 
     A row: `starts_at` of its interval, `since` and `until` of what of it lies in the span, `group` (the value of each dimension),
@@ -189,7 +189,7 @@ def list_usage(question: UsageQuestion, *, limit: int, after: Sequence[Any] | No
     # What lies before the last group's interval isn't read again.
     begun = place = after[0] if after else 0
     size = FIRST_INTERVALS
-    found: list[Row] = []
+    found: list[RowDict] = []
     while place < len(starts) and len(found) < limit:
         places = range(place, min(place + size, len(starts)))
         found += _list_intervals(question, starts, places, limit=limit - len(found), after=after if place == begun else None)
@@ -200,7 +200,7 @@ def list_usage(question: UsageQuestion, *, limit: int, after: Sequence[Any] | No
 
 def _list_intervals(
     question: UsageQuestion, starts: Sequence[datetime], places: range, *, limit: int, after: Sequence[Any] | None
-) -> list[Row]:
+) -> list[RowDict]:
     """The groups of some intervals; one query."""
     statement, parameters = _statement(question, list(_uses(question, starts, places)), limit=limit, after=after)
     with connection.cursor() as cursor:
@@ -209,7 +209,7 @@ def _list_intervals(
         return [_to_row(question, starts, dict(zip(names, values, strict=True))) for values in cursor.fetchall()]
 
 
-def _to_row(question: UsageQuestion, starts: Sequence[datetime], found: Row) -> Row:
+def _to_row(question: UsageQuestion, starts: Sequence[datetime], found: RowDict) -> RowDict:
     group = {name: found[f"group_{number}"] for number, name in enumerate(question.group_by)}
     sums = zip(found["currencies"], found["amounts"], found["estimates"], strict=True)
     costs = [{"currency": code, "amount": total, "estimated": part, "actual": total - part} for code, total, part in sums if code]
@@ -366,12 +366,12 @@ def time_column(question: UsageQuestion) -> str:
 
 def get_first_usage(*, tenant_id: UUID, clock: str) -> datetime | None:
     """The first moment that anything was used."""
-    found: Row = Usage.objects.filter(tenant_id=tenant_id).aggregate(first=Min(TIMES[UsageClock(clock)]))
+    found: RowDict = Usage.objects.filter(tenant_id=tenant_id).aggregate(first=Min(TIMES[UsageClock(clock)]))
     first: datetime | None = found["first"]
     return first
 
 
-def query_transactions(question: UsageQuestion) -> "QuerySet[Usage, Row]":
+def query_transactions(question: UsageQuestion) -> "QuerySet[Usage, RowDict]":
     """What a question counts, transaction by transaction: transaction_id, and the time of its clock as `at`."""
     time = time_column(question)
     conditions = Q(**{"tenant_id": question.tenant_id, f"{time}__gte": question.since, f"{time}__lt": question.until})

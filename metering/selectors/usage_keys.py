@@ -11,7 +11,7 @@ from kernel.ledger.errors import NotFound
 from kernel.tenants.models import Tenant
 from metering.errors import KeyNotCounted
 from metering.models import Transaction, Usage, UsageKey, UsageNote, UsageProgress
-from metering.selectors.rows import Row
+from metering.selectors.rows import RowDict
 
 BEFORE_ALL = Value(datetime(1900, 1, 1, tzinfo=UTC), output_field=DateTimeField())
 
@@ -51,7 +51,7 @@ def check_counted(keys: Iterable[UsageKey], *, names: Collection[str], since: da
             raise KeyNotCounted(key=str(key), since=f"{key.counts_from.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
 
 
-def to_row(key: UsageKey) -> Row:
+def to_row(key: UsageKey) -> RowDict:
     """A key as replies show it."""
     names = ("id", "place", "name", "declared_at", "counts_from")
     return {name: getattr(key, name) for name in names} | {"key": str(key), "is_complete": key.counts_from is None}

@@ -13,7 +13,7 @@ from kernel.ledger.identifiers import new_id
 from metering import selectors
 from metering.choices import AgentStatus
 from metering.models import Agent
-from metering.selectors import Row
+from metering.selectors import RowDict
 
 
 @translate_db_errors
@@ -27,7 +27,7 @@ def create_agent(
     description: str | None = None,
     status: str | None = None,
     customer_id: str | None = None,
-) -> Row:
+) -> RowDict:
     """A new agent. A transaction's `agentName` finds it by its name, which is its label unless given. Raises AgentExists.
 
     `customer_id`: for which of the tenant's customers it acts, where its transactions name none.
@@ -57,7 +57,7 @@ class AgentChanges(TypedDict, total=False):
 
 
 @translate_db_errors
-def update_agent(*, tenant_id: UUID, actor: str, request_id: str, agent_id: UUID, **changes: Unpack[AgentChanges]) -> Row:
+def update_agent(*, tenant_id: UUID, actor: str, request_id: str, agent_id: UUID, **changes: Unpack[AgentChanges]) -> RowDict:
     """Change an agent. Raises NotFound."""
     if unknown := changes.keys() - AgentChanges.__annotations__.keys():
         raise TypeError(f"An agent's {', '.join(sorted(unknown))} can't be changed.")

@@ -9,7 +9,7 @@ from uuid import UUID
 from kernel.ledger.errors import LedgerError
 from kernel.ledger.outcomes import Posted, or_raise
 from metering import selectors
-from metering.selectors import Row
+from metering.selectors import RowDict
 from metering.services.amendments import amend, make_amendment
 from metering.services.posting_rows import CostRow
 
@@ -57,7 +57,7 @@ def record_costs(
     ]
 
 
-def _make_row(row: Any, item: dict[str, Any], *, costs: dict[UUID, Row]) -> CostRow:
+def _make_row(row: Any, item: dict[str, Any], *, costs: dict[UUID, RowDict]) -> CostRow:
     return {"id": item["transaction_id"], "status": row.status, "cost_id": row.cost_id, "cost": costs.get(row.cost_id)}
 
 

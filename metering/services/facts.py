@@ -16,7 +16,7 @@ from metering import selectors
 from metering.choices import FactPhase, Pricing
 from metering.pricing.choosing_prices import valid_prices
 from metering.pricing.costs_of_facts import PricingResult, price_facts
-from metering.selectors import Row, price_books
+from metering.selectors import RowDict, price_books
 from metering.services.amendments import amend, make_amendment
 from metering.services.posting_rows import AdditionRow, AmendmentRow
 
@@ -72,7 +72,7 @@ def record_facts(
 
     `with_rows`: each row has the costs that were `superseded`, by one more query for all.
     """
-    stated: list[Row] = [
+    stated: list[RowDict] = [
         {
             "source": report["source"],
             "version": report["version"],
@@ -113,7 +113,7 @@ def additions(
     ]
 
 
-def _addition(row: AmendmentRow, item: Mapping[str, Any], *, superseded: Mapping[UUID, list[Row]]) -> AdditionRow:
+def _addition(row: AmendmentRow, item: Mapping[str, Any], *, superseded: Mapping[UUID, list[RowDict]]) -> AdditionRow:
     return {
         "id": UUID(str(item["transaction_id"])),
         "status": row.status,
@@ -125,7 +125,7 @@ def _addition(row: AmendmentRow, item: Mapping[str, Any], *, superseded: Mapping
     }
 
 
-def price_reports(reports: Sequence[tuple[UUID, Row]], *, tenant_id: UUID) -> list[tuple[Row, Row | None]]:
+def price_reports(reports: Sequence[tuple[UUID, RowDict]], *, tenant_id: UUID) -> list[tuple[RowDict, RowDict | None]]:
     """Each report with how its pricing went, and its cost, as `make_amendment` takes them; two queries, however many they are.
 
     The price is the one that the price book has for the transaction's own time; a price set meanwhile is applied by re-pricing. A report
@@ -142,7 +142,7 @@ def price_reports(reports: Sequence[tuple[UUID, Row]], *, tenant_id: UUID) -> li
     ]
 
 
-def price_report(report: Row, *, terms: Row, book: Sequence[Row]) -> tuple[Row, Row | None]:
+def price_report(report: RowDict, *, terms: RowDict, book: Sequence[RowDict]) -> tuple[RowDict, RowDict | None]:
     """A report with how its pricing went, and its cost; `terms` as price_facts takes them, `book`: prices of any time."""
     if report["phase"] == REQUEST:
         # What a request expects isn't yet what it used.
@@ -171,13 +171,13 @@ def _read_fields_text(read: tuple[str, ...], ignored: tuple[str, ...]) -> str | 
     return _encode({"read": read, "ignored": ignored}).decode() if read or ignored else None
 
 
-def pricing_fields(priced: PricingResult) -> Row:
+def pricing_fields(priced: PricingResult) -> RowDict:
     """Which counters of the facts were priced and which not, and the cost that the reply itself states."""
     stated = {} if priced.reported is None else {"reported": {"path": priced.reported[0], "amount": priced.reported[1]}}
     return {"read": priced.read, "ignored": priced.ignored, **stated}
 
 
-def _make_cost(priced: PricingResult, *, is_estimate: bool) -> Row | None:
+def _make_cost(priced: PricingResult, *, is_estimate: bool) -> RowDict | None:
     """The cost as `make_amendment` takes it; None where there is no price. If not all counters were read, the cost is an estimate."""
     if priced.amount is None:
         return None
@@ -190,7 +190,7 @@ def _make_cost(priced: PricingResult, *, is_estimate: bool) -> Row | None:
     }
 
 
-def pricing_of(fact: Mapping[str, Any]) -> Row:
+def pricing_of(fact: Mapping[str, Any]) -> RowDict:
     """How the pricing of a recorded fact went, from its columns."""
     fields = msgspec.json.decode(fact["pricing_fields"]) if fact["pricing_fields"] else {"read": [], "ignored": []}
     if "reported" in fields:

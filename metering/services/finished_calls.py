@@ -9,7 +9,7 @@ from uuid import UUID
 
 from metering.choices import FactPhase, Outcome, Pricing, Status
 from metering.digests import amendment_digest
-from metering.selectors import Row, price_books
+from metering.selectors import RowDict, price_books
 from metering.services.facts import price_report
 
 # Looked up once: for Python before 3.12 each look-up of an enum's member is a call.
@@ -32,7 +32,7 @@ def ending_digest(facts: Mapping[str, Any], *, transaction_id: UUID | str, repor
     return amendment_digest({"call": "complete", "outcome": facts["outcome"], "transaction_id": transaction_id, **report})
 
 
-def price_book_for(transactions: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> Row | None:
+def price_book_for(transactions: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> RowDict | None:
     """The tenant's prices for `add_priced_report`, by one query; None where nothing was reported. `transactions`: their facts."""
     reported = [facts for facts in transactions if facts.get("response_facts")]
     if not reported:
@@ -48,7 +48,7 @@ def _report_of(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def add_priced_report(
-    posting_item: dict[str, Any], facts: Mapping[str, Any], *, book: Row | None, make_id: Callable[[], UUID | str]
+    posting_item: dict[str, Any], facts: Mapping[str, Any], *, book: RowDict | None, make_id: Callable[[], UUID | str]
 ) -> None:
     """Add to a posting of metering_post what was reported of its call, if anything was, and what that came to.
 

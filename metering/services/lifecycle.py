@@ -9,7 +9,7 @@ from kernel.ledger.errors import LedgerError
 from kernel.ledger.outcomes import Posted, or_raise
 from metering import selectors
 from metering.choices import FactPhase, Outcome, Status
-from metering.selectors import Row
+from metering.selectors import RowDict
 from metering.services.amendments import amend, amend_one, make_amendment
 from metering.services.facts import ResponseFacts, additions, price_reports
 from metering.services.posting_rows import AdditionRow
@@ -88,7 +88,7 @@ def _with_transactions(
     ]
 
 
-def _with_transaction(row: AdditionRow, transactions: Mapping[UUID, Row]) -> AdditionRow:
+def _with_transaction(row: AdditionRow, transactions: Mapping[UUID, RowDict]) -> AdditionRow:
     transaction, cost_id = transactions[row["id"]], row["cost_id"]
     superseded = [cost for cost in transaction["costs"] if cost_id is not None and cost["superseded_by_id"] == cost_id]
     return {**row, "transaction": transaction, "superseded": superseded or None}
@@ -103,7 +103,7 @@ class MoveArguments(TypedDict):
     transaction_id: UUID
 
 
-def cancel_transaction(*, reason: str = "", idempotency_key: str | None = None, **who: Unpack[MoveArguments]) -> Posted[Row]:
+def cancel_transaction(*, reason: str = "", idempotency_key: str | None = None, **who: Unpack[MoveArguments]) -> Posted[RowDict]:
     """Cancel a transaction that isn't over; its active estimates are superseded by zero. As every move it returns the whole transaction.
 
     Raises NotFound, WrongStatus, IdempotencyConflict, Busy.
@@ -111,12 +111,12 @@ def cancel_transaction(*, reason: str = "", idempotency_key: str | None = None, 
     return _move(Status.CANCELLED, reason=reason, idempotency_key=idempotency_key, **who)
 
 
-def prepare_transaction(*, reason: str = "", **who: Unpack[MoveArguments]) -> Posted[Row]:
+def prepare_transaction(*, reason: str = "", **who: Unpack[MoveArguments]) -> Posted[RowDict]:
     """Begin to decide on a pending transaction. Raises NotFound, WrongStatus, Busy."""
     return _move(Status.PREPARING, reason=reason, **who)
 
 
-def authorize_transaction(*, reason: str = "", **who: Unpack[MoveArguments]) -> Posted[Row]:
+def authorize_transaction(*, reason: str = "", **who: Unpack[MoveArguments]) -> Posted[RowDict]:
     """Decide that a prepared transaction may go ahead. The tenant's spending rules are asked and may deny it.
 
     Raises NotFound, WrongStatus, NeedsPerson, Busy.
@@ -124,7 +124,7 @@ def authorize_transaction(*, reason: str = "", **who: Unpack[MoveArguments]) -> 
     return _move(Status.AUTHORIZED, reason=reason, **who)
 
 
-def deny_transaction(*, reason: str, **who: Unpack[MoveArguments]) -> Posted[Row]:
+def deny_transaction(*, reason: str, **who: Unpack[MoveArguments]) -> Posted[RowDict]:
     """Decide that a prepared transaction may not go ahead; `reason` is what the caller reads. Raises NotFound, WrongStatus, Busy.
 
     For code of a deployment that decides later: no address and no command calls it. Spending rules deny within the posting functions.
@@ -134,7 +134,7 @@ def deny_transaction(*, reason: str, **who: Unpack[MoveArguments]) -> Posted[Row
 
 def _move(
     status: Status, *, tenant_id: UUID, actor: str, request_id: str, transaction_id: UUID, reason: str, idempotency_key: str | None = None
-) -> Posted[Row]:
+) -> Posted[RowDict]:
     item = make_amendment(
         actor=actor,
         request_id=request_id,

@@ -11,7 +11,7 @@ from kernel.ledger.outcomes import EXISTS, POSTED, Posted, posted_or_error
 from metering import selectors
 from metering.choices import Pricing, Status
 from metering.digests import TRANSACTION_FACTS
-from metering.selectors import Row
+from metering.selectors import RowDict
 from metering.selectors.payments import current_payment, list_current_payments
 from metering.services.facts import pricing_of
 from metering.services.posting_errors import posting_errors
@@ -21,7 +21,7 @@ DENIED = Status.DENIED.value
 # Columns of a new transaction's row that its posting has under the same names.
 NAMES_OF_ROW = ("id", "service_name", "action_name", "resource_name", "qualifiers", "metadata", "customer_id", "actor")
 # Facts of a digest, by where the recorded transaction has them.
-RECORDED_AS: dict[str, Callable[[Row], Any]] = {
+RECORDED_AS: dict[str, Callable[[RowDict], Any]] = {
     "trace_id": lambda row: row["trace"]["id"],
     "trace_external_id": lambda row: row["trace"]["external_id"],
     "agent_id": lambda row: row["agent_id"],
@@ -34,11 +34,11 @@ class AnsweredPosting(NamedTuple):
     """A posting with its answer. `row`: what metering_post returned for it, a refusal too; `facts`: what its caller stated."""
 
     row: Any
-    posting_item: Row
+    posting_item: RowDict
     facts: Mapping[str, Any]
 
 
-def outcomes_of(answers: Sequence[AnsweredPosting], *, tenant_id: UUID, with_rows: bool = True) -> list[Posted[Row] | LedgerError]:
+def outcomes_of(answers: Sequence[AnsweredPosting], *, tenant_id: UUID, with_rows: bool = True) -> list[Posted[RowDict] | LedgerError]:
     """The outcome of each posting: Posted or its error. Transactions of an earlier call are fetched as they are now, all in two queries."""
     used = [answer for answer in answers if answer.row.outcome == EXISTS]
     ids = {answer.row.id for answer in used}
@@ -50,26 +50,26 @@ def outcomes_of(answers: Sequence[AnsweredPosting], *, tenant_id: UUID, with_row
     return [_outcome(answer, earlier=earlier, tenant_id=tenant_id, row_of_new=row_of_new) for answer in answers]
 
 
-def _full_row_maker(answers: Sequence[AnsweredPosting], *, tenant_id: UUID) -> Callable[[Row, Any], Row]:
+def _full_row_maker(answers: Sequence[AnsweredPosting], *, tenant_id: UUID) -> Callable[[RowDict, Any], RowDict]:
     """Makes the full rows of new transactions. Only what must be paid is read: its payment, and of a finished call what that made of it."""
     paid = [answer.row for answer in answers if answer.row.outcome == POSTED and answer.row.requires_payment]
     over = [row.id for row in paid if row.status == Status.COMPLETED]
     payments = list_current_payments(tenant_id=tenant_id, ids=[row.id for row in paid])
     finished = _with_first_facts(selectors.get_transactions(tenant_id=tenant_id, ids=over), tenant_id=tenant_id) if over else {}
 
-    def row_of_new(posting_item: Row, row: Any) -> Row:
+    def row_of_new(posting_item: RowDict, row: Any) -> RowDict:
         return finished[row.id] if row.id in finished else _full_row(posting_item, row, tenant_id=tenant_id, payments=payments)
 
     return row_of_new
 
 
-def _with_first_facts(rows: Mapping[UUID, Row], *, tenant_id: UUID) -> dict[UUID, Row]:
+def _with_first_facts(rows: Mapping[UUID, RowDict], *, tenant_id: UUID) -> dict[UUID, RowDict]:
     """Transactions with what was reported together with them; one query."""
     facts = selectors.list_first_facts(tenant_id=tenant_id, transaction_ids=list(rows))
     return {key: row | (_report_of(fact, row["costs"]) if (fact := facts.get(key)) else {}) for key, row in rows.items()}
 
 
-def _report_of(fact: Mapping[str, Any], costs: Iterable[Row]) -> Row:
+def _report_of(fact: Mapping[str, Any], costs: Iterable[RowDict]) -> RowDict:
     """What the reply says of a report: its fact, how the pricing went, its cost, and the costs which that superseded."""
     cost_id = next((cost["id"] for cost in costs if cost["inferred_from_id"] == fact["id"]), None)
     superseded = [cost for cost in costs if cost_id is not None and cost["superseded_by_id"] == cost_id]
@@ -77,8 +77,8 @@ def _report_of(fact: Mapping[str, Any], costs: Iterable[Row]) -> Row:
 
 
 def _outcome(
-    answer: AnsweredPosting, *, earlier: Mapping[UUID, Row], tenant_id: UUID, row_of_new: Callable[[Row, Any], Row]
-) -> Posted[Row] | LedgerError:
+    answer: AnsweredPosting, *, earlier: Mapping[UUID, RowDict], tenant_id: UUID, row_of_new: Callable[[RowDict, Any], RowDict]
+) -> Posted[RowDict] | LedgerError:
     row, posting_item, facts = answer
     if row.outcome == POSTED:
         return Posted(row_of_new(posting_item, row))
@@ -92,7 +92,7 @@ def _outcome(
     return outcome if isinstance(outcome, LedgerError) else Posted(earlier[row.id], replayed=True)
 
 
-def _short_row(posting_item: Row, row: Any) -> Row:
+def _short_row(posting_item: RowDict, row: Any) -> RowDict:
     """What a short reply says of a new transaction."""
     costs = posting_item["costs"] if row.status != DENIED else ()
     fact_id = posting_item["fact"]["id"] if "fact" in posting_item else None
@@ -100,7 +100,7 @@ def _short_row(posting_item: Row, row: Any) -> Row:
     return {"id": posting_item["id"], "status": row.status, "fact_id": fact_id, "cost_id": cost_id}
 
 
-def _is_recorded(row: Row, name: str, facts: Mapping[str, Any]) -> bool:
+def _is_recorded(row: RowDict, name: str, facts: Mapping[str, Any]) -> bool:
     """Whether the transaction records the value that this call states for a fact. It is a replay then, though the first left it out."""
     if name not in RECORDED_AS or facts.get(name) is None:
         return False
@@ -111,7 +111,7 @@ def _is_recorded(row: Row, name: str, facts: Mapping[str, Any]) -> bool:
     return str(recorded) == str(stated) if isinstance(recorded, UUID) else bool(recorded == stated)
 
 
-def _full_row(posting_item: Row, row: Any, *, tenant_id: UUID, payments: Mapping[UUID, Row]) -> Row:
+def _full_row(posting_item: RowDict, row: Any, *, tenant_id: UUID, payments: Mapping[UUID, RowDict]) -> RowDict:
     """The full row of a new transaction, without a query. `payments`: of each that must be paid, by its id.
 
     tests/metering/test_finished_calls.py compares the reply with that of a replay, which is read from the ledger.
@@ -145,25 +145,25 @@ def _full_row(posting_item: Row, row: Any, *, tenant_id: UUID, payments: Mapping
     }
 
 
-def _first_fact(fact: Row, *, status: str) -> Row:
+def _first_fact(fact: RowDict, *, status: str) -> RowDict:
     """The fact as metering_insert_parts has written it."""
     return {**fact, "pricing": Pricing.NOT_ASKED.value, "pricing_note": "", "pricing_fields": None} if status == Status.DENIED else fact
 
 
-def _inserted_costs(costs: Iterable[Row], *, status: str) -> list[Row]:
+def _inserted_costs(costs: Iterable[RowDict], *, status: str) -> list[RowDict]:
     """The costs that became rows, as the SQL function metering_costs_to_insert decides."""
     if status == Status.DENIED:
         return []
     return [cost for cost in costs if status != Status.CANCELLED or not cost["is_estimate"]]
 
 
-def _agent(row: Any, *, tenant_id: UUID) -> Row | None:
+def _agent(row: Any, *, tenant_id: UUID) -> RowDict | None:
     if row.agent_id is None:
         return None
     return {"id": row.agent_id, "tenant_id": tenant_id} | {name: getattr(row, f"agent_{name}") for name in selectors.AGENT[2:]}
 
 
-def _cost_row(posting_item: Row, cost: Row, row: Any, *, tenant_id: UUID) -> Row:
+def _cost_row(posting_item: RowDict, cost: RowDict, row: Any, *, tenant_id: UUID) -> RowDict:
     return {
         "id": cost["id"],
         "transaction_id": posting_item["id"],

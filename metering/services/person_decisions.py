@@ -8,11 +8,11 @@ import msgspec
 from metering import selectors
 from metering.choices import Status
 from metering.rules.selectors import executions
-from metering.selectors import Row
+from metering.selectors import RowDict
 from metering.services.amendments import amend_one, make_amendment
 
 
-def decide_waiting(*, tenant_id: UUID, actor: str, request_id: str, transaction_id: UUID, allow: bool, reason: str) -> Row:
+def decide_waiting(*, tenant_id: UUID, actor: str, request_id: str, transaction_id: UUID, allow: bool, reason: str) -> RowDict:
     """A person's decision on a transaction that waits for one: the transaction's row afterwards.
 
     To allow, the rules decide again, and the denials that this round waits for are overruled; a rule that denies otherwise still binds, and

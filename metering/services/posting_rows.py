@@ -1,4 +1,4 @@
-"""What the services of transactions return as the `row` of a Posted, beside a whole transaction or cost (metering.selectors.Row).
+"""What the services of transactions return as the `row` of a Posted, beside a whole transaction or cost (metering.selectors.RowDict).
 
 A test compares the names of the rows of posting functions with the columns of the SQL functions.
 """
@@ -8,7 +8,7 @@ from typing import NotRequired, Protocol, TypedDict
 from uuid import UUID
 
 from kernel.ledger.outcomes import OutcomeRow
-from metering.selectors import Row
+from metering.selectors import RowDict
 
 
 class AmendmentRow(OutcomeRow, Protocol):
@@ -43,7 +43,7 @@ class CostRow(TypedDict):
     id: UUID
     status: str
     cost_id: UUID
-    cost: Row | None
+    cost: RowDict | None
 
 
 class AdditionRow(TypedDict):
@@ -57,7 +57,7 @@ class AdditionRow(TypedDict):
     status: str
     fact_id: UUID | None
     cost_id: UUID | None
-    pricing: Row | None
-    superseded: list[Row] | None
+    pricing: RowDict | None
+    superseded: list[RowDict] | None
     reported_at: datetime | None
-    transaction: NotRequired[Row]
+    transaction: NotRequired[RowDict]

@@ -7,7 +7,7 @@ from uuid import UUID
 from metering import selectors
 from metering.pricing.choosing_prices import fitting_prices
 from metering.pricing.costs_of_facts import model_of, parsed_json, price_facts
-from metering.selectors import Row
+from metering.selectors import RowDict
 from metering.services.facts import pricing_fields
 from metering.usage_reading.name_normalization import with_normalized_names
 
@@ -21,7 +21,7 @@ def quote_call(
     resource_name: str | None = None,
     qualifiers: str | None = None,
     occurred_at: datetime | None = None,
-) -> Row:
+) -> RowDict:
     """The cost of a call that isn't recorded: amount and currency (None where no price is known), pricing, cost_details (a JSON text), and
     `prices`, those of the tenant that fit, the one that counts first. `facts`, `qualifiers`: JSON texts."""
     terms: dict[str, Any] = selectors.get_pricing_policy(tenant_id=tenant_id)

@@ -22,7 +22,7 @@ from metering.errors import MustBeAuthorized, PaymentInProgress
 from metering.paying import tokens
 from metering.paying.choices import LEDGER, OPEN_STATUSES, RETRYABLE_MONEY_CONSTRAINTS
 from metering.paying.selectors import with_payload
-from metering.selectors import Row
+from metering.selectors import RowDict
 from metering.services.challenges import NoPayableOption, choose_option, payment_of
 from metering.services.posting_rows import ReauthorizationRow
 from metering.services.transactions import TransactionFacts, record_transaction
@@ -54,7 +54,7 @@ def reauthorize_transaction(
     metadata: str | None = None,
     additional_protocols: str | None = None,
     idempotency_key: str | None = None,
-) -> Posted[Row]:
+) -> Posted[RowDict]:
     """Pay a challenge; returns the transaction after the round, with the payload of its payment.
 
     `x402`: the challenge as its JSON text; the first option that can be paid is taken. The same challenge again, or the same key with the
@@ -76,7 +76,7 @@ def reauthorize_transaction(
         "challenge_digest": hashlib.sha256(msgspec.json.encode(parsed, order="deterministic")).hexdigest(),
     }
 
-    def call() -> Posted[Row]:
+    def call() -> Posted[RowDict]:
         outcome = _post(item, tenant_id=tenant_id, facts_digest=facts_digest)
         row = with_payload(selectors.get_transaction(tenant_id=tenant_id, transaction_id=transaction_id))
         return Posted(row, outcome.replayed)
@@ -84,7 +84,7 @@ def reauthorize_transaction(
     return call() if item["payer"] == LEDGER else greenlets.run_or_retry_in_thread(lambda: _signed(call))
 
 
-def _signed(call: Callable[[], Posted[Row]]) -> Posted[Row]:
+def _signed(call: Callable[[], Posted[RowDict]]) -> Posted[RowDict]:
     """A call whose payment is signed, which takes a while, in one database transaction: what can't be signed isn't held either. Raises
     NoPayableOption."""
     with transaction.atomic():
@@ -104,14 +104,14 @@ def record_and_pay(
     challenge: ChallengeFacts,
     checks_occurred_at: bool = False,
     **facts: Unpack[TransactionFacts],
-) -> Posted[Row]:
+) -> Posted[RowDict]:
     """Record a transaction, as record_transaction does it, and pay the challenge of its resource, both or neither.
 
     A transaction that is not authorized at once is recorded without a payment. Raises what the two raise.
     """
     who: dict[str, Any] = {"tenant_id": tenant_id, "actor": actor, "request_id": request_id}
 
-    def call() -> Posted[Row]:
+    def call() -> Posted[RowDict]:
         with transaction.atomic():
             recorded = record_transaction(**who, checks_occurred_at=checks_occurred_at, **facts)
             row = recorded.row

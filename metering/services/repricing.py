@@ -14,7 +14,7 @@ from metering import selectors
 from metering.choices import FactPhase, Pricing
 from metering.pricing.choosing_prices import valid_prices
 from metering.pricing.costs_of_facts import PricingResult, model_of, parsed_json, price_facts
-from metering.selectors import Row, repricing
+from metering.selectors import RowDict, repricing
 from metering.services.amendments import amend, make_amendment
 from metering.usage_reading.name_normalization import with_normalized_names
 
@@ -43,7 +43,7 @@ class Report:
     def changed(self) -> int:
         return sum(day.costs for day in self.days.values())
 
-    def add(self, change: Row) -> None:
+    def add(self, change: RowDict) -> None:
         """Count one change. A change of currency is subtracted from the old currency and added to the new."""
         on = change["occurred_at"].date()
         day = self.days.setdefault((change["tenant_id"], on, change["currency"]), Day())
@@ -89,7 +89,7 @@ def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> Report:
         _post_and_report([_way_back(cost) for cost in costs], report, run=run, apply=apply)
 
 
-def _change(cost: Row, report: Report, *, book: Sequence[Row], model: str | None) -> Row | None:
+def _change(cost: RowDict, report: Report, *, book: Sequence[RowDict], model: str | None) -> RowDict | None:
     """The change of one cost by the prices known now; None if the cost stays as it is."""
     if model is not None and model_of(terms=cost, parsed=with_normalized_names(parsed_json(cost["facts"]))) != model:
         return None
@@ -103,7 +103,7 @@ def _change(cost: Row, report: Report, *, book: Sequence[Row], model: str | None
     return _changed(cost, priced)
 
 
-def _changed(cost: Row, priced: PricingResult) -> Row:
+def _changed(cost: RowDict, priced: PricingResult) -> RowDict:
     return {
         "cost": cost,
         "tenant_id": cost["tenant_id"],
@@ -117,7 +117,7 @@ def _changed(cost: Row, priced: PricingResult) -> Row:
     }
 
 
-def _way_back(cost: Row) -> Row:
+def _way_back(cost: RowDict) -> RowDict:
     return {
         "cost": cost,
         "tenant_id": cost["tenant_id"],
@@ -131,7 +131,7 @@ def _way_back(cost: Row) -> Row:
     }
 
 
-def _post_and_report(changes: Sequence[Row], report: Report, *, run: UUID, apply: bool) -> None:
+def _post_and_report(changes: Sequence[RowDict], report: Report, *, run: UUID, apply: bool) -> None:
     """Post the changes if `apply`, and report those that were or would be made."""
     if not apply or not changes:
         done: Sequence[bool] = [True] * len(changes)
@@ -143,7 +143,7 @@ def _post_and_report(changes: Sequence[Row], report: Report, *, run: UUID, apply
             report.add(change)
 
 
-def _post(changes: Sequence[Row], *, run: UUID) -> list[bool]:
+def _post(changes: Sequence[RowDict], *, run: UUID) -> list[bool]:
     """Post the changes, a call for each tenant; which were written. A cost that was superseded meanwhile is left alone."""
     places: dict[UUID, list[int]] = {}
     for place, change in enumerate(changes):
@@ -156,7 +156,7 @@ def _post(changes: Sequence[Row], *, run: UUID) -> list[bool]:
     return done
 
 
-def _superseding(change: Row, *, run: UUID) -> dict[str, Any]:
+def _superseding(change: RowDict, *, run: UUID) -> dict[str, Any]:
     old = change["cost"]
     cost = {name: change[name] for name in ("amount", "currency", "is_estimate", "details")}
     stated = {

@@ -11,7 +11,7 @@ from kernel.ledger.errors import LedgerError
 from kernel.ledger.identifiers import new_id, new_id_text
 from kernel.ledger.outcomes import Posted, or_raise
 from kernel.ledger.posting import greenlets
-from metering.selectors import Row
+from metering.selectors import RowDict
 from metering.services import finished_calls, new_transaction_calls
 from metering.services.facts import ResponseFacts
 from metering.services.naming import with_names
@@ -66,7 +66,7 @@ class TransactionFacts(TypedDict, total=False):
 @translate_db_errors
 def record_transaction(
     *, tenant_id: UUID, actor: str, request_id: str, checks_occurred_at: bool = False, **facts: Unpack[TransactionFacts]
-) -> Posted[Row]:
+) -> Posted[RowDict]:
     """Record one transaction, as record_transactions does it. Raises IdempotencyConflict, InvalidValue, Busy."""
     named = with_names(facts)
     posting_item = make_posting(named, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=new_id)
@@ -86,7 +86,7 @@ def record_transactions(
     transactions: Sequence[TransactionFacts],
     checks_occurred_at: bool = False,
     with_rows: bool = True,
-) -> list[Posted[Row] | LedgerError]:
+) -> list[Posted[RowDict] | LedgerError]:
     """Record many in one call; each is recorded or refused independently, in order: Posted or its error.
 
     The row is the whole transaction. That of a finished call also has `fact_id`, `pricing`, `cost_id` and `superseded` of what was

@@ -8,7 +8,7 @@ from django.db import transaction
 from kernel.ledger.database_errors import translate_db_errors
 from metering.choices import Status
 from metering.rules.selectors import executions
-from metering.selectors import Row
+from metering.selectors import RowDict
 from metering.services import lifecycle
 from metering.services.transactions import TransactionFacts, record_transaction
 
@@ -16,7 +16,7 @@ DECISIONS = {Status.DENIED: executions.DENIED, Status.PREPARING: "PREPARING"}
 
 
 @translate_db_errors
-def evaluate_create(*, tenant_id: UUID, actor: str, request_id: str, **facts: Unpack[TransactionFacts]) -> Row:
+def evaluate_create(*, tenant_id: UUID, actor: str, request_id: str, **facts: Unpack[TransactionFacts]) -> RowDict:
     """What would become of a new transaction: `decision` (ALLOWED, DENIED, PREPARING), `reason`, `passes_at` and `executions`.
 
     The posting itself decides and is rolled back: nothing is stored and no counter moves. Where

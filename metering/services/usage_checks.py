@@ -9,7 +9,7 @@ from uuid import UUID
 from kernel.ledger.integrity.checks import Check, Violation
 from metering.models import UsageKey
 from metering.pricing.costs_of_facts import parsed_json
-from metering.selectors import Row
+from metering.selectors import RowDict
 from metering.selectors.usage_documents import iterate_counted
 from metering.selectors.usage_groups import TOKENS
 from metering.selectors.usage_keys import query_usage_keys
@@ -28,7 +28,7 @@ def find_misread_usage(tenant_id: UUID | None, at_most: int) -> Iterator[Violati
     )
 
 
-def _differing(row: Row, known: dict[UUID, list[UsageKey]]) -> Row | None:
+def _differing(row: RowDict, known: dict[UUID, list[UsageKey]]) -> RowDict | None:
     """What is stored of a transaction beside what is read now; None where they agree. `known`: the declared keys of tenants met before."""
     tenant_id = row["tenant_id"]
     if tenant_id not in known:

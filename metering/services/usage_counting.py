@@ -25,7 +25,7 @@ from metering.choices import DIMENSIONS, FactPhase
 from metering.models import Usage, UsageKey, UsageNote, UsageProgress, UsageSum
 from metering.pricing.costs_of_facts import MODEL_KEYS, has_input_only, parsed_json
 from metering.pricing.public_model_lookup import find_public_model
-from metering.selectors import Row
+from metering.selectors import RowDict
 from metering.selectors.usage_documents import list_readable
 from metering.selectors.usage_keys import list_tenants_to_count, list_usage_keys
 from metering.usage_reading.counter_extraction import BadQuantity, look_up
@@ -113,7 +113,7 @@ def count_transactions(*, tenant_id: UUID, ids: list[UUID], notes: list[UUID], u
     )
 
 
-def read_transaction(row: Any, *, keys: Iterable[UsageKey]) -> Row:
+def read_transaction(row: Any, *, keys: Iterable[UsageKey]) -> RowDict:
     """What a transaction's documents and facts say: its model, the values of declared keys by their number, its tokens; what it has none
     of is left out. `row`: of selectors.usage_documents."""
     reported = [with_normalized_names(report["facts"]) for report in facts_that_count(parsed_json(row.reports) or ())]
@@ -122,7 +122,7 @@ def read_transaction(row: Any, *, keys: Iterable[UsageKey]) -> Row:
     for facts in reported:
         for column, quantity in _tokens(facts, service=row.service, model=model or row.resource).items():
             tokens[column] = tokens.get(column, 0) + quantity
-    reading: Row = {"transaction_id": row.id, **{column: str(quantity) for column, quantity in tokens.items()}}
+    reading: RowDict = {"transaction_id": row.id, **{column: str(quantity) for column, quantity in tokens.items()}}
     if model is not None:
         reading["model"] = model
     if keys:
@@ -132,10 +132,10 @@ def read_transaction(row: Any, *, keys: Iterable[UsageKey]) -> Row:
     return reading
 
 
-def facts_that_count(facts: Iterable[Row]) -> list[Row]:
+def facts_that_count(facts: Iterable[RowDict]) -> list[RowDict]:
     """The last response of each call; where there is no response, the last report of each. The latest one is the last."""
     facts = list(facts)
-    last: dict[str | None, Row] = {}
+    last: dict[str | None, RowDict] = {}
     for fact in [fact for fact in facts if fact["phase"] == FactPhase.RESPONSE] or facts:
         last.pop(fact.get("call_id"), None)
         last[fact.get("call_id")] = fact

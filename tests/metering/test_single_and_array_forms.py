@@ -15,7 +15,7 @@ from kernel.ledger.errors import LedgerError
 from kernel.ledger.outcomes import Posted
 from metering.integrity import checks
 from metering.models import Cost, Fact, Rollup, StatusChange, Trace, Transaction
-from metering.selectors import Row
+from metering.selectors import RowDict
 from metering.services import agents, posting_columns, prices, transactions
 from metering.services import settings as metering_settings
 from tests.factories import TenantFactory
@@ -84,7 +84,7 @@ class Book:
         rows = Transaction.objects.filter(tenant_id=self.context["tenant_id"]).order_by("id")
         return {identifier: place for place, identifier in enumerate(rows.values_list("id", flat=True))}
 
-    def comparable(self, outcome: Posted[Row] | LedgerError) -> Any:
+    def comparable(self, outcome: Posted[RowDict] | LedgerError) -> Any:
         """An outcome without what differs between two books: ids and the very moment."""
         if isinstance(outcome, LedgerError):
             first = outcome.facts.get("first_id")

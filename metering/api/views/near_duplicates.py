@@ -13,7 +13,7 @@ from metering import selectors
 from metering.api.filters import NearDuplicateQuery, near_duplicate_question
 from metering.api.serializers.near_duplicates import NearDuplicateReply
 from metering.api.views.base import MeteringViewSet
-from metering.selectors import Row
+from metering.selectors import RowDict
 from metering.selectors.near_duplicates import NearDuplicateQuestion, list_near_duplicates
 from metering.services import usage_counting
 
@@ -50,7 +50,7 @@ class NearDuplicateViewSet(MeteringViewSet):
         return self.page_reply(NearDuplicateReply, page, rows=_with_transactions(question, page.rows))
 
 
-def _with_transactions(question: NearDuplicateQuestion, rows: list[Row]) -> list[dict[str, Any]]:
+def _with_transactions(question: NearDuplicateQuestion, rows: list[RowDict]) -> list[dict[str, Any]]:
     ids = {row[name] for row in rows for name in ("earlier_id", "later_id")}
     found = selectors.get_transactions(tenant_id=question.tenant_id, ids=ids) if ids else {}
     return [{"apart": row["apart"], "alike": row, "earlier": found[row["earlier_id"]], "later": found[row["later_id"]]} for row in rows]

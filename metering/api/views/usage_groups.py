@@ -17,7 +17,7 @@ from metering.api.filters import CountedTransactionsQuery, UsageGroupsQuery, que
 from metering.api.serializers.replies import TransactionReply
 from metering.api.serializers.usage_groups import UsageGroupsReply, UsageKeyReply, UsageKeyRequest
 from metering.api.views.base import MeteringViewSet
-from metering.selectors import Row, usage_groups, usage_keys
+from metering.selectors import RowDict, usage_groups, usage_keys
 from metering.selectors.usage_groups import UsageQuestion
 from metering.services import usage_counting
 from metering.services import usage_keys as declaring
@@ -95,7 +95,7 @@ class UsageGroupsViewSet(MeteringViewSet):
         key = (usage_groups.time_column(question), "transaction_id")
         return self.page(TransactionReply, usage_groups.query_transactions(question), key=key, written=self._transactions_of, **place)
 
-    def _transactions_of(self, rows: list[Row]) -> list[Row]:
+    def _transactions_of(self, rows: list[RowDict]) -> list[RowDict]:
         found = selectors.get_transactions(tenant_id=self.caller.tenant_id, ids=[row["transaction_id"] for row in rows])
         return [found[row["transaction_id"]] for row in rows]
 
@@ -105,7 +105,7 @@ def _column_of(measure: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in measure)
 
 
-def address_of(question: UsageQuestion, row: Row) -> str:
+def address_of(question: UsageQuestion, row: RowDict) -> str:
     """The address that lists the transactions of a group."""
     filters = {**question.filters, **row["group"]}
     absent = [name for name, value in filters.items() if value is None]

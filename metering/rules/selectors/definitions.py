@@ -24,7 +24,7 @@ from metering.rules.choices import (
 )
 from metering.rules.models import AgentRule, RuleCondition, RuleParameter, RuleVersion, SpendingRule
 from metering.rules.selectors.executions import transactions_with_rule
-from metering.selectors import AGENT, Row, rows_of
+from metering.selectors import AGENT, RowDict, rows_of
 
 RULE = (
     "id",
@@ -82,7 +82,7 @@ def list_rules(*, tenant_id: UUID, status: str | None = None, agent_id: UUID | N
     return found
 
 
-def get_rule(*, tenant_id: UUID, reference: str) -> Row:
+def get_rule(*, tenant_id: UUID, reference: str) -> RowDict:
     """A rule with its parts, by its id or by `RL-001`; the system rule by its id only. Raises NotFound."""
     if reference.lower() == str(SYSTEM_RULE_ID):
         return system_rule()
@@ -122,7 +122,7 @@ def _referred(reference: str) -> Q:
     return Q(id=UUID(reference)) if UUID_TEXT.match(reference) else Q(pk__in=[])
 
 
-def system_rule() -> Row:
+def system_rule() -> RowDict:
     """The rule that payments are decided by, as a rule's row of no tenant."""
     return {
         "id": SYSTEM_RULE_ID,
@@ -147,10 +147,10 @@ def system_rule() -> Row:
     }
 
 
-def with_parts(rows: Iterable[Row]) -> list[Row]:
+def with_parts(rows: Iterable[RowDict]) -> list[RowDict]:
     """Rules with their parameters, conditions and agents, each in the order in which they were made: three queries, however many."""
     rows = [row | {"formatted_id": format_rule_id(row["numeric_id"])} for row in rows]
-    parts: dict[str, dict[UUID, list[Row]]] = {
+    parts: dict[str, dict[UUID, list[RowDict]]] = {
         name: {row["id"]: [] for row in rows} for name in ("parameters", "conditions", "agent_rules")
     }
     keys = {"tenant_id": rows[0]["tenant_id"], "rule_id__in": [row["id"] for row in rows]} if rows else {}
@@ -160,7 +160,7 @@ def with_parts(rows: Iterable[Row]) -> list[Row]:
     return [row | {name: found[row["id"]] for name, found in parts.items()} for row in rows]
 
 
-def _current_parts(keys: Row) -> Iterable[tuple[str, list[Row]]]:
+def _current_parts(keys: RowDict) -> Iterable[tuple[str, list[RowDict]]]:
     yield "parameters", rows_of(RuleParameter.objects.filter(CURRENT, **keys).order_by("id").values(*OF_RULE, *PARAMETER))
     yield "conditions", rows_of(RuleCondition.objects.filter(CURRENT, **keys).order_by("id").values(*OF_RULE, *CONDITION))
     agents = rows_of(
@@ -169,12 +169,12 @@ def _current_parts(keys: Row) -> Iterable[tuple[str, list[Row]]]:
     yield "agent_rules", [row | {"agent": {name: row[f"agent__{name}"] for name in AGENT}} for row in agents]
 
 
-def get_parameter(*, tenant_id: UUID, reference: str, parameter_id: UUID) -> Row:
+def get_parameter(*, tenant_id: UUID, reference: str, parameter_id: UUID) -> RowDict:
     """One parameter of a rule, a replaced one too. Raises NotFound."""
     return _get_part(RuleParameter, "parameter", PARAMETER, tenant_id=tenant_id, reference=reference, part_id=parameter_id)
 
 
-def get_added_parameter(*, tenant_id: UUID, rule_id: UUID, moment: datetime) -> Row:
+def get_added_parameter(*, tenant_id: UUID, rule_id: UUID, moment: datetime) -> RowDict:
     """The parameter that a change at this moment added. Raises NotFound."""
     added = RuleParameter.objects.filter(tenant_id=tenant_id, rule_id=rule_id, created_at=moment)
     found: Any = added.order_by("-id").values(*OF_RULE, *PARAMETER).first()
@@ -183,12 +183,12 @@ def get_added_parameter(*, tenant_id: UUID, rule_id: UUID, moment: datetime) -> 
     return found
 
 
-def get_condition(*, tenant_id: UUID, reference: str, condition_id: UUID) -> Row:
+def get_condition(*, tenant_id: UUID, reference: str, condition_id: UUID) -> RowDict:
     """One condition of a rule, a replaced one too. Raises NotFound."""
     return _get_part(RuleCondition, "condition", CONDITION, tenant_id=tenant_id, reference=reference, part_id=condition_id)
 
 
-def _get_part(model: Any, kind: str, columns: tuple[str, ...], *, tenant_id: UUID, reference: str, part_id: UUID) -> Row:
+def _get_part(model: Any, kind: str, columns: tuple[str, ...], *, tenant_id: UUID, reference: str, part_id: UUID) -> RowDict:
     rule_id = get_rule_id(tenant_id=tenant_id, reference=reference)
     found: Any = model.objects.filter(tenant_id=tenant_id, rule_id=rule_id, id=part_id).values(*OF_RULE, *columns).first()
     if found is None:
@@ -196,7 +196,7 @@ def _get_part(model: Any, kind: str, columns: tuple[str, ...], *, tenant_id: UUI
     return found
 
 
-def list_versions(*, tenant_id: UUID, rule_id: UUID) -> list[Row]:
+def list_versions(*, tenant_id: UUID, rule_id: UUID) -> list[RowDict]:
     """Every version of a rule, newest first."""
     found = RuleVersion.objects.filter(tenant_id=tenant_id, rule_id=rule_id).order_by("-version")
     return rows_of(found.values("version", "change", "definition", "actor", "created_at"))

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from kernel.ledger import queries
 from metering.rules.choices import UNIT_SECONDS, IntervalUnit, RuleType
-from metering.selectors import Row
+from metering.selectors import RowDict
 
 DAYS = 7
 # Transactions that a dry run reads at most, the newest: a page must not take the database for long.
@@ -55,7 +55,7 @@ class _Sum:
         self.used += amount
 
 
-def replay_rule(rule: Row, *, tenant_id: UUID, now: datetime) -> DryRun:
+def replay_rule(rule: RowDict, *, tenant_id: UUID, now: datetime) -> DryRun:
     """The dry run of a rule, of a stored one or of one that is about to be: a row of selectors.definitions."""
     begins = now - timedelta(days=DAYS)
     parameters = rule["parameters"] if rule["rule_type"] == RuleType.USAGE_LIMIT else []
@@ -107,7 +107,7 @@ def _note_verdicts(run: DryRun, lines: Sequence[Any], refusing: list[int]) -> No
             run.by_limit[ordinal - 1] += 1
 
 
-def _refusing(rule_type: str, lines: Sequence[Any], parameters: Sequence[Row], sums: dict[tuple[int, str], _Sum]) -> list[int]:
+def _refusing(rule_type: str, lines: Sequence[Any], parameters: Sequence[RowDict], sums: dict[tuple[int, str], _Sum]) -> list[int]:
     """The ordinals of the limits that refuse the transaction; [0] where the rule refuses it without a limit."""
     first = lines[0]
     match rule_type:
@@ -120,7 +120,7 @@ def _refusing(rule_type: str, lines: Sequence[Any], parameters: Sequence[Row], s
     return [line.ordinal for line in lines if line.ordinal and first.applies and _is_over(line, parameters[line.ordinal - 1], sums)]
 
 
-def _is_over(line: Any, parameter: Row, sums: dict[tuple[int, str], _Sum]) -> bool:
+def _is_over(line: Any, parameter: RowDict, sums: dict[tuple[int, str], _Sum]) -> bool:
     used = Decimal(0)
     if line.tail_at is not None:
         group = sums.setdefault((line.ordinal, line.group_key), _Sum())
@@ -137,18 +137,18 @@ def _count(lines: Iterable[Any], sums: dict[tuple[int, str], _Sum]) -> None:
             sums.setdefault((line.ordinal, line.group_key), _Sum()).add(line.at, line.amount)
 
 
-def _length(parameter: Row) -> timedelta:
+def _length(parameter: RowDict) -> timedelta:
     """How long a window is at most."""
     value = parameter["interval_value"]
     return timedelta(seconds=value * UNIT_SECONDS[IntervalUnit(parameter["interval_unit"])]) if value else timedelta(0)
 
 
-def _condition(condition: Row) -> dict[str, Any]:
+def _condition(condition: RowDict) -> dict[str, Any]:
     names = {"group": "condition_group", "type": "field_type", "name": "field_name", "operator": "operator", "value": "value"}
     return {name: condition[column] for name, column in names.items()}
 
 
-def _measure(parameter: Row) -> dict[str, Any]:
+def _measure(parameter: RowDict) -> dict[str, Any]:
     """A limit's measure, by the columns of rules_rulemeasure."""
     same = ("measurement_type", "interval_value", "interval_unit", "is_rolling", "time_zone", "currency", "include_estimates")
     measure = {name: parameter[name] for name in same}

@@ -17,7 +17,7 @@ from kernel.ledger.prepared_queries import is_one_of, prepared
 from metering.models import Transaction
 from metering.rules.choices import SYSTEM_RULE_ID, SYSTEM_RULE_NAME, RequestStatus, RuleType
 from metering.rules.models import AuthorizationRequest, RuleExecution, RuleParameter, SpendingRule
-from metering.selectors import Row
+from metering.selectors import RowDict
 
 ALLOWED, DENIED = "ALLOWED", "DENIED"
 WITHIN = "All limits within acceptable range"
@@ -30,7 +30,7 @@ REQUEST = (
 IDS = uuid5(NAMESPACE_URL, "urn:countinghouse:rule-execution")
 
 
-def list_requests(*, tenant_id: UUID, transaction: Row) -> list[Row]:
+def list_requests(*, tenant_id: UUID, transaction: RowDict) -> list[RowDict]:
     """The rounds of a transaction (keys row), newest first. A round that no rule decided has no row: it is made of the transaction's."""
     rows = with_executions(_requests_of(tenant_id=tenant_id, transaction_id=transaction["id"]), tenant_id=tenant_id)
     _add_payments(rows, tenant_id=tenant_id, transaction_id=transaction["id"])
@@ -42,7 +42,7 @@ def _requests_of(*, tenant_id: Any, transaction_id: Any) -> QuerySet[Any, Any]:
     return AuthorizationRequest.objects.filter(tenant_id=tenant_id, transaction_id=transaction_id).order_by("-round").values(*REQUEST)
 
 
-def _add_payments(requests: Sequence[Row], *, tenant_id: UUID, transaction_id: UUID) -> None:
+def _add_payments(requests: Sequence[RowDict], *, tenant_id: UUID, transaction_id: UUID) -> None:
     """Put before the executions of rounds that asked for a payment that of the system's rule; at most one query.
 
     A denial by a rule comes before the money is asked, so the system's rule took no part in it.
@@ -66,7 +66,7 @@ def _placed_payments(*, tenant_id: Any, transaction_id: Any) -> QuerySet[Any, An
     return placed.order_by().values("payments__round", "payments__id")
 
 
-def _payment_execution(request: Row, *, payment_id: UUID | None) -> Row:
+def _payment_execution(request: RowDict, *, payment_id: UUID | None) -> RowDict:
     denied = request["status"] == RequestStatus.DENIED
     return {
         "id": uuid5(IDS, f"{request['id']}:{SYSTEM_RULE_ID}"),
@@ -93,7 +93,7 @@ def _payment_execution(request: Row, *, payment_id: UUID | None) -> Row:
     }
 
 
-def _first_round(transaction: Row, *, has_more: bool) -> Row:
+def _first_round(transaction: RowDict, *, has_more: bool) -> RowDict:
     status = transaction["status"]
     denied = status == RequestStatus.DENIED and not has_more
     waits = status in ("pending", "preparing") and not has_more
@@ -129,7 +129,7 @@ def list_executions(*, tenant_id: UUID, rule_id: UUID, decision: str | None = No
     return rows
 
 
-def executions_of_rule(rows: Iterable[Row], *, tenant_id: UUID, rule_id: UUID) -> list[Row]:
+def executions_of_rule(rows: Iterable[RowDict], *, tenant_id: UUID, rule_id: UUID) -> list[RowDict]:
     """The executions of one rule in rounds of list_executions, in their order."""
     requests = with_executions(list(rows), tenant_id=tenant_id)
     return [execution for request in requests for execution in request["rule_executions"] if execution["rule_id"] == rule_id]
@@ -142,12 +142,12 @@ def transactions_with_rule(*, tenant_id: UUID, rule_id: UUID) -> QuerySet[Any, A
     return ids
 
 
-def with_executions(requests: Sequence[Row], *, tenant_id: UUID) -> list[Row]:
+def with_executions(requests: Sequence[RowDict], *, tenant_id: UUID) -> list[RowDict]:
     """Rounds with `rule_executions` in the order in which the rules decided, and the dates that replies show; two queries."""
     stored = [json.loads(request["executions"], parse_float=Decimal, parse_int=Decimal) for request in requests]
     rule_ids = {each["rule"] for executions in stored for each in executions}
-    rules: Mapping[str, Row] = {}
-    parameters: Mapping[str, Row] = {}
+    rules: Mapping[str, RowDict] = {}
+    parameters: Mapping[str, RowDict] = {}
     if rule_ids:
         keys = {"tenant_id": tenant_id, "rule_ids": list(map(UUID, rule_ids))}
         rules = {str(rule["id"]): rule for rule in _rules(**keys)}
@@ -170,7 +170,7 @@ def _parameters(*, tenant_id: Any, rule_ids: Any) -> QuerySet[Any, Any]:
     return found.order_by().values("id", "parameter_name", "measurement_type", "currency", "group_by")
 
 
-def _complete(request: Row, executions: list[Row]) -> Row:
+def _complete(request: RowDict, executions: list[RowDict]) -> RowDict:
     decided_at = request["decided_at"]
     return {
         **{name: request[name] for name in REQUEST if not name.startswith("transaction__") and name != "executions"},
@@ -185,7 +185,7 @@ def _complete(request: Row, executions: list[Row]) -> Row:
     }
 
 
-def _execution(stored: Row, request: Row, rule: Row, parameters: Mapping[str, Row]) -> Row:
+def _execution(stored: RowDict, request: RowDict, rule: RowDict, parameters: Mapping[str, RowDict]) -> RowDict:
     limits = [_limit(each, parameters) for each in stored["limits"]]
     denied = stored["decision"] == DENIED
     return {
@@ -213,7 +213,7 @@ def _execution(stored: Row, request: Row, rule: Row, parameters: Mapping[str, Ro
     }
 
 
-def _limit(stored: Any, parameters: Mapping[str, Row]) -> Row:
+def _limit(stored: Any, parameters: Mapping[str, RowDict]) -> RowDict:
     """A limit that was compared. Of a round that was authorized only [parameter, used, amount, limit] is kept."""
     if isinstance(stored, list):
         stored = dict(zip(("parameter", "used", "amount", "limit"), stored, strict=True))
@@ -238,7 +238,7 @@ def _limit(stored: Any, parameters: Mapping[str, Row]) -> Row:
     }
 
 
-def named_group(group_by: Sequence[str], values: Sequence[Any] | None) -> Row | None:
+def named_group(group_by: Sequence[str], values: Sequence[Any] | None) -> RowDict | None:
     """A group's values by what groups them; empty where nothing does, None where there are no values. As rules_named_group.sql."""
     if not group_by:
         return {}

@@ -14,7 +14,7 @@ from metering.rules.choices import (
     RuleType,
     Scope,
 )
-from metering.selectors import Row
+from metering.selectors import RowDict
 
 # More agents than this are counted, not named.
 MAX_NAMES = 3
@@ -31,7 +31,7 @@ VERBS = {
 GROUPS = {"trace": "run", "customer": "customer", "agent": "agent", "service": "service", "action": "action", "resource": "resource"}
 
 
-def rule_sentences(rule: Row) -> list[str]:
+def rule_sentences(rule: RowDict) -> list[str]:
     """What the rule says: one sentence for each of its limits, or one where it has none."""
     sentences = _sentences(rule)
     if rule["resolution_strategy"] == ResolutionStrategy.MANUAL:
@@ -39,7 +39,7 @@ def rule_sentences(rule: Row) -> list[str]:
     return sentences
 
 
-def _sentences(rule: Row) -> list[str]:
+def _sentences(rule: RowDict) -> list[str]:
     where = _where(rule)
     match rule["rule_type"]:
         case RuleType.USAGE_LIMIT:
@@ -51,7 +51,7 @@ def _sentences(rule: Row) -> list[str]:
     return [f"Payments of {_subject(rule, is_object=True)}{where} are refused."]
 
 
-def _subject(rule: Row, *, is_object: bool = False) -> str:
+def _subject(rule: RowDict, *, is_object: bool = False) -> str:
     """`Agent bot-1`, `Agents a and b`, `5 agents`, or all."""
     names = [part["agent"]["label"] for part in rule["agent_rules"]]
     if not names:
@@ -66,7 +66,7 @@ def _joined(words: Sequence[str], last: str) -> str:
     return f" {last} ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
-def _where(rule: Row) -> str:
+def _where(rule: RowDict) -> str:
     """` where the service is openai and the resource contains gpt-4`; empty without conditions."""
     groups: dict[str, list[str]] = {}
     conditions = rule["conditions"]
@@ -77,14 +77,14 @@ def _where(rule: Row) -> str:
     return f" where {_joined([_joined(texts, 'and') for texts in groups.values()], 'or')}" if groups else ""
 
 
-def _condition(condition: Row) -> str:
+def _condition(condition: RowDict) -> str:
     field_type, name = condition["field_type"], condition["field_name"]
     kinds = {FieldType.QUALIFIER: "qualifier", FieldType.PAYMENT_PROPERTY: "payment's", FieldType.TRANSACTION_PROPERTY: "transaction's"}
     what = f"{kinds[FieldType(field_type)]} {name}" if name else field_type
     return f"the {what} {VERBS[Operator(condition['operator'])]} {condition['value']}"
 
 
-def _limit(rule: Row, parameter: Row, where: str) -> str:
+def _limit(rule: RowDict, parameter: RowDict, where: str) -> str:
     """One limit: `Agent bot-1 may spend 10.00 USD in any 24 hours.`"""
     window = _window(parameter)
     calls = f" on calls{where}" if where else ""
@@ -106,7 +106,7 @@ def _limit(rule: Row, parameter: Row, where: str) -> str:
     return f"{subject} {text}{tail}."
 
 
-def _limited_subject(rule: Row, parameter: Row) -> tuple[str, list[str]]:
+def _limited_subject(rule: RowDict, parameter: RowDict) -> tuple[str, list[str]]:
     """Who has the limit, and what else it is split by."""
     groups = list(parameter["group_by"])
     agents = len(rule["agent_rules"])
@@ -124,7 +124,7 @@ def _group_name(word: str) -> str:
     return GROUPS.get(word, word.partition(":")[2] or word)
 
 
-def parameter_limit(parameter: Row) -> str:
+def parameter_limit(parameter: RowDict) -> str:
     """`10.00 USD`, or `100 calls`."""
     limit: Decimal = parameter["limit_value"]
     if parameter["measurement_type"] == Measurement.COUNT_TRANSACTIONS:
@@ -132,7 +132,7 @@ def parameter_limit(parameter: Row) -> str:
     return f"{with_thousands(limit, parameter['currency'])} {parameter['currency']}"
 
 
-def _window(parameter: Row) -> str:
+def _window(parameter: RowDict) -> str:
     value, unit = parameter["interval_value"], parameter["interval_unit"]
     if value is None:
         return ""
@@ -142,14 +142,14 @@ def _window(parameter: Row) -> str:
     return f" in each {length} ({parameter['time_zone']})"
 
 
-def sums_more_than_it_limits(rule: Row, parameter: Row) -> bool:
+def sums_more_than_it_limits(rule: RowDict, parameter: RowDict) -> bool:
     """Whether what others use counts against a limit that holds for some agents or calls only."""
     is_sum = parameter["interval_value"] is not None
     narrows = bool(rule["agent_rules"] or rule["conditions"])
     return is_sum and narrows and parameter["measurement_scope"] == Scope.ALL and not parameter["group_by"]
 
 
-def rule_warnings(rule: Row) -> list[str]:
+def rule_warnings(rule: RowDict) -> list[str]:
     """What somebody who reads the rule may not expect of it."""
     found = []
     is_limit = rule["rule_type"] == RuleType.USAGE_LIMIT
@@ -168,7 +168,7 @@ def rule_warnings(rule: Row) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _parameter_warnings(rule: Row, parameter: Row) -> list[str]:
+def _parameter_warnings(rule: RowDict, parameter: RowDict) -> list[str]:
     found = []
     if sums_more_than_it_limits(rule, parameter):
         found.append(

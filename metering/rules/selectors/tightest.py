@@ -6,7 +6,7 @@ from uuid import UUID
 from kernel.ledger import queries
 from metering.rules.choices import Measurement
 from metering.rules.selectors.definitions import format_rule_id
-from metering.selectors import Row
+from metering.selectors import RowDict
 
 # For each limit, the group that has used most; a limit of 0 is used up. Reads as many rules as one tenant may have: of several tenants, the
 # newest rules.
@@ -26,7 +26,7 @@ TIGHTEST = """
 USD = "USD"
 
 
-def get_tightest(*, tenant_ids: list[UUID], measurement: str | None = None, currency: str | None = None) -> Row | None:
+def get_tightest(*, tenant_ids: list[UUID], measurement: str | None = None, currency: str | None = None) -> RowDict | None:
     """The limit of these tenants' active rules of which one group has used the largest part; None where there is none.
 
     Columns: rule_id, formatted_id, name, measurement_type, currency, limit_value, used. `measurement`, `currency`: only such limits.
@@ -35,7 +35,7 @@ def get_tightest(*, tenant_ids: list[UUID], measurement: str | None = None, curr
     return rows[0]._asdict() | {"formatted_id": format_rule_id(rows[0].numeric_id)} if rows else None
 
 
-def get_spend_limit(*, tenant_id: UUID) -> Row:
+def get_spend_limit(*, tenant_id: UUID) -> RowDict:
     """The limit in USD of what calls cost in a window that is used most: limit_usd, window_spend_usd, rule_id, each None where none is."""
     found = get_tightest(tenant_ids=[tenant_id], measurement=Measurement.SUM_TRANSACTION_COSTS.value, currency=USD)
     if found is None:

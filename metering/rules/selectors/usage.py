@@ -7,12 +7,12 @@ from uuid import UUID
 from kernel.ledger import queries
 from metering.rules.models import RuleParameter
 from metering.rules.selectors.executions import named_group
-from metering.selectors import Row, rows_of
+from metering.selectors import RowDict, rows_of
 
 USAGE = "SELECT * FROM rules_read_usage(%s, %s, %s)"
 
 
-def list_usage(*, tenant_id: UUID, rule_id: UUID, at_most: int = 100) -> list[Row]:
+def list_usage(*, tenant_id: UUID, rule_id: UUID, at_most: int = 100) -> list[RowDict]:
     """What is used of each windowed limit of a rule, for the `at_most` groups that have used most.
 
     `window_end`: null for rolling windows. `resets_at`: when the window is empty if nothing more is spent; `next_at`: when its oldest entry
@@ -26,7 +26,7 @@ def list_usage(*, tenant_id: UUID, rule_id: UUID, at_most: int = 100) -> list[Ro
     return [_usage(parameters[row.parameter_id], row) for row in rows]
 
 
-def _usage(parameter: Row, row: Row) -> Row:
+def _usage(parameter: RowDict, row: RowDict) -> RowDict:
     values = json.loads(row.group_key) if row.group_key else None
     return {
         "parameter_id": parameter["id"],

@@ -23,7 +23,7 @@ from metering.rules.services import definition_checks as checks
 from metering.rules.services.counting import lock_rules, rules_changed
 from metering.rules.services.definition_texts import definition_text
 from metering.rules.services.parts import Parts, add_parameters, replace_parts
-from metering.selectors import Row
+from metering.selectors import RowDict
 
 # Rules of a tenant that aren't archived: every decision looks at all active ones.
 MAX_RULES = 500
@@ -66,7 +66,7 @@ class ParameterTerms(TypedDict, total=False):
 class Written:
     """A rule as it stands after a call, and the moment of the change. `replayed`: an earlier call with the same key made the change."""
 
-    row: Row
+    row: RowDict
     moment: datetime
     replayed: bool = False
 

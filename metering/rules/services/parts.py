@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from metering.rules.models import AgentRule, RuleCondition, RuleParameter, SpendingRule
 from metering.rules.selectors.definitions import CONDITION, PARAMETER
-from metering.selectors import Row
+from metering.selectors import RowDict
 
 CURRENT = Q(removed_at__isnull=True)
 # What may change in a parameter without changing what it measures.
@@ -22,8 +22,8 @@ RELAXED = ("parameter_name", "limit_value", "description")
 class Parts:
     """The lists that a call states; None where it leaves one as it is."""
 
-    parameters: Sequence[Row] | None
-    conditions: Sequence[Row] | None
+    parameters: Sequence[RowDict] | None
+    conditions: Sequence[RowDict] | None
     agent_ids: Sequence[UUID] | None
 
     @classmethod
@@ -41,7 +41,7 @@ def replace_parts(rule: SpendingRule, parts: Parts, *, moment: datetime) -> None
         _replace_agents(rule, parts.agent_ids, moment=moment)
 
 
-def _replace_parameters(rule: SpendingRule, stated: Sequence[Row], *, moment: datetime) -> None:
+def _replace_parameters(rule: SpendingRule, stated: Sequence[RowDict], *, moment: datetime) -> None:
     """A parameter is the stated one if the caller names its id, or if it says the same; it stays if it measures the same."""
     present = list(RuleParameter.objects.filter(CURRENT, tenant_id=rule.tenant_id, rule_id=rule.pk).order_by("id"))
     added = []
@@ -58,7 +58,7 @@ def _replace_parameters(rule: SpendingRule, stated: Sequence[Row], *, moment: da
     add_parameters(rule, added, moment=moment)
 
 
-def _matching(parameter: Row, present: Sequence[RuleParameter]) -> RuleParameter | None:
+def _matching(parameter: RowDict, present: Sequence[RuleParameter]) -> RuleParameter | None:
     """The present parameter that measures the same: the one whose id is stated, else one that says the very same."""
     same = [row for row in present if all(getattr(row, name) == _stated(parameter, name) for name in PARAMETER if name not in RELAXED)]
     named = [row for row in same if row.pk == parameter.get("id")]
@@ -66,18 +66,18 @@ def _matching(parameter: Row, present: Sequence[RuleParameter]) -> RuleParameter
     return next(iter([*named, *equal]), None)
 
 
-def _stated(parameter: Row, name: str) -> Any:
+def _stated(parameter: RowDict, name: str) -> Any:
     return list(parameter.get(name) or ()) if name == "group_by" else parameter.get(name)
 
 
-def add_parameters(rule: SpendingRule, stated: Sequence[Row], *, moment: datetime) -> None:
+def add_parameters(rule: SpendingRule, stated: Sequence[RowDict], *, moment: datetime) -> None:
     for parameter in stated:
         columns = {name: _stated(parameter, name) for name in PARAMETER}
         columns["limit_value"] = Decimal(columns["limit_value"])
         RuleParameter(tenant_id=rule.tenant_id, rule_id=rule.pk, created_at=moment, updated_at=moment, **columns).save(force_insert=True)
 
 
-def _replace_conditions(rule: SpendingRule, stated: Sequence[Row], *, moment: datetime) -> None:
+def _replace_conditions(rule: SpendingRule, stated: Sequence[RowDict], *, moment: datetime) -> None:
     present = list(RuleCondition.objects.filter(CURRENT, tenant_id=rule.tenant_id, rule_id=rule.pk).order_by("id"))
     added = []
     for condition in stated:
