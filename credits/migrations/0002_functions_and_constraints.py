@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("credits", version=1, digest="a61eeff57022f857"),
+        InstallFunctions("credits", version=1, digest="753bb7965bcb21c1"),
         TenantKey("RecurringGrant"),
         TenantKey("Grant"),
         TenantKey("Consumption"),

@@ -31,7 +31,7 @@ BEGIN
         UPDATE credits_balancealert watched SET is_low = NOT alert.is_low WHERE watched.tenant_id = tenant AND watched.id = alert.id;
         item.type := CASE WHEN alert.is_low THEN 'credits.balance.recovered' ELSE 'credits.balance.low' END;
         IF events_wanted(patterns, item.type) THEN
-            item.grant_row := 'customer:' || alert.customer_id;
+            item.account := 'customer:' || alert.customer_id;
             item.sequence := events_moment_number(moment);
             item.happened := moment;
             item.object_id := alert.customer_id;

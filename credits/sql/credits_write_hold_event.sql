@@ -15,7 +15,7 @@ BEGIN
     IF events_wanted(events_wanted_patterns(tenant, request), item.type) IS NOT TRUE THEN
         RETURN;
     END IF;
-    item.grant_row := 'customer:' || customer;
+    item.account := 'customer:' || customer;
     item.sequence := events_moment_number(moment);
     item.happened := moment;
     item.object_id := hold::text;
