@@ -68,10 +68,10 @@ def test_a_callers_own_key_makes_no_correction_of_what_it_posts(tenant):
     of_customer = {"customer_id": "c", "unit_type": "CURRENCY", "currency": "USD", "name": "g", "amount": Decimal(100)}
     grant = credits.create_grant(**its, **of_customer, idempotency_key=f"{keys[0]}{EXTENDED}")
     wrong, _ = (
-        credits.record_transaction(**its, grant_id=grant.id, type="DEBIT", amount=Decimal(30), idempotency_key=key) for key in keys[1:]
+        credits.record_transaction(**its, grant_id=grant.row.id, type="DEBIT", amount=Decimal(30), idempotency_key=key) for key in keys[1:]
     )
     assert figures() == {"granted": Decimal(100), "consumed": Decimal(60)}
-    credits.reverse_transaction(**its, transaction_id=wrong.id, reason="r", idempotency_key="back")
+    credits.reverse_transaction(**its, transaction_id=wrong.row.id, reason="r", idempotency_key="back")
     assert figures() == {"granted": Decimal(100), "consumed": Decimal(30)}
 
 
