@@ -1,7 +1,11 @@
 """The dashboard: figures of today, a week and a month by either clock, and alerts.
 
-The figures come from sums that the ledgers update with each posting, and from sums of past days, so that the page costs the same however
-many entries there are. Days are UTC days.
+The page costs the same however many entries there are: figures come from sums. Days are UTC days.
+
+- Credits by both clocks, billing by book time: `day_sums` (past days are stored, today is summed from its entries).
+- Billing by world time: `DailyTotal`, which billing's postings update, and the reversals.
+- Metered costs by world time: `Rollup`, which metering's postings update; by book time: `UsageSum`, which a job counts.
+- Outstanding, held and expiring credit: the open grants and holds themselves.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -16,7 +16,7 @@ from credits.selectors.database_now import NOW, TODAY
 from kernel.corrections.models import CorrectionEntry
 from kernel.ledger.admin.figures import Figure, figure_url, register_figure
 from kernel.ledger.admin.formatting import link, money
-from kernel.ledger.admin.links import Panel, register_panel
+from kernel.ledger.admin.panels import Panel, register_panel
 from kernel.ledger.clocks import Clock
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.choices import Grain, Status

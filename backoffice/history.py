@@ -15,7 +15,7 @@ from kernel.base.empty_values import NOTHING
 from kernel.base.field_labels import label_of
 from kernel.base.local_time import local_time
 from kernel.ledger.admin.formatting import Html, actor_names, duration, id_link, joined, register_former_names, shortened
-from kernel.ledger.admin.links import Panel, register_panel
+from kernel.ledger.admin.panels import Panel, register_panel
 from kernel.ledger.identifiers import code_in_words
 from kernel.ledger.money import PLACES, in_words, trimmed_digits
 from kernel.tenants.staff_scope import VisibleTenants

@@ -9,7 +9,7 @@ from credits.models import CreditTransaction
 from kernel.base.local_time import local_time
 from kernel.events.admin.panels import sent_about, sent_panel
 from kernel.ledger.admin.formatting import effect, row_link
-from kernel.ledger.admin.links import Panel, register_panel
+from kernel.ledger.admin.panels import Panel, register_panel
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.models import Agent
 from metering.models import Transaction as MeteredTransaction

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST
 
 from backoffice.models import SavedView
-from kernel.ledger.admin.links import path_of_this_site
+from kernel.ledger.admin.panels import path_of_this_site
 
 
 def saved_views(request: HttpRequest) -> list[SavedView]:

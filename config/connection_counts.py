@@ -1,4 +1,4 @@
-"""How many connections each process of a web server has open, in memory that all of them read.
+"""How many connections each process of a web server has open, in memory that all of them read: so new ones are spread. No limit.
 
 A process writes its own cell only. Its cell is the first whose byte of the file it can lock, so a new process takes over the cell of one
 that was killed.

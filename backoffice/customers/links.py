@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from backoffice.customers.rows import row_of_customer
 from kernel.ledger.admin.formatting import link
-from kernel.ledger.admin.links import Panel, register_panel
+from kernel.ledger.admin.panels import Panel, register_panel
 from kernel.tenants.staff_scope import VisibleTenants
 
 

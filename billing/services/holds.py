@@ -44,8 +44,8 @@ def place_hold(
 ) -> Posted[PlacedHoldRow]:
     """Reserve an amount of the tenant's wallet of `currency` (default: the tenant's own) until `expires_at`, once for each reference_id.
 
-    A wallet without a floor counts as one with a floor of zero, unless `allow_overdraft`. Raises InvalidValue,
-     Insufficient (nothing is reserved), OutOfRange, HoldConflict.
+    A wallet without a floor counts as one with a floor of zero, unless `allow_overdraft`. Raises InvalidValue, Insufficient (nothing
+    is reserved), OutOfRange, HoldConflict.
     """
     facts = {"currency": currency, "amount": amount, "expires_at": expires_at, "reason": reason, "allow_overdraft": allow_overdraft}
     _check_amount_above_zero(amount)

@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("metering", version=1, digest="6ab61afe2d0bd5ef"),
+        InstallFunctions("metering", version=1, digest="45ef32e6e2da8216"),
         TenantKey("Policy"),
         TenantKey("Service"),
         TenantKey("Agent"),

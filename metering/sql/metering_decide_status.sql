@@ -1,7 +1,7 @@
 -- The authorization decision: with which status a new transaction begins.
 -- Takes: the status that a file states (else null), the outcome of a call that is over (else null), the agent's status (null without an
 -- agent), and the tenant's policy (null where the tenant has none). A call that is over isn't left to a later decision.
--- Returns: the status. Locks: nothing. metering_decline_reason gives the reason of a denial.
+-- Returns: the status. Locks: nothing. metering_reauthorize_single decides likewise. metering_decline_reason gives the reason of a denial.
 CREATE OR REPLACE FUNCTION metering_decide_status(stated text, call_outcome text, agent_status text, authorizes_at_once boolean)
 RETURNS text
 LANGUAGE sql IMMUTABLE

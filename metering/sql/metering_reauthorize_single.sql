@@ -1,4 +1,5 @@
 -- Decides on one further round of authorization of a transaction that the caller (metering_reauthorize) has locked.
+-- The agent and the policy decide as in metering_decide_status, but that a round waits as `preparing` where a new transaction is `pending`.
 -- Takes: the tenant and the item.
 -- Returns: the outcome, as metering_reauthorize says, and the changes to the sums.
 -- Locks: the counters of the tenant's spending rules (rules_decide); what its earlier payments hold, and the money of the new one

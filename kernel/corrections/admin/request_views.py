@@ -29,7 +29,7 @@ from kernel.corrections.previews import CorrectionDraft, Preview
 from kernel.corrections.selectors import get_common_tenant
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import actor_of, effect, id_link, link, money, page_of, row_link
-from kernel.ledger.admin.links import path_of_this_site
+from kernel.ledger.admin.panels import path_of_this_site
 from kernel.ledger.errors import LedgerError
 from kernel.ledger.money import with_thousands
 from kernel.tenants.models import Tenant

@@ -21,7 +21,7 @@ from kernel.corrections.selectors import list_requests_of_day
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.figures import figure_url, has_figure
 from kernel.ledger.admin.formatting import id_link, label, link, model_name, money, row_link
-from kernel.ledger.admin.links import PanelSource
+from kernel.ledger.admin.panels import PanelSource
 from kernel.tenants.staff_scope import scope_of
 
 # Rows whose facts the page shows, and accounts that its sentence names.

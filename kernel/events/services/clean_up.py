@@ -1,4 +1,7 @@
-"""Deletes what is old: events with their deliveries, and attempts. In pages, each its own transaction, until nothing is left."""
+"""Deletes what is old: events with their deliveries, and attempts. In pages, each its own transaction, until nothing is left.
+
+Idempotency keys of calls (ManagementCall) stay: keys never expire.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta

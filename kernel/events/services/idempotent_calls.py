@@ -1,4 +1,4 @@
-"""Calls of the webhooks API with an idempotency key: a repeated call is answered with what the first one did."""
+"""Calls of the webhooks API with an idempotency key: a repeated call is answered with what the first one did. Keys are kept for ever."""
 
 import json
 from collections.abc import Mapping

@@ -32,7 +32,7 @@ from kernel.ledger.admin.formatting import (
     short,
     shortened,
 )
-from kernel.ledger.admin.links import Panel, registered_panels
+from kernel.ledger.admin.panels import Panel, registered_panels
 from kernel.ledger.admin.lists import PEOPLE, LedgerList
 from kernel.ledger.base_models import LedgerRow
 from kernel.ledger.identifiers import with_short_ids

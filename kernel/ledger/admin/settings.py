@@ -29,7 +29,7 @@ from kernel.base.errors import DomainError
 from kernel.ledger.admin.fields import AmountField, PlainDecimalField, doubt_of_thousands
 from kernel.ledger.admin.form_ids import new_form_id, read_form_id
 from kernel.ledger.admin.formatting import actor_of, page_of
-from kernel.ledger.admin.links import path_of_this_site
+from kernel.ledger.admin.panels import path_of_this_site
 from kernel.ledger.moments import check_moment
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of

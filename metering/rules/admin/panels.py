@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from kernel.base.local_time import local_time
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import actor_names, id_link, json_block, money, page_of, row_link
-from kernel.ledger.admin.links import register_panel
+from kernel.ledger.admin.panels import register_panel
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.models import Agent
 from metering.rules.choices import FieldType, Measurement, Operator, RuleStatus
