@@ -26,8 +26,8 @@ from backoffice.list_exports.spreadsheets import csv_lines, write_excel
 from backoffice.models import Export
 from kernel.base.setting_author import setting_author
 from kernel.ledger.admin.formatting import actor_of
-from kernel.ledger.admin.panels import path_of_this_site
 from kernel.ledger.admin.lists import LedgerChangeList
+from kernel.ledger.admin.panels import path_of_this_site
 from kernel.ledger.admin.sums import foot_of_long_list
 from kernel.tenants.models import StaffProfile, check_time_zone
 

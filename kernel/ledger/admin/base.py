@@ -32,8 +32,8 @@ from kernel.ledger.admin.formatting import (
     short,
     shortened,
 )
-from kernel.ledger.admin.panels import Panel, registered_panels
 from kernel.ledger.admin.lists import PEOPLE, LedgerList
+from kernel.ledger.admin.panels import Panel, registered_panels
 from kernel.ledger.base_models import LedgerRow
 from kernel.ledger.identifiers import with_short_ids
 from kernel.ledger.json_field import DocumentField
