@@ -76,7 +76,10 @@ def test_an_unregistered_outcome_raises_key_error():
 
 
 def test_a_ledger_may_name_outcomes_that_recorded_nothing_and_are_no_error():
-    assert not read(row("nothing_left"), also_posted={"nothing_left"}).replayed
+    outcome = read(row("nothing_left"), nothing_to_do={"nothing_left"})
+    assert outcome.nothing_to_do
+    assert not outcome.replayed
+    assert not outcome.is_new
 
 
 def test_a_ledger_may_make_the_conflict_itself():
