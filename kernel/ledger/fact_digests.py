@@ -18,8 +18,7 @@ import msgspec
 
 SIZE = 8
 ABSENT = bytes(SIZE)
-# Longest text whose hash is remembered. Shorter than an id (36): an id is seldom hashed twice, and would push out names that are.
-CACHED_TEXT_LENGTH = 35
+CACHED_TEXT_LENGTH = 64
 encode = msgspec.json.Encoder(order="deterministic").encode
 
 
