@@ -159,16 +159,18 @@ def price_report(report: RowDict, *, terms: RowDict, book: Sequence[RowDict]) ->
 
 def _pricing_fields_text(priced: PricingResult) -> str | None:
     """As pricing_fields, encoded; None where there are none."""
-    if priced.reported is None:
-        return _read_fields_text(tuple(priced.read), tuple(priced.ignored))
-    reported = {"path": priced.reported[0], "amount": f"{priced.reported[1]:f}"}
-    return _encode({"read": priced.read, "ignored": priced.ignored, "reported": reported}).decode()
+    if priced.reported is None and not priced.ignored:
+        return _read_fields_text(tuple(priced.read))
+    fields = pricing_fields(priced)
+    if priced.reported is not None:
+        fields["reported"] = {"path": priced.reported[0], "amount": f"{priced.reported[1]:f}"}
+    return _encode(fields).decode()
 
 
 @lru_cache(maxsize=256)
-def _read_fields_text(read: tuple[str, ...], ignored: tuple[str, ...]) -> str | None:
-    """Remembered, because nearly all reports of a batch have counters of the same names."""
-    return _encode({"read": read, "ignored": ignored}).decode() if read or ignored else None
+def _read_fields_text(read: tuple[str, ...]) -> str | None:
+    """Remembered, because nearly all reports of a batch have counters of the same names. Ignored fields aren't: callers may name many."""
+    return _encode({"read": read, "ignored": ()}).decode() if read else None
 
 
 def pricing_fields(priced: PricingResult) -> RowDict:

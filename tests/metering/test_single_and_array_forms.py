@@ -1,7 +1,9 @@
 """Postings sent as an array make the ledger that they would have made one by one: the two forms of `metering_post` are one rule."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -139,3 +141,14 @@ def test_a_posting_that_comes_alone_and_names_what_is_known_needs_no_arrays():
         [recorded] = book.post([(names, ("completed", "success"), MOMENTS[0], [], number)])
         assert recorded.row and recorded.row["status"] == "completed"
     assert Transaction.objects.filter(tenant_id=book.context["tenant_id"]).count() == 6
+
+
+def test_what_is_sent_once_for_all_postings_is_read_so():
+    """An attribute that only the sender knew as shared would be lost in silence."""
+    text = Path("metering/sql/metering_read_columns.sql").read_text(encoding="utf-8")
+    for sent, own, shared in (
+        (posting_columns.SHARED, r"item\.", "shared"),
+        (posting_columns.SHARED_OF_FACT, r"item\.fact_", "shared_fact"),
+        (posting_columns.SHARED_OF_COST, r"cost\.", "shared_cost"),
+    ):
+        assert set(re.findall(rf"coalesce\({own}(\w+), {shared}\.\1\)", text)) == sent
