@@ -17,11 +17,10 @@ from kernel.corrections.models import CorrectionEntry
 from kernel.ledger.admin.figures import Figure, figure_url, register_figure
 from kernel.ledger.admin.formatting import link, money
 from kernel.ledger.admin.panels import Panel, register_panel
-from kernel.ledger.clocks import Clock
+from kernel.ledger.clocks import CLOCK_FIELDS, Clock
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.choices import Grain, Status
 
-OWN_TIMES = {Clock.BOOK.value: "created_at", Clock.WORLD.value: "occurred_at"}
 # A cost counts at the time of its transaction.
 COST_TIMES = {Clock.BOOK.value: "transaction__created_at", Clock.WORLD.value: "transaction__occurred_at"}
 COST_OF = {
@@ -72,7 +71,7 @@ def _happened_on(day: str) -> Q:
     return Q(occurred_at__gte=since, occurred_at__lt=since + timedelta(days=1))
 
 
-ENTRY = {"times": OWN_TIMES, "of": {"tenant_id": "tenant_id", "type": "type", "happened_on": _happened_on}}
+ENTRY = {"times": CLOCK_FIELDS, "of": {"tenant_id": "tenant_id", "type": "type", "happened_on": _happened_on}}
 for _name, _figure in {
     "billed": Figure("Billed: debits, less what was reversed of them", _billed, **ENTRY),  # type: ignore[arg-type]
     "adjusted": Figure("Adjusted", lambda rows: rows.filter(type=ADJUSTMENT), **ENTRY),  # type: ignore[arg-type]
@@ -108,12 +107,14 @@ for _name, _title, _condition in (
 register_figure(
     "metering.transaction",
     "denied",
-    Figure("Denied calls", lambda rows: rows.filter(status=Status.DENIED), times=OWN_TIMES, of={"agent_id": "agent_id"}),
+    Figure("Denied calls", lambda rows: rows.filter(status=Status.DENIED), times=CLOCK_FIELDS, of={"agent_id": "agent_id"}),
 )
 register_figure(
     "metering.transaction",
     "calls",
-    Figure("Calls", lambda rows: rows, times=OWN_TIMES, of={"tenant_id": "tenant_id", "agent_id": "agent_id", "service_id": "service_id"}),
+    Figure(
+        "Calls", lambda rows: rows, times=CLOCK_FIELDS, of={"tenant_id": "tenant_id", "agent_id": "agent_id", "service_id": "service_id"}
+    ),
 )
 
 CREDIT_TITLES = {
@@ -123,7 +124,7 @@ CREDIT_TITLES = {
 }
 GRANT_OF = {"customer_id": "customer_id", "tenant_id": "tenant_id"}
 for _name, _title in CREDIT_TITLES.items():
-    _figure = Figure(_title, _in_figure(_name), _unit_of_grant("grant__"), OWN_TIMES, GRANT_OF | {"happened_on": _happened_on})
+    _figure = Figure(_title, _in_figure(_name), _unit_of_grant("grant__"), CLOCK_FIELDS, GRANT_OF | {"happened_on": _happened_on})
     register_figure("credits.credittransaction", _name, _figure)
 register_figure(
     "credits.grant",

@@ -30,7 +30,7 @@ from kernel.ledger.admin.formatting import actor_names, effect, joined, link, mo
 from kernel.ledger.admin.searching import NEWEST, newest_of
 from kernel.ledger.admin.text_conditions import has_json_text
 from kernel.ledger.admin.time_limits import TookTooLong, time_limit
-from kernel.ledger.clocks import Clock
+from kernel.ledger.clocks import CLOCK_FIELDS, Clock
 from kernel.ledger.identifiers import with_short_ids
 from metering.models import Agent, Cost
 from metering.models import Transaction as MeteredTransaction
@@ -39,7 +39,6 @@ from metering.models import Transaction as MeteredTransaction
 SHOWN, GROUPED, KNOWN = 50, 5_000, 1_000
 # How long the search for entries that name the customer may take, in milliseconds.
 NAMED_MS = 150
-TIMES = {Clock.BOOK: "created_at", Clock.WORLD: "occurred_at"}
 TITLES = {"all": "All", "money": "Money", "usage": "Usage", "credits": "Credits"}
 RIGHTS = {"money": "billing.view_transaction", "usage": "metering.view_transaction", "credits": "credits.view_credittransaction"}
 LISTS = {"money": "billing_transaction", "usage": "metering_transaction", "credits": "credits_credittransaction"}
@@ -98,7 +97,7 @@ def timeline(request: HttpRequest, clock: Clock, *, tenant_id: UUID, customer_id
     show = request.GET.get("show", "all")
     show = show if show in visible else "all"
     before = {name: _parsed(request.GET.get(f"before_{name}", "")) for name in visible}
-    reader = _Reader(tenant_id, customer_id, TIMES[clock])
+    reader = _Reader(tenant_id, customer_id, CLOCK_FIELDS[clock])
     items: list[Item] = []
     for name in visible if show == "all" else [show]:
         read: Callable[[Any], list[Item]] = reader.groups if (show, name) == ("all", "usage") else getattr(reader, name)

@@ -25,7 +25,7 @@ from billing.models import Transaction
 from billing.selectors.transaction_types import type_labels
 from billing.selectors.transactions import TRANSACTION_FIELDS
 from kernel.ledger import queries
-from kernel.ledger.clocks import Clock
+from kernel.ledger.clocks import CLOCK_FIELDS, Clock
 from kernel.ledger.exports.formula_escaping import BYTE_ORDER_MARK, escape_formula
 from kernel.ledger.identifiers import with_short_ids
 from kernel.ledger.moments import END_OF_MOMENTS
@@ -35,7 +35,6 @@ from kernel.tenants.models import Tenant
 
 # Entries fetched and written at a time.
 CHUNK = 2000
-TIMES = {Clock.BOOK.value: "created_at", Clock.WORLD.value: "occurred_at"}
 COLUMNS = (
     "entry_number",
     "created_at",
@@ -81,7 +80,7 @@ class Statement:
     @property
     def time(self) -> str:
         """The name of the time that counts."""
-        return TIMES[self.clock]
+        return CLOCK_FIELDS[self.clock]
 
     @property
     def entry_count(self) -> int:
@@ -115,7 +114,7 @@ def get_statement(
     wallet = _wallet_without_postings_in_flight(tenant_id=tenant_id, currency=currency)
     until = until or wallet.now
     since = since or _start_of_month(until)
-    time = TIMES[clock]
+    time = CLOCK_FIELDS[clock]
     # Nothing beyond the entries that the wallet had when it was locked: the queries below agree, whatever is posted meanwhile.
     bounds: dict[str, Any] = {f"{time}__gte": since, f"{time}__lt": until, "entry_number__lte": wallet.last_entry_number}
     entries = Transaction.objects.filter(tenant_id=tenant_id, wallet_id=wallet.id, **bounds)

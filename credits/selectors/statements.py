@@ -20,14 +20,13 @@ from credits.choices import GrantStatus, UnitType
 from credits.models import CreditTransaction
 from credits.selectors.database_now import TODAY, database_now
 from credits.selectors.effects import EFFECT
-from kernel.ledger.clocks import Clock
+from kernel.ledger.clocks import CLOCK_FIELDS, Clock
 from kernel.ledger.exports.formula_escaping import BYTE_ORDER_MARK, escape_formula
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.models import Tenant
 
 # Entries fetched at a time.
 CHUNK = 2000
-TIMES = {Clock.BOOK.value: "created_at", Clock.WORLD.value: "occurred_at"}
 UNIT = Case(When(grant__unit_type=UnitType.METRIC, then=F("grant__metric_id")), default=F("grant__currency"))
 
 
@@ -51,7 +50,7 @@ class Statement:
     @property
     def time(self) -> str:
         """The name of the time that counts."""
-        return TIMES[self.clock]
+        return CLOCK_FIELDS[self.clock]
 
     def entries(self, most: int | None = None) -> Iterator[tuple[Any, Decimal]]:
         """The entries in the order of their time, at most so many, each with the running balance of its unit."""
@@ -68,7 +67,7 @@ class Statement:
 
 def get_statement(*, tenant_id: UUID, customer_id: str, since: datetime, until: datetime, clock: str = Clock.BOOK) -> Statement:
     """The statement of a customer; of one who has no grants, one without units. `until` is not part of the period."""
-    time = TIMES[clock]
+    time = CLOCK_FIELDS[clock]
     rows = CreditTransaction.objects.filter(tenant_id=tenant_id, customer_id=customer_id).annotate(unit=UNIT, effect=EFFECT)
     period = rows.filter(**{f"{time}__gte": since, f"{time}__lt": until})
     over = rows.filter(grant__status=GrantStatus.OPEN, grant__expiry_date__lt=TODAY)

@@ -20,3 +20,5 @@ class Clock(TextChoices):
 
 # What pages for people call them.
 CLOCK_TITLES = {Clock.WORLD: "By the time it happened", Clock.BOOK: "By the time it was booked"}
+# Which field of a row has the time of each clock.
+CLOCK_FIELDS = {Clock.BOOK.value: "created_at", Clock.WORLD.value: "occurred_at"}
