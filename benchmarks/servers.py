@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.environment import peers_python
 from config.local.folders import ROOT, VAR
-from config.server_command import server_command
+from config.serve import server_command
 
 PEERS = Path(__file__).with_name("peers")
 WORKERS = 2

@@ -16,10 +16,10 @@ from urllib.parse import unquote_to_bytes
 from django.conf import settings
 from django.db import close_old_connections
 
-from config import asgi_body
 from config.api_routing import dialect_of
-from config.asgi_types import CallerGone, Receive, Reply, Scope, Send, StreamedReply
-from config.streamed_replies import TURN_SECONDS, Streams, TooManyStreams
+from config.web_server import request_body
+from config.web_server.asgi_types import CallerGone, Receive, Reply, Scope, Send, StreamedReply
+from config.web_server.streamed_replies import TURN_SECONDS, Streams, TooManyStreams
 from config.wsgi import application as wsgi_application
 from kernel.api import json
 from kernel.api.body_limits import BodyKind, body_limit
@@ -84,8 +84,8 @@ async def _respond(scope: Scope, receive: Receive, send: Send) -> None:
         return await _send(_refusal(scope["path"], Problem("body_too_large", {"limit": limit})), send)
     try:
         # A body that is too large isn't read: the API's view sees its length and refuses it.
-        body = io.BytesIO() if is_too_large else await asgi_body.read_body(receive, limit=limit)
-    except asgi_body.TooManyUnfinished:
+        body = io.BytesIO() if is_too_large else await request_body.read_body(receive, limit=limit)
+    except request_body.TooManyUnfinished:
         return await _send(_refusal(scope["path"], Problem("busy")), send)
     with body:
         environ["wsgi.input"] = body
@@ -186,7 +186,7 @@ def _call_and_join(environ: dict[str, Any]) -> Reply:
 
 
 def _call_and_maybe_stream(environ: dict[str, Any]) -> Reply | StreamedReply:
-    """The reply; one that is streamed is left unread, for a thread of config/streamed_replies.py to read and close."""
+    """The reply; one that is streamed is left unread, for a thread of config/web_server/streamed_replies.py to read and close."""
     reply = _call_django(environ)
     length = dict(reply.headers).get(b"content-length", b"")
     if reply.response.streaming and not (length and int(length) <= MAX_WHOLE_BYTES):

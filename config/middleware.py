@@ -55,7 +55,7 @@ class RequestLogMiddleware:
             response = self.get_response(request)
             response.headers["X-Request-ID"] = request_id
             if response.streaming:
-                # One caller gets few threads for long replies (streamed_replies.py).
+                # One caller gets few threads for long replies (web_server/streamed_replies.py).
                 response.caller = _caller_name(request)  # type: ignore[attr-defined]
             else:
                 # Without a length the server would send the reply in chunks, which is slower.

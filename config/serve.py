@@ -1,17 +1,23 @@
 """Serves the application: `python -m config.serve --host 127.0.0.1 --port 8000 --workers 2`.
 
-uvicorn with what is the same everywhere: connections spread over the processes (event_loop.py), HTTP with bounds (http_protocol.py), no
-access log (ours has more), and nothing taken from a proxy's headers, which Django does (BEHIND_TLS_PROXY). SIGTERM lets the requests under
-way end, for 30 seconds.
+uvicorn with what is the same everywhere: connections spread over the processes (web_server/event_loop.py), HTTP with bounds
+(web_server/http_protocol.py), no access log (ours has more), and nothing taken from a proxy's headers, which Django does
+(BEHIND_TLS_PROXY). SIGTERM lets the requests under way end, for 30 seconds.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 import uvicorn
 
-from config.connection_counts import shared_counts
-from config.http_protocol import BoundedHttpProtocol
+from config.web_server.connection_balance import shared_counts
+from config.web_server.http_protocol import BoundedHttpProtocol
+
+
+def server_command(*, port: int, host: str = "127.0.0.1", workers: int = 2) -> list[str]:
+    """The command line that serves the application: for the demo, the benchmarks and the tests."""
+    return [sys.executable, "-m", "config.serve", "--host", host, "--port", str(port), "--workers", str(workers)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             host=parsed.host,
             port=parsed.port,
             workers=parsed.workers,
-            loop="config.event_loop:BalancedLoop",
+            loop="config.web_server.event_loop:BalancedLoop",
             http=BoundedHttpProtocol,
             ws="none",
             lifespan="on",

@@ -84,7 +84,7 @@ ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 # A POST can't be redirected, so an API path without its slash is not found. Only the admin redirects to a path with one.
 APPEND_SLASH = True
-CSRF_FAILURE_VIEW = "config.views.csrf_failure"
+CSRF_FAILURE_VIEW = "config.pages.views.csrf_failure"
 
 TEMPLATES = [
     {

@@ -7,8 +7,8 @@ from django.urls import ResolverMatch, URLResolver, include, path
 from django.urls.resolvers import RoutePattern
 from django.views.generic import RedirectView
 
-from config import views
 from config.api_routing import ROUTED
+from config.pages import views
 
 
 class CachedResolver(URLResolver):
@@ -42,7 +42,7 @@ urlpatterns = [
 for page, name in {"schema": "schema", "docs": "docs", "admin": "admin:index"}.items():
     urlpatterns.append(path(page, RedirectView.as_view(pattern_name=name)))
 
-handler400 = "config.handlers.bad_request"
-handler403 = "config.handlers.forbidden"
-handler404 = "config.handlers.not_found"
-handler500 = "config.handlers.server_error"
+handler400 = "config.pages.error_handlers.bad_request"
+handler403 = "config.pages.error_handlers.forbidden"
+handler404 = "config.pages.error_handlers.not_found"
+handler500 = "config.pages.error_handlers.server_error"

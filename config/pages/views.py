@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
 
-from config import readiness
+from config.pages import readiness
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Whether calls sent here can succeed: see config/readiness.py. 200, or 503 with the part that fails; the log has the reason."""
+    """Whether calls sent here can succeed: see config/pages/readiness.py. 200, or 503 with the part that fails; the log has the reason."""
     checks = readiness.run_checks()
     ready = all(outcome == "ok" for outcome in checks.values())
     status = "ready" if ready else "unavailable"

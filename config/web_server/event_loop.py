@@ -13,8 +13,8 @@ from typing import Any
 
 import uvloop
 
-from config.connection_counts import ENVIRONMENT_VARIABLE, NOT_ACCEPTING, ConnectionCounts
-from config.http_protocol import BoundedHttpProtocol
+from config.web_server.connection_balance import ENVIRONMENT_VARIABLE, NOT_ACCEPTING, ConnectionCounts
+from config.web_server.http_protocol import BoundedHttpProtocol
 
 # How long a process leaves a connection to one that has fewer, which may be busy; and how often it looks meanwhile.
 WAIT_SECONDS = 0.005

@@ -7,7 +7,7 @@ import io
 import tempfile
 from typing import IO
 
-from config.asgi_types import CallerGone, Message, Receive
+from config.web_server.asgi_types import CallerGone, Message, Receive
 
 # A body that comes in more than one piece stays in memory up to this size (bytes), then it goes to a temporary file.
 IN_MEMORY = 1_048_576

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import WeakValueDictionary
 
-from config.asgi_types import CallerGone, Receive, Send, StreamedReply
+from config.web_server.asgi_types import CallerGone, Receive, Send, StreamedReply
 
 # Pieces are gathered to at least this size (bytes): passing one from a thread to the loop costs the same whatever its size.
 MIN_PIECE_BYTES = 65_536

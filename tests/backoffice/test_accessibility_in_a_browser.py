@@ -12,7 +12,7 @@ from django.urls import reverse
 from backoffice.models import Customer
 from billing.models import Transaction, Wallet
 from billing.services import record_transaction
-from config.handlers import server_error
+from config.pages.error_handlers import server_error
 from credits.models import Grant
 from credits.services import create_grant
 from kernel.corrections.models import CorrectionRequest

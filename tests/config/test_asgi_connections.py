@@ -18,7 +18,8 @@ from django.test import Client
 from billing import services as billing
 from billing.api import views as billing_views
 from billing.models import Transaction
-from config import asgi, asgi_body, streamed_replies
+from config import asgi
+from config.web_server import request_body, streamed_replies
 from kernel.ledger.posting import execution
 from metering.models import Transaction as Metered
 from tests.asgi import Call
@@ -104,7 +105,7 @@ def test_a_request_too_large_for_the_back_office_gets_a_plain_error_page(served,
 @pytest.mark.parametrize("in_memory", [10, 1_000_000], ids=["on the disk", "in memory"])
 def test_a_caller_who_stalls_in_a_body_occupies_no_thread(served, call, monkeypatch, in_memory):
     monkeypatch.setattr(asgi, "_threads", ThreadPoolExecutor(1))
-    monkeypatch.setattr(asgi_body, "IN_MEMORY", in_memory)
+    monkeypatch.setattr(request_body, "IN_MEMORY", in_memory)
     body = body_for(MANY)
     slow, quick = call("POST", MANY, pieces=[body[:30], body[30:]]), call("GET", "/livez")
     receive = slow.receive

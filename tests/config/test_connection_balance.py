@@ -12,15 +12,15 @@ from collections import Counter
 
 import pytest
 
-from config.connection_counts import NOT_ACCEPTING, ConnectionCounts, shared_counts
 from config.local.folders import ROOT
+from config.web_server.connection_balance import NOT_ACCEPTING, ConnectionCounts, shared_counts
 from tests.config.test_http_bounds import PATIENCE
 
 PROGRAM = """
 import os, sys
 import uvicorn
-from config.connection_counts import shared_counts
-from config.http_protocol import BoundedHttpProtocol
+from config.web_server.connection_balance import shared_counts
+from config.web_server.http_protocol import BoundedHttpProtocol
 
 async def application(scope, receive, send):
     body = str(os.getpid()).encode()
@@ -29,8 +29,9 @@ async def application(scope, receive, send):
 
 if __name__ == "__main__":
     with shared_counts(2):
-        uvicorn.run("pids:application", host="127.0.0.1", port=int(sys.argv[1]), workers=2, loop="config.event_loop:BalancedLoop",
-                    http=BoundedHttpProtocol, ws="none", lifespan="off", log_level="warning")
+        uvicorn.run("pids:application", host="127.0.0.1", port=int(sys.argv[1]), workers=2,
+                    loop="config.web_server.event_loop:BalancedLoop", http=BoundedHttpProtocol, ws="none", lifespan="off",
+                    log_level="warning")
 """
 
 

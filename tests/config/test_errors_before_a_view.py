@@ -6,7 +6,8 @@ import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.urls import path
 
-from config import api_routing, handlers
+from config import api_routing
+from config.pages import error_handlers
 from kernel.api.dialect import Dialect
 from kernel.api.problems import Problem
 
@@ -40,10 +41,10 @@ class Addresses:
         path("v1/billing/forbidden", raising(PermissionDenied("a secret"))),
         path("v1/billing/suspicious", raising(SuspiciousOperation("a secret"))),
     ]
-    handler400 = handlers.bad_request
-    handler403 = handlers.forbidden
-    handler404 = handlers.not_found
-    handler500 = handlers.server_error
+    handler400 = error_handlers.bad_request
+    handler403 = error_handlers.forbidden
+    handler404 = error_handlers.not_found
+    handler500 = error_handlers.server_error
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ import pytest
 import uvicorn
 from django.http import HttpResponse, StreamingHttpResponse
 
-from config import asgi, asgi_body, http_protocol, streamed_replies
-from config.http_protocol import BoundedHttpProtocol
+from config import asgi
+from config.web_server import http_protocol, request_body, streamed_replies
+from config.web_server.http_protocol import BoundedHttpProtocol
 
 PATIENCE = 10
 
@@ -217,8 +218,8 @@ def test_a_body_that_arrives_too_slowly_gets_a_timeout(monkeypatch):
 
 
 def test_unfinished_large_bodies_leave_room_for_other_calls(monkeypatch):
-    monkeypatch.setattr(asgi_body, "IN_MEMORY", 100_000)
-    monkeypatch.setattr(asgi_body, "MAX_UNFINISHED", 3_000_000)
+    monkeypatch.setattr(request_body, "IN_MEMORY", 100_000)
+    monkeypatch.setattr(request_body, "MAX_UNFINISHED", 3_000_000)
     begin = b"POST /v1/transactions/batch HTTP/1.1\r\nHost: testserver\r\nContent-Length: 2000000\r\n\r\n" + b" " * 1_000_000
     with serving(asgi.application) as port:
         unfinished = []
@@ -227,7 +228,7 @@ def test_unfinished_large_bodies_leave_room_for_other_calls(monkeypatch):
             connection.sendall(begin)
             unfinished.append(connection)
             time.sleep(0.1)
-        assert asgi_body._Unfinished.bytes <= 3_100_000
+        assert request_body._Unfinished.bytes <= 3_100_000
         refused = [reply for reply in map(peek, unfinished) if reply]
         assert refused
         for reply in refused:
@@ -237,9 +238,9 @@ def test_unfinished_large_bodies_leave_room_for_other_calls(monkeypatch):
         for connection in unfinished:
             connection.close()
         until = time.monotonic() + PATIENCE
-        while asgi_body._Unfinished.bytes and time.monotonic() < until:
+        while request_body._Unfinished.bytes and time.monotonic() < until:
             time.sleep(0.05)
-    assert asgi_body._Unfinished.bytes == 0
+    assert request_body._Unfinished.bytes == 0
 
 
 def peek(connection):

@@ -9,8 +9,8 @@ import pytest
 from django.contrib.staticfiles import finders
 from drf_spectacular.generators import SchemaGenerator
 
-from config import readiness
 from config.local.demo.sample_rows import create_rows
+from config.pages import readiness
 
 STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "

@@ -5,7 +5,7 @@ import time
 import pytest
 from django.db import connection, connections
 
-from config import readiness
+from config.pages import readiness
 
 
 def test_livez_answers_without_the_database(client):

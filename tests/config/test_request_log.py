@@ -10,7 +10,8 @@ import pytest
 import structlog
 from django.conf import settings
 
-from config import middleware, readiness, views
+from config import middleware
+from config.pages import readiness, views
 from kernel.tenants import callers
 from tests.factories import IssuedKeyFactory
 

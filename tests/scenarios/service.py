@@ -19,7 +19,7 @@ import psycopg
 from config.local import postgres
 from config.local.demo.server import session_members
 from config.local.postgres import OWNER_ROLE, SERVICE_ROLE
-from config.server_command import server_command
+from config.serve import server_command
 from tests.migrated import restore_into
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent

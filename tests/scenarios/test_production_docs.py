@@ -17,7 +17,7 @@ import pytest
 from config.local import postgres
 from config.local.demo.server import session_members
 from config.local.postgres import OWNER_ROLE, SERVICE_ROLE
-from config.server_command import server_command
+from config.serve import server_command
 from tests.scenarios.service import CHECKOUT, SECONDS
 from tests.scenarios.three_calls import CALLS, CREDITS
 

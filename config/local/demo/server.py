@@ -17,7 +17,7 @@ import psutil
 
 from config.local import postgres
 from config.local.folders import Server
-from config.server_command import server_command
+from config.serve import server_command
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent.parent
 HOST = "127.0.0.1"

@@ -2,8 +2,8 @@
 
 from django.http import HttpRequest, HttpResponse
 
-from config import views
 from config.api_routing import dialect_of
+from config.pages import views
 from kernel.api.problems import Problem
 from kernel.api.views import error_response
 
