@@ -7,12 +7,11 @@ row added to one later. Rows written along with a transaction (its costs, the fi
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from kernel.ledger.fact_digests import digest, encode
+from kernel.ledger.fact_digests import digest, digests, encode
 
 # What the digest of a new transaction covers, in its order. New names are appended. The member `facts` of a report, published under this
 # name, is the usage that a provider stated; it is one of the values that a digest covers.
@@ -54,6 +53,7 @@ AMENDMENT_FACTS = (
     "call_id",
     "occurred_at",
 )
+REPORTED_DOCUMENTS = ("facts", "integration")
 # An empty document of these is stored where the caller sends none.
 EMPTY: tuple[Any, ...] = (msgspec.Raw(b"{}"), [], "")
 
@@ -63,9 +63,24 @@ def transaction_digest(stated: Mapping[str, Any]) -> bytes:
     return digest(stated, TRANSACTION_FACTS, forms=FORMS)
 
 
+def transaction_digests(stated: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """The digest of each of many new transactions, as transaction_digest makes it."""
+    return digests(stated, TRANSACTION_FACTS, forms=FORMS)
+
+
 def amendment_digest(stated: Mapping[str, Any]) -> bytes:
     """The digest of a call that adds to a transaction: some of AMENDMENT_FACTS."""
     return digest(stated, AMENDMENT_FACTS, forms=FORMS)
+
+
+def amendment_digests(stated: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """The digest of each of many calls that add to transactions, as amendment_digest makes it."""
+    return digests(stated, AMENDMENT_FACTS, forms=FORMS)
+
+
+def with_canonical_documents(report: Mapping[str, Any]) -> dict[str, Any]:
+    """A report with its documents as a digest has them, for one whose facts go into two digests: they are parsed once."""
+    return {**report, **{name: canonical_document(report.get(name)) for name in REPORTED_DOCUMENTS}}
 
 
 def _document_unless_empty(document: str) -> Any:
@@ -74,7 +89,7 @@ def _document_unless_empty(document: str) -> Any:
 
 
 def _comparable_report(report: Mapping[str, Any]) -> list[Any]:
-    documents = [canonical_document(report.get(name)) for name in ("facts", "integration")]
+    documents = [canonical_document(report.get(name)) for name in REPORTED_DOCUMENTS]
     return [report["source"], report["version"], report.get("call_id"), *documents]
 
 
@@ -87,9 +102,10 @@ def _comparable_cost(cost: Mapping[str, Any]) -> list[Any]:
     return [amount, cost["fiat_asset_symbol"], cost["is_estimate"], canonical_document(cost.get("cost_details"))]
 
 
-@lru_cache(maxsize=8)
-def canonical_document(document: str | None) -> Any:
-    """A JSON text as it goes into a digest, an object encoded. Remembered, because what was reported of a finished call goes into two."""
+def canonical_document(document: str | msgspec.Raw | None) -> Any:
+    """A JSON text as it goes into a digest, an object encoded; one that is in that form already stays."""
+    if type(document) is msgspec.Raw:
+        return document
     parsed = parse_document(document)
     return msgspec.Raw(encode(parsed)) if isinstance(parsed, dict) else parsed
 

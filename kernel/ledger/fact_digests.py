@@ -42,6 +42,28 @@ def digest(facts: Mapping[str, Any], names: Sequence[str], *, forms: Mapping[str
     return b"".join(parts)
 
 
+def digests(
+    many: Sequence[Mapping[str, Any]], names: Sequence[str], *, forms: Mapping[str, Callable[[Any], Any]] = MappingProxyType({})
+) -> list[bytes]:
+    """The digest of each of many facts, as `digest` makes it. Faster for many: a value that all of them have is hashed once."""
+    columns = [_parts([facts.get(name) for facts in many], forms.get(name)) for name in names]
+    return [b"".join(parts) for parts in zip(*columns, strict=True)]
+
+
+def _parts(values: Sequence[Any], form: Callable[[Any], Any] | None) -> list[bytes]:
+    """The eight bytes of each value of one fact. Equal values of one fact are of one type, so that equal ones have equal bytes."""
+    if values and values.count(values[0]) == len(values):
+        return [_part(values[0], form)] * len(values)
+    return [_part(value, form) for value in values]
+
+
+def _part(value: Any, form: Callable[[Any], Any] | None) -> bytes:
+    compared = value if form is None or value is None else form(value)
+    if compared is None:
+        return ABSENT
+    return _short(compared) if type(compared) is str and len(compared) <= CACHED_TEXT_LENGTH else _hash(compared)
+
+
 @functools.cache
 def _places(names: tuple[str, ...]) -> dict[str, int]:
     """Where each fact of a ledger's order stands."""

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from metering.choices import FactPhase, Outcome, Pricing, Status
-from metering.digests import amendment_digest
+from metering.digests import amendment_digests, with_canonical_documents
 from metering.selectors import RowDict, price_books
 from metering.services.facts import price_report
 
@@ -22,18 +22,19 @@ def is_finished(facts: Mapping[str, Any]) -> bool:
     return facts.get("outcome") is not None and facts.get("status") is None
 
 
-def with_status(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+def comparable_facts(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     """The facts as their digest has them: a finished call is the same fact as an imported row that says `completed`."""
-    return {**facts, "status": COMPLETED} if is_finished(facts) else facts
-
-
-def ending_digest(facts: Mapping[str, Any], *, transaction_id: UUID | str, report: Mapping[str, Any]) -> bytes:
-    """The digest of the call that would have completed a finished call by itself, with its report, if there was one."""
-    return amendment_digest({"call": "complete", "outcome": facts["outcome"], "transaction_id": transaction_id, **report})
+    if not is_finished(facts):
+        return facts
+    comparable = {**facts, "status": COMPLETED}
+    if facts.get("response_facts"):
+        # Two digests have these documents.
+        comparable["response_facts"] = with_canonical_documents(facts["response_facts"])
+    return comparable
 
 
 def price_book_for(transactions: Sequence[Mapping[str, Any]], *, tenant_id: UUID) -> RowDict | None:
-    """The tenant's prices for `add_priced_report`, by one query; None where nothing was reported. `transactions`: their facts."""
+    """The tenant's prices for `add_endings`, by one query; None where nothing was reported. `transactions`: their facts."""
     reported = [facts for facts in transactions if facts.get("response_facts")]
     if not reported:
         return None
@@ -41,22 +42,41 @@ def price_book_for(transactions: Sequence[Mapping[str, Any]], *, tenant_id: UUID
     return price_books.get_price_book(tenant_id=tenant_id, since=min(moments, default=None), until=max(moments, default=None))
 
 
-def _report_of(facts: Mapping[str, Any]) -> dict[str, Any]:
-    report = {name: value for name, value in facts["response_facts"].items() if value is not None}
-    report["phase"] = RESPONSE if facts["outcome"] == SUCCESS else ERROR
-    return report
-
-
-def add_priced_report(
-    posting_item: dict[str, Any], facts: Mapping[str, Any], *, book: RowDict | None, make_id: Callable[[], UUID | str]
+def add_endings(
+    posting_items: Sequence[dict[str, Any]],
+    transactions: Sequence[Mapping[str, Any]],
+    *,
+    comparable: Sequence[Mapping[str, Any]],
+    book: RowDict | None,
+    make_id: Callable[[], UUID | str],
 ) -> None:
-    """Add to a posting of metering_post what was reported of its call, if anything was, and what that came to.
+    """Add to the postings of finished calls what was reported of each, what that came to, and the digest of the call that would have
+    completed it by itself.
 
-    `facts`: those of the posting, with all three names. `make_id` makes the ids of fact and cost. To be called right after the posting is
-    made: its digest and that of the report have the same document, which metering.digests remembers for a few calls.
+    `transactions`: the facts of each posting, with all three names; `comparable`: the same by comparable_facts. `make_id` makes the ids of
+    facts and costs.
     """
-    if book is None or not facts.get("response_facts"):
-        return
+    finished = [trio for trio in zip(posting_items, transactions, comparable, strict=True) if is_finished(trio[1])]
+    ending_digests = amendment_digests([_ending(posting_item, stated) for posting_item, _, stated in finished])
+    for (posting_item, facts, _), ending_digest in zip(finished, ending_digests, strict=True):
+        if book is None or not facts.get("response_facts"):
+            posting_item["ending_digest"] = ending_digest.hex()
+        else:
+            _add_priced_report(posting_item, facts, book=book, make_id=make_id)
+            posting_item["fact"]["facts_digest"] = ending_digest.hex()
+
+
+def _ending(posting_item: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
+    """What the call would state that completes a finished call by itself, with its report, if there was one."""
+    ending = {"call": "complete", "outcome": stated["outcome"], "transaction_id": posting_item["id"]}
+    return {**ending, **stated["response_facts"], "phase": _phase(stated)} if stated.get("response_facts") else ending
+
+
+def _phase(facts: Mapping[str, Any]) -> str:
+    return RESPONSE if facts["outcome"] == SUCCESS else ERROR
+
+
+def _add_priced_report(posting_item: dict[str, Any], facts: Mapping[str, Any], *, book: RowDict, make_id: Callable[[], UUID | str]) -> None:
     # Unless it says otherwise, the call happened when its prices were read: the writing may wait, and a price may be set meanwhile.
     posting_item["occurred_at"] = facts.get("occurred_at") or book["now"]
     terms = {
@@ -69,10 +89,9 @@ def add_priced_report(
         "reported_costs": book["reported_costs"],
         "prices_self_hosted": book["prices_self_hosted"],
     }
-    report = _report_of(facts)
-    fact, cost = price_report(report, terms=terms, book=book["prices"])
+    report = {name: value for name, value in facts["response_facts"].items() if value is not None}
+    fact, cost = price_report({**report, "phase": _phase(facts)}, terms=terms, book=book["prices"])
     fact["id"] = make_id()
-    fact["facts_digest"] = ending_digest(facts, transaction_id=posting_item["id"], report=report).hex()
     posting_item["fact"] = fact
     if cost is not None:
         made = {
@@ -88,6 +107,9 @@ def add_priced_report(
 
 def _add_cost(posting_item: dict[str, Any], cost: dict[str, Any]) -> None:
     """Add the cost of the report, and mark the estimates that it supersedes, as metering_choose_superseded_costs does of a later one."""
+    if not posting_item["costs"]:
+        posting_item["costs"].append(cost)
+        return
     replaced = [sent for sent in posting_item["costs"] if sent["is_estimate"] and sent["currency"] == cost["currency"]]
     if any(not sent["is_estimate"] for sent in posting_item["costs"]) and (cost["is_estimate"] or not replaced):
         posting_item["fact"]["pricing"] = Pricing.ALREADY_KNOWN.value

@@ -5,22 +5,22 @@ from typing import Any
 from uuid import UUID
 
 from kernel.ledger.identifiers import new_id_text
-from metering.digests import transaction_digest
-from metering.services import finished_calls
 
 NO_OBJECT = "{}"
 
 
 def make_posting(
-    facts: Mapping[str, Any], *, actor: str, request_id: str, checks_occurred_at: bool, make_id: Callable[[], UUID | str]
+    facts: Mapping[str, Any],
+    *,
+    facts_digest: bytes,
+    actor: str,
+    request_id: str,
+    checks_occurred_at: bool,
+    make_id: Callable[[], UUID | str],
 ) -> dict[str, Any]:
-    """A new transaction as the SQL type metering_posting has it."""
-    transaction_id = make_id()
-    # That of a report has the digest of both.
-    is_ended = finished_calls.is_finished(facts) and not facts.get("response_facts")
-    ending = finished_calls.ending_digest(facts, transaction_id=transaction_id, report={}) if is_ended else None
+    """A new transaction as the SQL type metering_posting has it; of a finished call finished_calls.add_endings adds what ended it."""
     return {
-        "id": transaction_id,
+        "id": make_id(),
         "actor": actor,
         "request_id": request_id,
         "service_name": facts["service_name"],
@@ -43,8 +43,7 @@ def make_posting(
         "checks_occurred_at": (checks_occurred_at and facts.get("occurred_at") is not None) or None,
         "completed_at": facts.get("completed_at"),
         "idempotency_key": facts.get("idempotency_key"),
-        "facts_digest": transaction_digest(finished_calls.with_status(facts)).hex(),
-        "ending_digest": ending and ending.hex(),
+        "facts_digest": facts_digest.hex(),
         "costs": [_make_cost(cost, make_id=make_id) for cost in facts.get("costs") or ()],
     }
 

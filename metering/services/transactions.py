@@ -11,6 +11,7 @@ from kernel.ledger.errors import LedgerError
 from kernel.ledger.identifiers import new_id, new_id_text
 from kernel.ledger.outcomes import Posted, or_raise
 from kernel.ledger.posting import greenlets
+from metering.digests import transaction_digest, transaction_digests
 from metering.selectors import RowDict
 from metering.services import finished_calls, new_transaction_calls
 from metering.services.facts import ResponseFacts
@@ -69,9 +70,11 @@ def record_transaction(
 ) -> Posted[RowDict]:
     """Record one transaction, as record_transactions does it. Raises IdempotencyConflict, InvalidValue, Busy."""
     named = with_names(facts)
-    posting_item = make_posting(named, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=new_id)
+    audit = {"actor": actor, "request_id": request_id, "checks_occurred_at": checks_occurred_at}
+    comparable = finished_calls.comparable_facts(named)
+    posting_item = make_posting(named, facts_digest=transaction_digest(comparable), **audit, make_id=new_id)
     if finished_calls.is_finished(named):
-        greenlets.run_or_retry_in_thread(lambda: _price_report(posting_item, named, tenant_id=tenant_id))
+        greenlets.run_or_retry_in_thread(lambda: _add_ending(posting_item, named, comparable=comparable, tenant_id=tenant_id))
     row = new_transaction_calls.post_new_transaction(posting_item, tenant_id=tenant_id)
     [outcome] = greenlets.run_or_retry_in_thread(lambda: outcomes_of([AnsweredPosting(row, posting_item, named)], tenant_id=tenant_id))
     return or_raise(outcome)
@@ -96,18 +99,20 @@ def record_transactions(
     named = [with_names(facts) for facts in transactions]
     # As text they are made faster; rows have them as UUIDs.
     make_id = new_id if with_rows else new_id_text
+    audit = {"actor": actor, "request_id": request_id, "checks_occurred_at": checks_occurred_at}
+    comparable = [finished_calls.comparable_facts(facts) for facts in named]
+    posting_items = [
+        make_posting(facts, facts_digest=facts_digest, **audit, make_id=make_id)
+        for facts, facts_digest in zip(named, transaction_digests(comparable), strict=True)
+    ]
     book = finished_calls.price_book_for(named, tenant_id=tenant_id)
-    posting_items = []
-    for facts in named:
-        posting_item = make_posting(facts, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=make_id)
-        finished_calls.add_priced_report(posting_item, facts, book=book, make_id=make_id)
-        posting_items.append(posting_item)
+    finished_calls.add_endings(posting_items, named, comparable=comparable, book=book, make_id=make_id)
     rows = new_transaction_calls.post_new_transactions(posting_items, tenant_id=tenant_id, **({} if with_rows else SHORT))
     answers = [AnsweredPosting(*answer) for answer in zip(rows, posting_items, named, strict=True)]
     return outcomes_of(answers, tenant_id=tenant_id, with_rows=with_rows)
 
 
-def _price_report(posting_item: dict[str, Any], facts: Mapping[str, Any], *, tenant_id: UUID) -> None:
-    """Add to a posting what was reported of its call. On the event loop it runs twice (greenlets): nothing comes before its query."""
+def _add_ending(posting_item: dict[str, Any], facts: Mapping[str, Any], *, comparable: Mapping[str, Any], tenant_id: UUID) -> None:
+    """Add to the posting of a finished call what ended it. On the event loop it runs twice (greenlets): nothing comes before its query."""
     book = finished_calls.price_book_for([facts], tenant_id=tenant_id)
-    finished_calls.add_priced_report(posting_item, facts, book=book, make_id=new_id)
+    finished_calls.add_endings([posting_item], [facts], comparable=[comparable], book=book, make_id=new_id)
