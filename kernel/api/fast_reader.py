@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET
-from msgspec.structs import astuple
+from msgspec.structs import asdict
 
 from kernel.api.fields import Boolean, Choice, Field, Text
 from kernel.api.json import MAX_INTEGER_DIGITS, is_too_deep
 from kernel.api.nested import Batch, ListOf, Nested
 from kernel.api.problems import Invalid, Refused, RequestRefused
-from kernel.api.shapes import BodyShape
+from kernel.api.shapes import BodyShape, DeclaredField
 
 FAST_READER_ERRORS = (msgspec.MsgspecError, Refused, Invalid, RequestRefused, RecursionError, UnicodeError)
 _DOUBTFUL_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -52,17 +52,15 @@ class FastReader:
         members = sorted(body.declared_fields, key=lambda member: not member.field.required)
         self.struct = msgspec.defstruct(
             name,
-            [
-                (member.name, _type_of(member.field), msgspec.field(name=member.wire_name, **_default_of(member.field)))
-                for member in members
-            ],
+            [(member.name, _type_of(member.field), _declared(member, is_partial=body.is_partial)) for member in members],
             gc=False,
             # A member that isn't declared is named by the slow path, whether it is refused or ignored.
             forbid_unknown_fields=True,
         )
-        # In the order of the struct's fields.
-        self.steps = [(member.name, _reader_of(member.field)) for member in members]
-        self.defaults = {member.name: member.default for member in body.declared_fields}
+        # Only of fields whose decoded value may not be the value yet.
+        self.steps = [
+            (member.name, _reader_of(member.field), member.default) for member in members if not _is_read_by_decoding(member, body=body)
+        ]
         self.decode = msgspec.json.Decoder(self.struct).decode
 
     def read(self, raw: bytes, *, is_part: bool = False) -> dict[str, Any]:
@@ -76,12 +74,18 @@ class FastReader:
 
     def values(self, struct: Any) -> dict[str, Any]:
         """The values of a decoded struct, read by the fields' own methods. Raises what the fields raise."""
-        values = {} if self.body.is_partial else self.defaults.copy()
-        # Most fields are absent.
-        present = [(step, value) for step, value in zip(self.steps, astuple(struct), strict=True) if value is not UNSET]
-        for (name, read), value in present:
-            given = value if value is None or read is None else read(value)
-            values[name] = self.defaults[name] if given is None else given
+        values = asdict(struct)
+        is_partial = self.body.is_partial
+        for name, read, default in self.steps:
+            value = values[name]
+            if value is UNSET and is_partial:
+                del values[name]
+                continue
+            if value is None or value is UNSET:
+                values[name] = default
+            elif read is not None:
+                given = read(value)
+                values[name] = default if given is None else given
         return self.body.check(values)
 
 
@@ -100,9 +104,19 @@ def _type_of(field: Any) -> Any:
     return wanted | None if field.allow_null and wanted is not msgspec.Raw else wanted
 
 
-def _default_of(field: Field) -> dict[str, Any]:
-    # Raw can't be joined with UNSET in a type; as a default value it is never checked.
-    return {} if field.required else {"default": UNSET}
+def _declared(member: DeclaredField, *, is_partial: bool) -> Any:
+    """The name of a member in JSON, and its default: at once where a null has the same one, else UNSET, which `values` replaces.
+
+    Raw can't be joined with UNSET in a type; as a default value it is never checked.
+    """
+    if member.field.required:
+        return msgspec.field(name=member.wire_name)
+    return msgspec.field(name=member.wire_name, default=None if member.default is None and not is_partial else UNSET)
+
+
+def _is_read_by_decoding(member: DeclaredField, *, body: BodyShape) -> bool:
+    """Whether the decoded value of a field is its value, a default and a null included."""
+    return _reader_of(member.field) is None and not body.is_partial and (member.field.required or member.default is None)
 
 
 def _reader_of(field: Field) -> Callable[[Any], Any] | None:

@@ -11,14 +11,17 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 SIZE = 8
 ABSENT = bytes(SIZE)
 CACHED_TEXT_LENGTH = 64
+# Of these types equal values have equal digests. Not of numbers: 1, True and Decimal(1) are equal, and no one fact.
+COMPARED_BY_VALUE = (NoneType, str, datetime, UUID)
 encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -51,8 +54,8 @@ def digests(
 
 
 def _parts(values: Sequence[Any], form: Callable[[Any], Any] | None) -> list[bytes]:
-    """The eight bytes of each value of one fact. Equal values of one fact are of one type, so that equal ones have equal bytes."""
-    if values and values.count(values[0]) == len(values):
+    """The eight bytes of each value of one fact."""
+    if values and isinstance(values[0], COMPARED_BY_VALUE) and values.count(values[0]) == len(values):
         return [_part(values[0], form)] * len(values)
     return [_part(value, form) for value in values]
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.ledger.fact_digests import differing_facts, digest
+from kernel.ledger.fact_digests import differing_facts, digest, digests
 
 NAMES = ("amount", "currency", "agent_id", "occurred_at", "metadata")
 facts = st.fixed_dictionaries(
@@ -25,6 +25,15 @@ def test_digests_are_equal_exactly_when_the_facts_are(first, second):
     expected = [name for name in NAMES if first.get(name) != second.get(name)]
     assert differing_facts(NAMES, digest(first, NAMES), digest(second, NAMES)) == expected
     assert (digest(first, NAMES) == digest(second, NAMES)) == (not expected)
+
+
+VALUES = st.none() | st.text(max_size=3) | st.sampled_from([1, True, Decimal(1), Decimal("1.0"), [True], [1], {"a": 1}, {"a": True}])
+
+
+@given(st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(("amount", "metadata"), VALUES)), max_size=4))
+def test_digests_of_many_are_those_of_each(many):
+    forms = {"metadata": lambda value: None if value == "" else [value]}
+    assert digests(many, NAMES, forms=forms) == [digest(each, NAMES, forms=forms) for each in many]
 
 
 def test_two_spellings_of_one_fact_are_one_fact():
