@@ -70,9 +70,15 @@ def record_transaction(
 ) -> Posted[RowDict]:
     """Record one transaction, as record_transactions does it. Raises IdempotencyConflict, InvalidValue, Busy."""
     named = with_names(facts)
-    audit = {"actor": actor, "request_id": request_id, "checks_occurred_at": checks_occurred_at}
     comparable = finished_calls.comparable_facts(named)
-    posting_item = make_posting(named, facts_digest=transaction_digest(comparable), **audit, make_id=new_id)
+    posting_item = make_posting(
+        named,
+        facts_digest=transaction_digest(comparable),
+        actor=actor,
+        request_id=request_id,
+        checks_occurred_at=checks_occurred_at,
+        make_id=new_id,
+    )
     if finished_calls.is_finished(named):
         greenlets.run_or_retry_in_thread(lambda: _add_ending(posting_item, named, comparable=comparable, tenant_id=tenant_id))
     row = new_transaction_calls.post_new_transaction(posting_item, tenant_id=tenant_id)
@@ -99,10 +105,11 @@ def record_transactions(
     named = [with_names(facts) for facts in transactions]
     # As text they are made faster; rows have them as UUIDs.
     make_id = new_id if with_rows else new_id_text
-    audit = {"actor": actor, "request_id": request_id, "checks_occurred_at": checks_occurred_at}
     comparable = [finished_calls.comparable_facts(facts) for facts in named]
     posting_items = [
-        make_posting(facts, facts_digest=facts_digest, **audit, make_id=make_id)
+        make_posting(
+            facts, facts_digest=facts_digest, actor=actor, request_id=request_id, checks_occurred_at=checks_occurred_at, make_id=make_id
+        )
         for facts, facts_digest in zip(named, transaction_digests(comparable), strict=True)
     ]
     book = finished_calls.price_book_for(named, tenant_id=tenant_id)
