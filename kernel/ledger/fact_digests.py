@@ -56,15 +56,23 @@ def digests(
 def _parts(values: Sequence[Any], form: Callable[[Any], Any] | None) -> list[bytes]:
     """The eight bytes of each value of one fact."""
     if values and isinstance(values[0], COMPARED_BY_VALUE) and values.count(values[0]) == len(values):
-        return [_part(values[0], form)] * len(values)
-    return [_part(value, form) for value in values]
-
-
-def _part(value: Any, form: Callable[[Any], Any] | None) -> bytes:
-    compared = value if form is None or value is None else form(value)
-    if compared is None:
-        return ABSENT
-    return _short(compared) if type(compared) is str and len(compared) <= CACHED_TEXT_LENGTH else _hash(compared)
+        values, times = values[:1], len(values)
+    else:
+        times = 1
+    of_texts: dict[str, bytes] = {}
+    parts = []
+    for value in values:
+        compared = value if form is None or value is None else form(value)
+        if compared is None:
+            part = ABSENT
+        elif type(compared) is not str:
+            part = _hash(compared)
+        elif (known := of_texts.get(compared)) is not None:
+            part = known
+        else:
+            part = of_texts[compared] = _hash(compared)
+        parts.append(part)
+    return parts * times
 
 
 @functools.cache
