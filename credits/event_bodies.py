@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from credits.api.dialect import CreditsReply
-from credits.api.serializers.grants import GrantReply
+from credits.api.dialect import CreditsReply, without_blanks
+from credits.api.serializers.grants import GrantReply, to_grant_reply
 from credits.api.serializers.holds import HoldReply
 from credits.api.serializers.transactions import TransactionReply
-from credits.api.views.base import to_grant_reply, without_blanks
 from credits.choices import BalanceType
 from kernel.api.amounts import AmountText
 from kernel.api.fields import Choice, Text

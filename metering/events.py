@@ -7,7 +7,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from kernel.events.registry import EventType, recorded_reply, register, register_volume
-from metering.selectors import rollup_sums
+from metering.selectors import rollups
 
 RULE = "rule:01900000-0000-0000-0000-000000000018"
 AGENT = "01900000-0000-0000-0000-000000000017"
@@ -190,8 +190,8 @@ register(
 def _volume(tenant_id: UUID) -> str:
     """How many events the form of an endpoint warns of: those of the last day."""
     now = timezone.now()
-    span = {"since": rollup_sums.start_of(now - rollup_sums.DAY, rollup_sums.HOUR), "until": rollup_sums.end_of(now, rollup_sums.HOUR)}
-    calls = rollup_sums.get_summary(tenant_id=tenant_id, **span)["transactions"] or 0
+    span = {"since": rollups.start_of(now - rollups.DAY, rollups.HOUR), "until": rollups.end_of(now, rollups.HOUR)}
+    calls = rollups.get_summary(tenant_id=tenant_id, **span)["transactions"] or 0
     return f"metering.* is not chosen: one call makes several events, and this tenant had {calls:,} metered transactions in the last day."
 
 

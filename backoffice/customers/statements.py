@@ -16,7 +16,7 @@ from backoffice.customers.links import customer_url
 from backoffice.customers.pages import CLOCKS, chosen_clock, find_customer
 from backoffice.customers.rows import row_of_customer
 from credits.selectors.database_now import database_now
-from credits.selectors.statements import Statement, csv_text, get_statement
+from credits.selectors.statements import CustomerStatement, csv_text, get_statement
 from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time
 from kernel.ledger.admin import Panel
@@ -77,7 +77,7 @@ def customer_statement(request: HttpRequest) -> HttpResponseBase:
     return TemplateResponse(request, "backoffice/customer_statement.html", context)
 
 
-def _panels(statement: Statement) -> list[Panel]:
+def _panels(statement: CustomerStatement) -> list[Panel]:
     sums = []
     for unit, before, change in statement.units():
         due = statement.due.get(unit, Decimal(0))

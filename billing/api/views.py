@@ -31,7 +31,7 @@ from billing.api.serializers import (
     WalletsReply,
 )
 from billing.choices import HoldEntryKind
-from billing.selectors.statements import Statement, csv_text, html_text
+from billing.selectors.statements import WalletStatement, csv_text, html_text
 from kernel.api.batches import post_batch
 from kernel.api.schema import operation
 from kernel.api.views import LedgerViewSet
@@ -149,7 +149,7 @@ class WalletViewSet(BillingViewSet):
         self.final_until = statement.final_until
         return reply
 
-    def _statement_json(self, statement: Statement) -> Iterator[bytes]:
+    def _statement_json(self, statement: WalletStatement) -> Iterator[bytes]:
         """The reply in pieces: its frame first, then the entries one by one."""
         line = self.reply_class_for_preference(LineReply)
         yield self.reply_class_for_preference(StatementReply).render(_frame(statement))[:-1] + b',"entries":['
@@ -252,6 +252,6 @@ def _accepted(request: HttpRequest) -> str:
     return next((forms[kind] for kind in kinds if kind in forms), "json")
 
 
-def _frame(statement: Statement) -> dict[str, Any]:
+def _frame(statement: WalletStatement) -> dict[str, Any]:
     names = ("currency", "since", "until", "clock", "opening_balance", "closing_balance", "held", "entry_count", "totals")
     return {name: getattr(statement, name) for name in names}

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("billing", version=1, digest="bf3f7f593d68c391"),
+        InstallFunctions("billing", version=1, digest="f1e4e7075de0fd40"),
         TenantKey("Policy"),
         TenantKey("TransactionType"),
         TenantKey("Wallet"),

@@ -53,7 +53,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Statement:
+class WalletStatement:
     """A period without its entries, which are read when they are asked for, however many there are. `until` is not part of the period.
 
     `final_until`: entries booked up to and at this moment are in it, and no other entry can still be booked at or before it.
@@ -105,7 +105,7 @@ class Statement:
 
 def get_statement(
     *, tenant_id: UUID, currency: str, since: datetime | None = None, until: datetime | None = None, clock: str = Clock.BOOK
-) -> Statement:
+) -> WalletStatement:
     """The statement of the tenant's wallet in a currency; of a wallet that was never used, one of zeros.
 
     `until` defaults to the database's present time, `since` to the first moment, in UTC, of the month that the last moment before `until`
@@ -129,7 +129,7 @@ def get_statement(
         .order_by("type")
     )
     opening = _opening_balance(tenant_id=tenant_id, wallet=wallet, since=since, clock=clock)
-    return Statement(
+    return WalletStatement(
         tenant_id=tenant_id,
         currency=currency,
         since=since,
@@ -212,7 +212,7 @@ def _opening_balance(*, tenant_id: UUID, wallet: Any, since: datetime, clock: st
     return balance
 
 
-def csv_text(statement: Statement) -> Iterator[str]:
+def csv_text(statement: WalletStatement) -> Iterator[str]:
     """The statement as CSV, a piece at a time: a line for the opening balance, one for each entry, one for the closing balance, and one
     for what holds reserve of it, if they do.
 
@@ -235,8 +235,10 @@ def csv_text(statement: Statement) -> Iterator[str]:
     yield _taken_text(buffer)
 
 
-def html_text(statement: Statement, *, first: int = 0, count: int | None = None, links: Mapping[str, Any] | None = None) -> Iterator[str]:
-    """The statement as a page to print, a piece at a time. `first` and `count`: only these entries (see `Statement.entries`).
+def html_text(
+    statement: WalletStatement, *, first: int = 0, count: int | None = None, links: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """The statement as a page to print, a piece at a time. `first` and `count`: only these entries (see `WalletStatement.entries`).
 
     `links`: for the page's head: `months`, `clocks` and `pages`, each a list of titles with addresses.
     """
@@ -263,7 +265,7 @@ def html_text(statement: Statement, *, first: int = 0, count: int | None = None,
     yield get_template("billing/statement_foot.html").render({"statement": statement, **edges})
 
 
-def _html_line(row: Mapping[str, Any], statement: Statement, labels: Mapping[str, str]) -> str:
+def _html_line(row: Mapping[str, Any], statement: WalletStatement, labels: Mapping[str, str]) -> str:
     """An entry as a row of the page's table. A template for each of many thousand entries would take most of the page's time."""
     notes = " ".join(filter(None, (row["description"], row["reason"])))
     title = labels.get(row["type"]) or type_in_words(row["type"])

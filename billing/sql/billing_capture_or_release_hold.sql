@@ -77,7 +77,7 @@ BEGIN
         ELSE 'posted'
     END;
     IF hold_outcome = 'posted' AND item.kind <> 'expired' THEN
-        PERFORM billing_capture_or_release_part(
+        PERFORM billing_write_capture_or_release(
             tenant, item, wallet, hold.id, CASE item.kind WHEN 'captured' THEN item.amount ELSE 0 END, moment
         );
         SELECT * INTO hold FROM billing_wallethold hold_row WHERE hold_row.tenant_id = tenant AND hold_row.id = hold.id;

@@ -287,3 +287,8 @@ class CreditsQuery(Query):
 
 class CreditsReply(Reply):
     dialect = dialect
+
+
+def without_blanks(row: dict[str, Any]) -> dict[str, Any]:
+    """Drops empty strings: in the table they mean that the field was not sent, and the API omits absent fields."""
+    return {name: value for name, value in row.items() if value != ""}

@@ -31,7 +31,7 @@ UNIT = Case(When(grant__unit_type=UnitType.METRIC, then=F("grant__metric_id")), 
 
 
 @dataclass(frozen=True)
-class Statement:
+class CustomerStatement:
     """A period without its entries, which are read when they are asked for. Amounts are by unit: a currency, or the id of a metric."""
 
     tenant_id: UUID
@@ -65,13 +65,13 @@ class Statement:
             yield unit, self.opening.get(unit, Decimal(0)), self.moved.get(unit, Decimal(0))
 
 
-def get_statement(*, tenant_id: UUID, customer_id: str, since: datetime, until: datetime, clock: str = Clock.BOOK) -> Statement:
+def get_statement(*, tenant_id: UUID, customer_id: str, since: datetime, until: datetime, clock: str = Clock.BOOK) -> CustomerStatement:
     """The statement of a customer; of one who has no grants, one without units. `until` is not part of the period."""
     time = CLOCK_FIELDS[clock]
     rows = CreditTransaction.objects.filter(tenant_id=tenant_id, customer_id=customer_id).annotate(unit=UNIT, effect=EFFECT)
     period = rows.filter(**{f"{time}__gte": since, f"{time}__lt": until})
     over = rows.filter(grant__status=GrantStatus.OPEN, grant__expiry_date__lt=TODAY)
-    return Statement(
+    return CustomerStatement(
         tenant_id=tenant_id,
         customer_id=customer_id,
         clock=clock,
@@ -87,7 +87,7 @@ def _sums(rows: QuerySet[Any]) -> Mapping[str, Decimal]:
     return dict(rows.order_by().values_list("unit").annotate(total=Sum("effect")))
 
 
-def csv_text(statement: Statement) -> Iterator[str]:
+def csv_text(statement: CustomerStatement) -> Iterator[str]:
     """The statement as CSV, a line at a time: one for the opening balance of each unit, one for each entry, one for each closing balance.
 
     Begins with a byte order mark. Text that a spreadsheet would run as a formula gets an apostrophe in front.

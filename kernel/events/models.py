@@ -214,8 +214,8 @@ class Attempt(TenantOwned):
         return f"Attempt {self.number}"
 
 
-class ManagementCall(TenantOwned):
-    """A call of the management API with its idempotency key: a repeated call gets the first one's `result`."""
+class IdempotentCall(TenantOwned):
+    """A call of the webhooks API with its idempotency key: a repeated call gets the first one's `result`."""
 
     key = models.CharField(max_length=255)
     operation = models.CharField(max_length=32)
@@ -225,7 +225,7 @@ class ManagementCall(TenantOwned):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="events_managementcall_key")]
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="events_idempotentcall_key")]
 
     def __str__(self) -> str:
         return f"{self.operation} {self.key}"

@@ -16,7 +16,7 @@ from metering.api.dialect import dialect, spending_rule_dialect
 from metering.choices import DIMENSIONS, AgentStatus, Grain, KeyPlace, Outcome, Status, UsageClock
 from metering.rules.choices import RuleStatus
 from metering.selectors.near_duplicates import NearDuplicateQuestion
-from metering.selectors.rollup_sums import DAY, HOUR, MAX_POINTS, MONTH, STEPS, count_points, end_of, start_of, start_of_month
+from metering.selectors.rollups import DAY, HOUR, MAX_POINTS, MONTH, STEPS, count_points, end_of, start_of, start_of_month
 from metering.selectors.usage_groups import ALWAYS, INTERVALS, NEVER, TOKENS, UsageQuestion, get_first_usage
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90), "all": None}
@@ -140,7 +140,7 @@ class RuleListQuery(RuleQuery, RulePageQuery):
     agent = Identifier(required=False, wire_name="filter[agent]", description="The agent's id: rules that name it or apply to all agents.")
 
 
-class UsageQuery(MeteringQuery):
+class RollupQuery(MeteringQuery):
     period = Choice(PERIODS, required=False, wire_name="filter[time_period]", description="30d, unless dates are given.")
     since = Timestamp(days=True, required=False, wire_name="filter[from_date]", description="Rounded down to its hour.")
     until = Until(days=True, required=False, wire_name="filter[to_date]", description="Excluded; rounded up to its hour.")
@@ -148,11 +148,11 @@ class UsageQuery(MeteringQuery):
     service = Text(required=False, wire_name="filter[service]", description="The service's name.")
 
 
-class ChartQuery(UsageQuery):
+class ChartQuery(RollupQuery):
     interval = Choice(("hour", "day", "month"), required=False, description="By hour up to 2 days, by day up to 1,500, then by month.")
 
 
-class LeaderQuery(UsageQuery):
+class LeaderQuery(RollupQuery):
     currency = Currency(required=False, default="USD", wire_name="filter[currency]", description="What is ranked by.")
     limit = Integer(min_value=1, max_value=100, required=False, default=10, wire_name="page[limit]")
 

@@ -4,16 +4,17 @@ from django.urls import path
 
 from metering.api.views.accounts import AccountViewSet
 from metering.api.views.agents import AgentViewSet, ServiceViewSet
-from metering.api.views.analytics import AnalyticsViewSet
 from metering.api.views.batches import BatchViewSet
 from metering.api.views.collecting import FacilitatorViewSet
 from metering.api.views.near_duplicates import NearDuplicateViewSet
 from metering.api.views.payments import PaymentViewSet
 from metering.api.views.prices import PriceViewSet
+from metering.api.views.rollups import RollupViewSet
 from metering.api.views.spending_rules import SpendingRuleViewSet
 from metering.api.views.traces import TraceViewSet
 from metering.api.views.transactions import TransactionViewSet
-from metering.api.views.usage_groups import UsageGroupsViewSet, UsageKeyViewSet
+from metering.api.views.usage_groups import UsageGroupsViewSet
+from metering.api.views.usage_keys import UsageKeyViewSet
 
 PAYMENT = "v1/transactions/<uuid:transaction_id>/payments/<uuid:payment_id>"
 
@@ -64,7 +65,7 @@ urlpatterns = [
     path("v1/analytics/transactions", UsageGroupsViewSet.as_view({"get": "transactions"})),
     path("v1/analytics/keys", UsageKeyViewSet.as_view({"get": "list", "post": "create"})),
     path("v1/analytics/keys/<uuid:key_id>/withdraw", UsageKeyViewSet.as_view({"post": "withdraw"})),
-    path("v1/analytics/summary", AnalyticsViewSet.as_view({"get": "summary"})),
-    path("v1/analytics/chart", AnalyticsViewSet.as_view({"get": "chart"})),
-    path("v1/analytics/leaderboards", AnalyticsViewSet.as_view({"get": "leaderboards"})),
+    path("v1/analytics/summary", RollupViewSet.as_view({"get": "summary"})),
+    path("v1/analytics/chart", RollupViewSet.as_view({"get": "chart"})),
+    path("v1/analytics/leaderboards", RollupViewSet.as_view({"get": "leaderboards"})),
 ]

@@ -35,7 +35,7 @@ from metering.usage_reading.tool_uses import with_tool_uses
 
 STEP = Decimal(1).scaleb(-PLACES)
 # Where integrations say which model they used; the first that is there counts. Dots lead into objects.
-MODEL_KEYS = (
+MODEL_NAME_PATHS = (
     *("model", "modelId", "model_id", "modelName", "modelVersion", "response.model", "response.modelVersion", "body.model"),
     *("response.body.model", "message.model", "gen_ai.response.model", "gen_ai.request.model", "response_metadata.model_name"),
     *("attributes.gen_ai.response.model", "attributes.gen_ai.request.model", "model_version", "response.model_version", "response.modelId"),
@@ -162,7 +162,7 @@ def model_of(*, terms: RowDict, parsed: Any) -> str:
 
 
 def _model_in(values: Any) -> str | None:
-    for key in MODEL_KEYS:
+    for key in MODEL_NAME_PATHS:
         model = look_up(values, key)
         if isinstance(model, str) and model:
             return model

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.selectors.wallets import list_wallets
-from metering.selectors.rollup_sums import DAY, HOUR, end_of, get_summary, start_of
+from metering.selectors.rollups import DAY, HOUR, end_of, get_summary, start_of
 
 SPANS: Mapping[str, timedelta] = {"24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
 # The span whose cost, by the day, is what the tenant spends.

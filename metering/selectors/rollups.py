@@ -1,4 +1,5 @@
-"""Usage and spend over time, from the rollups only: a month with a million transactions has a few thousand of them."""
+"""What /v1/analytics/summary, /chart and /leaderboards answer: usage and spend over time, from the rollups only. A month with a million
+transactions has a few thousand of them."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,5 @@
-"""What of transactions is read to count their usage: the documents and reports that name the model, the tokens and declared keys."""
+"""The documents of transactions from which the sums of usage_groups.py are counted, and their checks made: they name the model, the tokens
+and the values of declared keys."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,4 +1,5 @@
-"""Questions about usage: measures grouped by up to two dimensions, over intervals of time in any zone, from the sums of metering_usagesum.
+"""What /v1/analytics/query and /transactions answer: measures grouped by up to two dimensions, over intervals of time in any zone, from the
+sums of metering_usagesum.
 
 A span is put together of the sums of its whole months and days (UTC), of those of its whole hours, and of the transactions at its edges,
 so it is exact to the microsecond. What the sums don't have (traces, three dimensions and more) is read from the transactions' own usage.
@@ -16,7 +17,7 @@ from django.db.models import Min, Q, QuerySet
 
 from metering.choices import DIMENSIONS, SumGrain, UsageClock
 from metering.models import Usage
-from metering.selectors.rollup_sums import DAY, HOUR, end_of, start_of, start_of_month
+from metering.selectors.rollups import DAY, HOUR, end_of, start_of, start_of_month
 from metering.selectors.rows import RowDict
 
 INTERVALS = ("hour", "day", "week", "month")

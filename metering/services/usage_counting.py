@@ -23,7 +23,7 @@ from kernel.ledger.errors import Busy
 from kernel.ledger.past_reads import final_until
 from metering.choices import DIMENSIONS, FactPhase
 from metering.models import Usage, UsageKey, UsageNote, UsageProgress, UsageSum
-from metering.pricing.costs_of_facts import MODEL_KEYS, has_input_only, parsed_json
+from metering.pricing.pricing_results import MODEL_NAME_PATHS, has_input_only, parsed_json
 from metering.pricing.public_model_lookup import find_public_model
 from metering.selectors import RowDict
 from metering.selectors.usage_documents import list_readable
@@ -144,7 +144,7 @@ def facts_that_count(facts: Iterable[RowDict]) -> list[RowDict]:
 
 def _model(row: Any, reported: list[Any]) -> str | None:
     """As the facts name it, else the request facts, else the qualifiers; else the resource, if it is a model with a public price."""
-    named = (look_up(values, key) for values in _documents(row, reported) if values for key in MODEL_KEYS)
+    named = (look_up(values, key) for values in _documents(row, reported) if values for key in MODEL_NAME_PATHS)
     model = next((name for name in named if isinstance(name, str) and name), None)
     if model is None and _public_model(row.service, row.resource) is not None:
         model = row.resource

@@ -390,7 +390,7 @@ DERIVED = {
     "events_event": "kept for 90 days; what happened is in the entries",
     "events_delivery": "as events",
     "events_attempt": "kept for 30 days",
-    "events_managementcall": "idempotency keys of calls that change endpoints",
+    "events_idempotentcall": "idempotency keys of calls that change endpoints",
 }
 FOR_THE_RECORD = {
     "metering_usagekey": "a setting: declared over the API and in the back office",

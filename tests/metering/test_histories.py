@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kernel.ledger.errors import LedgerError
 from metering import selectors
 from metering.integrity import checks
-from metering.selectors import rollup_sums
+from metering.selectors import rollups
 from metering.services import costs, facts, lifecycle, transactions
 from tests.factories import TenantFactory
 
@@ -139,10 +139,8 @@ class Model:
             book = [(cost["fiat_amount"], cost["is_estimate"], cost["is_active"]) for cost in row["costs"]]
             assert book == [(line.amount, line.is_estimate, line.is_active) for line in life.lines]
         assert list(checks.find_violations(tenant_id=self.context["tenant_id"])) == []
-        tomorrow = rows[self.lives[0].id]["created_at"] + 2 * rollup_sums.DAY
-        summary = rollup_sums.get_summary(
-            tenant_id=self.context["tenant_id"], since=None, until=rollup_sums.start_of(tomorrow, rollup_sums.DAY)
-        )
+        tomorrow = rows[self.lives[0].id]["created_at"] + 2 * rollups.DAY
+        summary = rollups.get_summary(tenant_id=self.context["tenant_id"], since=None, until=rollups.start_of(tomorrow, rollups.DAY))
         active = [line for life in self.lives for line in life.active]
         assert summary["transactions"] == len(self.lives)
         assert summary["succeeded"] == sum(life.outcome == "success" for life in self.lives)

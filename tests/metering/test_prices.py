@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from metering.errors import PriceExists
 from metering.integrity import checks
 from metering.models import Cost, Fact, Price, Transaction
-from metering.pricing import costs_of_facts
+from metering.pricing import pricing_results
 from metering.services import prices, settings
 from tests.metering.arithmetic import result_of, rounded
 from tests.metering.conftest import Caller
@@ -64,7 +64,7 @@ def test_a_known_model_has_its_public_price(caller):
     assert cost.inferred_from_id == Fact.objects.get().id
     assert json.loads(cost.cost_details) == {
         "price": {
-            "source": costs_of_facts.PUBLIC,
+            "source": pricing_results.PUBLIC,
             "provider": "openai",
             "model": "gpt-4-turbo",
             "unitPrices": "$10/input MTok, $30/output MTok",
@@ -332,7 +332,7 @@ def test_a_markup_is_added_to_the_public_price(caller):
         "validFrom": "2020-01-01T00:00:00+00:00",
         "markup": "0.2",
         "public": {
-            "source": costs_of_facts.PUBLIC,
+            "source": pricing_results.PUBLIC,
             "provider": "openai",
             "model": "gpt-4-turbo",
             "unitPrices": "$10/input MTok, $30/output MTok",
@@ -490,11 +490,11 @@ def test_any_price_of_ones_own_comes_to_what_fractions_say_and_so_does_its_arith
         if unit["part_of"]:
             billed[unit["part_of"]] -= Fraction(facts.get(unit["fact_key"], 0))
     if min(billed.values(), default=0) < 0:
-        with pytest.raises(costs_of_facts.MissingQuantity):
-            costs_of_facts.by_own_price(row, parsed=facts, text=json.dumps(facts, default=str), model="m")
+        with pytest.raises(pricing_results.MissingQuantity):
+            pricing_results.by_own_price(row, parsed=facts, text=json.dumps(facts, default=str), model="m")
         return
     exact = Fraction(price["flat_amount"]) + sum(fraction_of(unit, billed[unit["fact_key"]]) for unit in units)
-    result = costs_of_facts.by_own_price(row, parsed=facts, text=json.dumps(facts, default=str), model="m")
+    result = pricing_results.by_own_price(row, parsed=facts, text=json.dumps(facts, default=str), model="m")
     assert result.amount == rounded(max(exact, Fraction(price["minimum"])))
     computed, stated = result_of(json.loads(result.details)["arithmetic"])
     assert (rounded(computed), stated) == (result.amount, Fraction(result.amount))

@@ -13,7 +13,7 @@ import pytest
 from genai_prices import data_snapshot
 
 from metering.pricing import public_price_costs
-from metering.pricing.costs_of_facts import MissingQuantity, by_own_price, price_facts
+from metering.pricing.pricing_results import MissingQuantity, by_own_price, price_facts
 from metering.services import settings
 from metering.usage_reading.counter_extraction import UsageReading
 from metering.usage_reading.counter_parts import whole_counter_of

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from billing import services as billing
 from kernel.events.errors import EndpointLimit
-from kernel.events.models import Delivery, Endpoint, Listener, ManagementCall
+from kernel.events.models import Delivery, Endpoint, IdempotentCall, Listener
 from kernel.events.services import endpoints
 from kernel.events.services.fan_out import fan_out
 from kernel.events.services.resending import recover_deliveries
@@ -38,7 +38,7 @@ def test_a_key_that_is_sent_at_once_makes_one_endpoint(context):
     outcomes = at_once(5, lambda number: endpoints.create_endpoint(**context, url=URL, enabled_events=["*"], idempotency_key="k"))
     assert len({(outcome.row.id, outcome.secret) for outcome in outcomes}) == 1
     assert sorted(outcome.replayed for outcome in outcomes) == [False, True, True, True, True]
-    assert (Endpoint.objects.count(), ManagementCall.objects.count()) == (1, 1)
+    assert (Endpoint.objects.count(), IdempotentCall.objects.count()) == (1, 1)
 
 
 def test_recoveries_at_once_send_each_event_once(context):

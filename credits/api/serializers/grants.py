@@ -1,7 +1,10 @@
 """Bodies and replies of grants."""
 
+from typing import Any
+
 from credits.api.dialect import CreditsBody, CreditsReply
 from credits.choices import BalanceType, Category, GrantStatus, UnitType
+from credits.selectors import with_unit
 from kernel.api.amounts import AmountNumber, AmountText
 from kernel.api.fields import Choice, Currency, Day, Identifier, Integer, JsonObject, Text, Timestamp
 from kernel.api.nested import ListOf
@@ -64,3 +67,8 @@ class GrantReply(CreditsReply):
     current_balance = AmountText(source="balance", description="The sum of its transactions.")
     held = AmountText(description="How much of the balance holds reserve.")
     status = Choice(GrantStatus.values)
+
+
+def to_grant_reply(row: dict[str, Any]) -> dict[str, Any]:
+    """A grant's row for its reply. Grants aren't synchronized with other systems, so `integration_ids` is empty."""
+    return {**with_unit(row), "integration_ids": []}

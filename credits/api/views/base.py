@@ -1,8 +1,7 @@
-"""The base class of this API's views, and how rows are prepared for replies."""
+"""The base class of this API's views."""
 
 from typing import Any
 
-from credits import selectors
 from credits.api.dialect import dialect
 from kernel.api.views import LedgerViewSet
 from kernel.ledger.clocks import Clock
@@ -20,13 +19,3 @@ class CreditsViewSet(LedgerViewSet):
             final_until = self.wait_for_past(at if clock == Clock.BOOK else END_OF_MOMENTS)
             at = min(at, final_until)
         return {"at": at, "clock": clock}
-
-
-def to_grant_reply(row: dict[str, Any]) -> dict[str, Any]:
-    """A grant's row for its reply. Grants aren't synchronized with other systems, so `integration_ids` is empty."""
-    return {**selectors.with_unit(row), "integration_ids": []}
-
-
-def without_blanks(row: dict[str, Any]) -> dict[str, Any]:
-    """Drops empty strings: in the table they mean that the field was not sent, and the API omits absent fields."""
-    return {name: value for name, value in row.items() if value != ""}

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from credits import selectors, services
+from credits.api.dialect import without_blanks
 from credits.api.filters import ExplainQuery, PartialQuery, PastQuery, PreviewQuery
 from credits.api.serializers.customers import (
     BalancesReply,
@@ -20,7 +21,7 @@ from credits.api.serializers.customers import (
     UsableGrantsReply,
 )
 from credits.api.serializers.transactions import EntryReply, ExplanationReply
-from credits.api.views.base import CreditsViewSet, without_blanks
+from credits.api.views.base import CreditsViewSet
 from kernel.api import json
 from kernel.api.pagination import Page
 from kernel.api.schema import operation

@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 
 from credits import selectors, services
 from credits.api.filters import GrantQuery, PastQuery
-from credits.api.serializers.grants import GrantReply, GrantRequest, VoidRequest
-from credits.api.views.base import CreditsViewSet, to_grant_reply
+from credits.api.serializers.grants import GrantReply, GrantRequest, VoidRequest, to_grant_reply
+from credits.api.views.base import CreditsViewSet
 from kernel.api.schema import operation
 from kernel.ledger.errors import InvalidValue
 from kernel.tenants.callers import act_for

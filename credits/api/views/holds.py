@@ -7,9 +7,10 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 
 from credits import selectors, services
+from credits.api.dialect import without_blanks
 from credits.api.filters import HoldQuery
 from credits.api.serializers.holds import CaptureRequest, ExtensionRequest, HoldReply, HoldRequest, ReleaseRequest
-from credits.api.views.base import CreditsViewSet, without_blanks
+from credits.api.views.base import CreditsViewSet
 from credits.choices import HoldCallKind
 from kernel.api.schema import operation
 

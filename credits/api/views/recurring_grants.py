@@ -5,9 +5,10 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 
 from credits import selectors, services
+from credits.api.dialect import without_blanks
 from credits.api.filters import RecurringGrantQuery
 from credits.api.serializers.recurring_grants import RecurringGrantReply, RecurringGrantRequest
-from credits.api.views.base import CreditsViewSet, without_blanks
+from credits.api.views.base import CreditsViewSet
 from kernel.api.schema import operation
 
 

@@ -5,9 +5,10 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 
 from credits import selectors, services
+from credits.api.dialect import without_blanks
 from credits.api.filters import BatchQuery, TransactionQuery
 from credits.api.serializers.transactions import BatchReply, BatchRequest, ReversalRequest, TransactionReply, TransactionRequest
-from credits.api.views.base import CreditsViewSet, without_blanks
+from credits.api.views.base import CreditsViewSet
 from kernel.api.batches import post_batch, with_keys
 from kernel.api.problems import FieldProblem, Invalid
 from kernel.api.schema import operation

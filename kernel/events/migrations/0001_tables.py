@@ -297,7 +297,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="ManagementCall",
+            name="IdempotentCall",
             fields=[
                 ("id", models.UUIDField(default=kernel.ledger.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
                 ("key", models.CharField(max_length=255)),
@@ -312,7 +312,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [
-                    models.UniqueConstraint(fields=("tenant", "key"), name="events_managementcall_key"),
+                    models.UniqueConstraint(fields=("tenant", "key"), name="events_idempotentcall_key"),
                 ],
             },
         ),

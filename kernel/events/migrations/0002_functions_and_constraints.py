@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
         TenantKey("Event", row_first=True),
         TenantKey("Delivery", row_first=True),
         TenantKey("Attempt", row_first=True),
-        TenantKey("ManagementCall"),
+        TenantKey("IdempotentCall"),
         TenantKey("SecretReading"),
         TenantForeignKey("Delivery", "event"),
         TenantForeignKey("Delivery", "endpoint"),

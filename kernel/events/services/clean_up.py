@@ -1,6 +1,6 @@
 """Deletes what is old: events with their deliveries, and attempts. In pages, each its own transaction, until nothing is left.
 
-Idempotency keys of calls (ManagementCall) stay: keys never expire.
+Idempotency keys of calls (IdempotentCall) stay: keys never expire.
 """
 
 from collections.abc import Iterator

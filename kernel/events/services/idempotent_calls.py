@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from kernel.events.models import ManagementCall
+from kernel.events.models import IdempotentCall
 from kernel.ledger.errors import IdempotencyConflict
 from kernel.ledger.fact_digests import differing_facts, digest
 
@@ -35,9 +35,9 @@ def claim_call(*, tenant_id: UUID, operation: str, key: str | None, facts: Mappi
     mark = digest({name: _plain(value) for name, value in facts.items()}, names)
     try:
         with transaction.atomic():
-            ManagementCall.objects.create(tenant_id=tenant_id, key=key, operation=operation, facts_digest=mark, result=result)
+            IdempotentCall.objects.create(tenant_id=tenant_id, key=key, operation=operation, facts_digest=mark, result=result)
     except IntegrityError:
-        first = ManagementCall.objects.get(tenant_id=tenant_id, key=key)
+        first = IdempotentCall.objects.get(tenant_id=tenant_id, key=key)
     else:
         return Call(result, replayed=False)
     fields = ["operation"] if first.operation != operation else differing_facts(names, bytes(first.facts_digest), mark)
@@ -49,7 +49,7 @@ def claim_call(*, tenant_id: UUID, operation: str, key: str | None, facts: Mappi
 def set_result(*, tenant_id: UUID, key: str | None, result: dict[str, Any]) -> None:
     """Record what the call came to, where that is only known at its end."""
     if key is not None:
-        ManagementCall.objects.filter(tenant_id=tenant_id, key=key).update(result=result)
+        IdempotentCall.objects.filter(tenant_id=tenant_id, key=key).update(result=result)
 
 
 def _plain(value: Any) -> Any:

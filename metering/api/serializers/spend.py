@@ -1,4 +1,4 @@
-"""Replies about traces, usage and spend."""
+"""Replies about what was spent: by the rollups (/v1/analytics/summary, /chart, /leaderboards), by traces, and by the account."""
 
 from typing import Any
 

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from kernel.api.schema import operation
-from metering.api.serializers.usage import AccountSpendReply
+from metering.api.serializers.spend import AccountSpendReply
 from metering.api.views.base import MeteringViewSet
 from metering.selectors.account_spend import get_account_spend
 

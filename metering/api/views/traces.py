@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from kernel.api.schema import operation
 from metering import selectors
 from metering.api.filters import TraceQuery
-from metering.api.serializers.usage import ListedTraceReply, TraceReply
+from metering.api.serializers.spend import ListedTraceReply, TraceReply
 from metering.api.views.base import MeteringViewSet
 
 # Transactions in a trace's reply; the list of transactions has the others.

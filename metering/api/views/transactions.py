@@ -27,7 +27,11 @@ from metering.api.views.base import MeteringViewSet
 from metering.paying.selectors import list_payments, with_payload
 from metering.rules.selectors import executions
 from metering.rules.selectors.definitions import narrow_to_rule
-from metering.services import costs, facts, lifecycle, reauthorization, transactions
+from metering.services.costs import record_cost
+from metering.services.facts import record_fact
+from metering.services.lifecycle import cancel_transaction, complete_transaction
+from metering.services.reauthorization import reauthorize_transaction, record_and_pay
+from metering.services.transactions import record_transaction
 
 USD = "USD"
 
@@ -55,9 +59,9 @@ class TransactionViewSet(MeteringViewSet):
         body = self.read(TransactionRequest)
         facts = {**self.audit_context(), "idempotency_key": self.idempotency_key(), "checks_occurred_at": True, **body}
         if (challenge := ReauthorizeRequest.within_create(body)) is not None:
-            recorded = reauthorization.record_and_pay(**facts, challenge=challenge)
+            recorded = record_and_pay(**facts, challenge=challenge)
         else:
-            recorded = transactions.record_transaction(**facts)
+            recorded = record_transaction(**facts)
         return self.reply(CreatedReply, recorded.row, status=201, replayed=recorded.replayed)
 
     @operation(summary="List transactions", query=TransactionQuery, reply=TransactionReply, paged=True, reads_past=True)
@@ -102,7 +106,7 @@ class TransactionViewSet(MeteringViewSet):
 
         A denial, by a rule or because the money isn't there, is a transaction with the status `denied`, not an error. The same challenge
         again is answered with the same payment; another one takes its place, until the resource has seen it."""
-        done = reauthorization.reauthorize_transaction(**self.change_arguments(transaction_id), **self.read(ReauthorizeRequest))
+        done = reauthorize_transaction(**self.change_arguments(transaction_id), **self.read(ReauthorizeRequest))
         return self.reply(ReauthorizedReply, done.row, replayed=done.replayed)
 
     @operation(
@@ -116,7 +120,7 @@ class TransactionViewSet(MeteringViewSet):
     def complete(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Ends an authorized transaction with its outcome. Where a price is known for the response facts, their cost supersedes the
         estimate."""
-        completed = lifecycle.complete_transaction(**self.change_arguments(transaction_id), **self.read(CompleteRequest))
+        completed = complete_transaction(**self.change_arguments(transaction_id), **self.read(CompleteRequest))
         return self.reply(CompletedReply, completed.row, replayed=completed.replayed)
 
     @operation(
@@ -129,7 +133,7 @@ class TransactionViewSet(MeteringViewSet):
     )
     def cancel(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Ends a transaction that will not be completed."""
-        moved = lifecycle.cancel_transaction(**self.change_arguments(transaction_id), reason=self.read(CancelRequest)["reason"] or "")
+        moved = cancel_transaction(**self.change_arguments(transaction_id), reason=self.read(CancelRequest)["reason"] or "")
         return self.reply(TransactionReply, moved.row, replayed=moved.replayed)
 
     @operation(summary="List a transaction's costs", reply=CostsReply)
@@ -149,7 +153,7 @@ class TransactionViewSet(MeteringViewSet):
     )
     def add_cost(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Adds a cost, in place of an earlier one where `supersedesCostId` is given."""
-        posted = costs.record_cost(**self.change_arguments(transaction_id), **self.read(CostRequest))
+        posted = record_cost(**self.change_arguments(transaction_id), **self.read(CostRequest))
         return self.reply(CostReply, posted.row["cost"], status=201, replayed=posted.replayed)
 
     @operation(summary="List a transaction's payments", reply=PaymentsReply)
@@ -178,7 +182,7 @@ class TransactionViewSet(MeteringViewSet):
     )
     def add_facts(self, request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         """Records what an integration found out. `pricing` says whether it became a cost, which then supersedes the estimate."""
-        reported = facts.record_fact(**self.change_arguments(transaction_id), **self.read(FactsRequest))
+        reported = record_fact(**self.change_arguments(transaction_id), **self.read(FactsRequest))
         return self.reply(FactsReply, reported.row, status=201, replayed=reported.replayed)
 
     @operation(summary="Read a transaction's history", reply=HistoryReply)

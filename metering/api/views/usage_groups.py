@@ -1,9 +1,8 @@
-"""The views of questions about usage, and of the keys that they may group by."""
+"""The views of /v1/analytics/query and /transactions: usage by any dimensions, answered from the sums of `metering_usagesum`."""
 
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -15,12 +14,11 @@ from kernel.ledger.moments import END_OF_MOMENTS
 from metering import selectors
 from metering.api.filters import CountedTransactionsQuery, UsageGroupsQuery, question_of
 from metering.api.serializers.replies import TransactionReply
-from metering.api.serializers.usage_groups import UsageGroupsReply, UsageKeyReply, UsageKeyRequest
+from metering.api.serializers.usage_groups import UsageGroupsReply
 from metering.api.views.base import MeteringViewSet
 from metering.selectors import RowDict, usage_groups, usage_keys
 from metering.selectors.usage_groups import UsageQuestion
 from metering.services import usage_counting
-from metering.services import usage_keys as declaring
 
 TRANSACTIONS = "/v1/analytics/transactions"
 # The columns of each measure.
@@ -127,23 +125,3 @@ def next_page_address(request: HttpRequest, question: UsageQuestion, cursor: str
 
 def _text(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
-
-
-class UsageKeyViewSet(MeteringViewSet):
-    @operation(summary="List declared keys", reply=UsageKeyReply, paged=True, query=None)
-    def list(self, request: HttpRequest) -> HttpResponse:
-        """The members of `qualifiers` and `metadata` that usage can be grouped and filtered by."""
-        rows = usage_keys.query_usage_keys(tenant_id=self.caller.tenant_id)
-        return self.page(UsageKeyReply, rows, limit=declaring.MAX_KEYS, written=lambda found: map(usage_keys.to_row, found))
-
-    @operation(summary="Declare a key", body=UsageKeyRequest, reply=UsageKeyReply, status=201, refuses=("key_exists", "too_many_keys"))
-    def create(self, request: HttpRequest) -> HttpResponse:
-        """Transactions are counted by the key from now on, and a job counts those that are there already. Until it is done, questions that
-        use the key begin with `countsFrom` or later. At most 8 keys."""
-        key = declaring.declare_key(**self.audit_context(), **self.read(UsageKeyRequest))
-        return self.reply(UsageKeyReply, usage_keys.to_row(key), status=201)
-
-    @operation(summary="Withdraw a key", reply=UsageKeyReply)
-    def withdraw(self, request: HttpRequest, key_id: UUID) -> HttpResponse:
-        """Usage is no longer counted by the key. Declared again, it is counted anew."""
-        return self.reply(UsageKeyReply, usage_keys.to_row(declaring.withdraw_key(**self.audit_context(), key_id=key_id)))

@@ -9,10 +9,10 @@ import time_machine
 from django.core.management import call_command
 
 from credits import selectors, services
-from credits.api.serializers.grants import GrantReply
+from credits.api.dialect import without_blanks
+from credits.api.serializers.grants import GrantReply, to_grant_reply
 from credits.api.serializers.holds import HoldReply
 from credits.api.serializers.transactions import TransactionReply
-from credits.api.views.base import to_grant_reply, without_blanks
 from kernel.events.rendering import body_of
 
 pytestmark = pytest.mark.django_db

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kernel.events.models import Endpoint, Event, Listener, ManagementCall
+from kernel.events.models import Endpoint, Event, IdempotentCall, Listener
 from kernel.events.services import endpoints as services
 from tests.factories import IssuedKeyFactory
 from tests.kernel.events.api.conftest import ENDPOINTS, ORDER
@@ -110,7 +110,7 @@ def test_a_repeated_creation_is_answered_with_the_first_endpoint_and_its_secret(
     one = f"{ENDPOINTS}/{first.json()['id']}"
     refused(caller.send("POST", f"{one}/rotate-secret", Idempotency_Key="k"), 409, "other facts (operation)")
     assert outsider.send("POST", ENDPOINTS, ORDER, Idempotency_Key="k").json()["id"] != first.json()["id"]
-    assert (Endpoint.objects.count(), ManagementCall.objects.count()) == (2, 2)
+    assert (Endpoint.objects.count(), IdempotentCall.objects.count()) == (2, 2)
 
 
 def test_without_a_signing_key_no_endpoint_is_made(caller, settings):

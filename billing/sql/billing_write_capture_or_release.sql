@@ -1,4 +1,5 @@
--- Takes an amount of a hold as a debit, and releases the rest where the call is final. Second step of billing_capture_or_release_hold.
+-- Writes a capture or release: takes the amount as a debit, and releases the rest where the call is final. Second step of
+-- billing_capture_or_release_hold.
 --
 -- Takes: the tenant, the call, the wallet that the caller has locked, the hold's id, the amount to take, which may be zero, and the moment.
 -- Returns: nothing.
@@ -8,7 +9,7 @@
 -- Where another call took the key of the debit since the caller looked, or defined its type otherwise, it raises unique_violation, as the
 -- index would, and the whole call is made again. Any other refusal of the debit means that the caller and billing_post decided by different
 -- rules: it raises an error that nothing repeats.
-CREATE OR REPLACE FUNCTION billing_capture_or_release_part(
+CREATE OR REPLACE FUNCTION billing_write_capture_or_release(
     tenant uuid, item billing_hold_end, wallet billing_wallet, of_hold uuid, taken numeric, moment timestamp with time zone
 ) RETURNS void
 LANGUAGE plpgsql
