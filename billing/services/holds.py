@@ -34,7 +34,7 @@ def place_hold(
     *,
     tenant_id: UUID,
     actor: str,
-    request_id: str = "",
+    request_id: str,
     amount: Decimal,
     expires_at: datetime,
     reference_id: str,
@@ -69,7 +69,7 @@ def capture_hold(
     *,
     tenant_id: UUID,
     actor: str,
-    request_id: str = "",
+    request_id: str,
     hold_id: UUID,
     amount: Decimal | None = None,
     final: bool = True,
@@ -116,7 +116,7 @@ def _is_recorded(hold_id: UUID, amount: Decimal | None, row: Any, name: str) -> 
 
 
 @translate_db_errors
-def release_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: UUID, reason: str | None = None) -> Posted[EndedHoldRow]:
+def release_hold(*, tenant_id: UUID, actor: str, request_id: str, hold_id: UUID, reason: str | None = None) -> Posted[EndedHoldRow]:
     """Release what a hold reserves. Repeating the call changes nothing. Raises NotFound, HoldClosed, HoldConflict, InvalidValue."""
     facts = {"hold": hold_id, "reason": reason}
     check_facts(facts)
@@ -126,7 +126,7 @@ def release_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: 
 
 @translate_db_errors
 def extend_hold(
-    *, tenant_id: UUID, actor: str, request_id: str = "", hold_id: UUID, expires_at: datetime, reference_id: str
+    *, tenant_id: UUID, actor: str, request_id: str, hold_id: UUID, expires_at: datetime, reference_id: str
 ) -> Posted[ExtendedHoldRow]:
     """Give a hold a later end, once for each `reference_id`.
 
@@ -158,7 +158,7 @@ def extend_hold(
 
 
 @translate_db_errors
-def expire_hold(*, tenant_id: UUID, actor: str, request_id: str = "", hold_id: UUID) -> Posted[EndedHoldRow]:
+def expire_hold(*, tenant_id: UUID, actor: str, request_id: str, hold_id: UUID) -> Posted[EndedHoldRow]:
     """End an overdue hold; nothing to do where it isn't overdue, or was ended otherwise. Raises NotFound."""
     end = {"hold_id": hold_id, "kind": str(HoldStatus.EXPIRED), "actor": actor, "request_id": request_id}
     [row] = posting.post("billing_capture_or_release_hold", [end], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)

@@ -30,7 +30,7 @@ def set_policy(
     *,
     tenant_id: UUID,
     actor: str,
-    request_id: str = "",
+    request_id: str,
     strict_types: bool = UNCHANGED,
     near_duplicate_seconds: int = UNCHANGED,
     default_floor: Decimal | None = UNCHANGED,
@@ -76,7 +76,7 @@ def _lock_wallet(tenant_id: UUID, currency: str) -> Wallet:
 
 
 @translate_db_errors
-def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: str, floor: Decimal | None) -> Wallet:
+def set_floor(*, tenant_id: UUID, actor: str, request_id: str, currency: str, floor: Decimal | None) -> Wallet:
     """Set the balance below which no debit may take the wallet; None for no limit.
 
     Opens the wallet if the tenant has none in this currency; the floor given here replaces the policy's default_floor.
@@ -100,7 +100,7 @@ def set_floor(*, tenant_id: UUID, actor: str, request_id: str = "", currency: st
 
 
 @translate_db_errors
-def set_alert(*, tenant_id: UUID, actor: str, request_id: str = "", currency: str, alert_below: Decimal | None) -> Wallet:
+def set_alert(*, tenant_id: UUID, actor: str, request_id: str, currency: str, alert_below: Decimal | None) -> Wallet:
     """Set the balance below which the wallet is low: crossing it, in either direction, is an event. None for no such events.
 
     Opens the wallet if the tenant has none in this currency. Raises InvalidValue for an unknown currency or a bad amount.

@@ -11,7 +11,7 @@ from kernel.ledger.errors import InvalidValue
 
 
 @translate_db_errors
-def define_type(*, tenant_id: UUID, actor: str, request_id: str = "", code: str, label: str, direction: str) -> TransactionType:
+def define_type(*, tenant_id: UUID, actor: str, request_id: str, code: str, label: str, direction: str) -> TransactionType:
     """Put a type in the tenant's catalogue, or change its label; its direction only as long as no transaction uses it.
 
     Raises DirectionInUse, InvalidValue.

@@ -35,7 +35,7 @@ class TransactionFacts(TypedDict, total=False):
 
 
 @translate_db_errors
-def record_transaction(*, tenant_id: UUID, actor: str, request_id: str = "", **facts: Unpack[TransactionFacts]) -> Posted[TransactionRow]:
+def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, **facts: Unpack[TransactionFacts]) -> Posted[TransactionRow]:
     """Record one entry in the tenant's wallet of its currency.
 
     Raises InvalidValue, UnknownType, IdempotencyConflict, Insufficient, OutOfRange.
@@ -45,7 +45,7 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str = "", **f
 
 @translate_db_errors
 def record_transactions(
-    *, tenant_id: UUID, actor: str, request_id: str = "", transactions: Sequence[TransactionFacts], atomic: bool = False
+    *, tenant_id: UUID, actor: str, request_id: str, transactions: Sequence[TransactionFacts], atomic: bool = False
 ) -> list[Posted[TransactionRow] | LedgerError | None]:
     """Record many entries in one call. One outcome for each, in order: Posted or its error.
 
@@ -65,7 +65,7 @@ def reverse_transaction(
     *,
     tenant_id: UUID,
     actor: str,
-    request_id: str = "",
+    request_id: str,
     transaction_id: UUID,
     reason_code: str,
     reason: str = "",

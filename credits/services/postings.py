@@ -17,15 +17,16 @@ from kernel.ledger.outcomes import POSTED, Posted, posted_or_error
 RETRYABLE_CONSTRAINTS = frozenset({"credits_transaction_idempotency"})
 
 
-def make_posting(audit: Mapping[str, Any], *, facts: Mapping[str, Any], kind: str | None = None) -> dict[str, Any]:
+def make_posting(facts: Mapping[str, Any], *, actor: str, request_id: str, kind: str | None = None) -> dict[str, Any]:
     """The argument of `credits_post` for one transaction. Raises GrantNotFound, InvalidValue."""
     grant_id = grant_uuid(facts["grant_id"])
     amount: Decimal | None = facts["amount"]
     occurred_at: datetime | None = facts.get("occurred_at")
     check_moment("occurred_at", occurred_at)
     return {
-        **audit,
         "id": new_id(),
+        "actor": actor,
+        "request_id": request_id,
         "grant_id": grant_id,
         "kind": kind or str(facts["type"]).lower(),
         "type": str(facts["type"]),

@@ -25,7 +25,7 @@ def set_balance_alert(
     *,
     tenant_id: UUID,
     actor: str,
-    request_id: str = "",
+    request_id: str,
     customer_id: str,
     currency: str | None = None,
     metric_id: str | None = None,
@@ -64,7 +64,7 @@ def set_policy(
     *,
     tenant_id: UUID,
     actor: str,
-    request_id: str = "",
+    request_id: str,
     expiring_days: int = UNCHANGED,
     longest_hold_seconds: int | None = UNCHANGED,
 ) -> Policy:

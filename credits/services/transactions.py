@@ -45,7 +45,7 @@ def record_transaction(*, tenant_id: UUID, actor: str, request_id: str, **facts:
 
     Raises GrantNotFound, GrantVoided, GrantNotYetEffective, GrantExpired, InsufficientCredit, MoreThanTaken, IdempotencyConflict.
     """
-    posting_item = make_posting({"actor": actor, "request_id": request_id}, facts=facts)
+    posting_item = make_posting(facts, actor=actor, request_id=request_id)
     row = posting.post_one(
         "credits_post",
         posting_item,
@@ -64,7 +64,7 @@ def record_transactions(
 
     `atomic`: all or nothing. If one is refused nothing is written, and the outcome of each that would have been is None.
     """
-    prepared = [_posting_or_error({"actor": actor, "request_id": request_id}, facts) for facts in transactions]
+    prepared = [_posting_or_error(facts, actor=actor, request_id=request_id) for facts in transactions]
     with transaction.atomic() if atomic else nullcontext():
         outcomes = _merged(prepared, _post([made for made in prepared if not isinstance(made, LedgerError)], tenant_id=tenant_id))
         if not atomic or not any(isinstance(outcome, LedgerError) for outcome in outcomes):
@@ -100,15 +100,15 @@ def reverse_transaction(
     facts = {name: original[name] for name in ("grant_id", "invoice_id", "billing_run_id")}
     facts |= {"type": OPPOSITE[original["type"]], "amount": amount, "reason": reason, "reverses": transaction_id}
     facts["idempotency_key"] = idempotency_key
-    posting_item = make_posting({"actor": actor, "request_id": request_id}, facts=facts, kind=TransactionKind.REVERSAL)
+    posting_item = make_posting(facts, actor=actor, request_id=request_id, kind=TransactionKind.REVERSAL)
     meant = amount or original["amount"]
     [row] = posting.post("credits_post", [posting_item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return or_raise(read_posting(row, posting_item, is_recorded=lambda first, name: name == "amount" and first.amount == meant))
 
 
-def _posting_or_error(audit: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any] | LedgerError:
+def _posting_or_error(facts: Mapping[str, Any], *, actor: str, request_id: str) -> dict[str, Any] | LedgerError:
     try:
-        return make_posting(audit, facts=facts)
+        return make_posting(facts, actor=actor, request_id=request_id)
     except (GrantNotFound, InvalidValue) as error:
         return error
 

@@ -179,7 +179,7 @@ histories = st.lists(
 def test_whatever_is_in_the_file_and_the_book_the_plan_says_what_happens(call, write, before, after, floor):
     with transaction.atomic():
         tenant = TenantFactory()
-        context = {"tenant_id": tenant.id, "actor": "command:test"}
+        context = {"tenant_id": tenant.id, "actor": "command:test", "request_id": ""}
         services.set_policy(**context, default_floor=None if floor is None else Decimal(floor))
         for number, rows in enumerate((before, after)):
             given_rows = [dict(one) | ({"reason_code": "other"} if "reverses" in one else {}) for one in rows]

@@ -39,7 +39,7 @@ def tenant(db):
 @pytest.fixture
 def rows(tenant):
     def record(amount, type, reference_id):
-        context = {"tenant_id": tenant.id, "actor": "command:test"}
+        context = {"tenant_id": tenant.id, "actor": "command:test", "request_id": ""}
         return billing.record_transaction(**context, amount=Decimal(amount), type=type, reference_id=reference_id).row
 
     return [record("100", "topup", "top"), record("30.5", "usage", "INV-1"), record("9.5", "usage", "INV-2")]
@@ -112,7 +112,9 @@ def test_a_selection_goes_to_one_request(clerk, rows):
 
 def test_a_selection_of_two_tenants_is_refused_with_advice(clerk, rows):
     foreign = TenantFactory()
-    other = billing.record_transaction(tenant_id=foreign.id, actor="x", amount=Decimal(1), type="topup", reference_id="x").row
+    other = billing.record_transaction(
+        tenant_id=foreign.id, actor="x", request_id="", amount=Decimal(1), type="topup", reference_id="x"
+    ).row
     selection = {"action": "correct_billing.reverse", "_selected_action": [str(rows[1].id), str(other.id)]}
     response = clerk.post(ROWS, selection, follow=True)
     assert "Choose rows of a single tenant" in page(response)
@@ -195,13 +197,13 @@ def test_a_book_that_moved_meanwhile_asks_again_with_the_new_numbers(clerk, rows
     body = {"kind": "billing.reverse", "row": rows[1].id, **REASON}
     old = seen(page(clerk.post(ASK, {**body, "step": "preview"})))
     part = {"transaction_id": rows[1].id, "amount": Decimal(1), "reference_id": "part", "reason_code": "other"}
-    billing.reverse_transaction(tenant_id=tenant.id, actor="x", **part)
+    billing.reverse_transaction(tenant_id=tenant.id, actor="x", request_id="", **part)
     html = page(clerk.post(ASK, {**body, "step": "confirm", "preview_digest": old}))
     assert "What this does has changed" in html
     assert "29.50 <span>USD</span>" in html
     assert CorrectionRequest.objects.count() == 0
     services.set_threshold(tenant_id=tenant.id, actor="staff:0", unit="USD", amount=Decimal("1000"))
-    billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="x")
+    billing.record_transaction(tenant_id=tenant.id, actor="x", request_id="", amount=Decimal(1), type="usage", reference_id="x")
     posted = page(clerk.post(ASK, {**body, "step": "confirm", "preview_digest": seen(html)}, follow=True))
     assert "Posted. USD wallet: from 60.00 to 89.50 USD." in posted
 
@@ -238,18 +240,18 @@ def test_an_approver_of_an_outdated_preview_sees_the_new_one_first(clerk, log_in
     correction = ask(clerk, rows[1])
     approver = log_in("anna", "approver")
     part = {"transaction_id": rows[1].id, "amount": Decimal(1), "reference_id": "part", "reason_code": "other"}
-    billing.reverse_transaction(tenant_id=tenant.id, actor="x", **part)
+    billing.reverse_transaction(tenant_id=tenant.id, actor="x", request_id="", **part)
     address = f"{INBOX}{correction.id}/"
     assert "This is not what was requested" in page(approver.get(f"{address}change/"))
     html = page(approver.post(f"{address}decide/", {"decision": "approve", "version": "1"}, follow=True))
     assert "What this does has changed since the preview was made" in html
     assert "29.50 <span>USD</span>" in html
     assert Transaction.objects.count() == 4
-    billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="x")
+    billing.record_transaction(tenant_id=tenant.id, actor="x", request_id="", amount=Decimal(1), type="usage", reference_id="x")
     html = page(approver.get(f"{address}change/"))
     today, requested = html.split("Would be posted today")[1].split("As it was")
     assert ("60.00 <span>" in today, "61.00 <span>" in requested) == (True, True)
-    billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(1), type="usage", reference_id="y")
+    billing.record_transaction(tenant_id=tenant.id, actor="x", request_id="", amount=Decimal(1), type="usage", reference_id="y")
     decision = {"decision": "approve", "version": "2", "preview_digest": seen(html)}
     html = page(approver.post(f"{address}decide/", decision, follow=True))
     assert "Approved. Posted. USD wallet: from 59.00 to 88.50 USD." in html
@@ -349,8 +351,10 @@ def test_a_decision_after_a_sign_in_in_between_leads_to_the_request_and_not_to_a
 
 def test_the_approver_reads_what_is_asked_in_words_with_the_pair_the_clerks_day_and_evidence_of_both_sides(clerk, log_in, rows, tenant):
     services.set_threshold(tenant_id=tenant.id, actor="staff:0", unit="USD", amount=Decimal("10"))
-    billing.set_policy(tenant_id=tenant.id, actor="x", near_duplicate_seconds=60)
-    again = billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal("30.5"), type="usage", reference_id="INV-1b").row
+    billing.set_policy(tenant_id=tenant.id, actor="x", request_id="", near_duplicate_seconds=60)
+    again = billing.record_transaction(
+        tenant_id=tenant.id, actor="x", request_id="", amount=Decimal("30.5"), type="usage", reference_id="INV-1b"
+    ).row
     ask(clerk, rows[2])
     files = [SimpleUploadedFile(f"{number}.txt", b"seen", content_type="text/plain") for number in (1, 2)]
     correction = ask(clerk, again, evidence=files)

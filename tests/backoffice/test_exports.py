@@ -45,7 +45,7 @@ def reader(viewer):
 
 
 def charge(tenant, amount, reference_id, *, type="usage", **more):
-    context = {"tenant_id": tenant.id, "actor": "command:test"}
+    context = {"tenant_id": tenant.id, "actor": "command:test", "request_id": ""}
     return billing.record_transaction(**context, amount=Decimal(amount), type=type, reference_id=reference_id, **more).row
 
 
@@ -175,9 +175,9 @@ def test_a_workbook_has_amounts_with_their_decimals_days_as_days_and_the_title_o
 
 
 def test_a_workbook_names_people_and_has_the_labels_of_types(reader, viewer, tenant):
-    billing.define_type(tenant_id=tenant.id, actor="x", code="seat", label="Monthly seat", direction="debit")
+    billing.define_type(tenant_id=tenant.id, actor="x", request_id="", code="seat", label="Monthly seat", direction="debit")
     charge(tenant, "1", "a", type="seat")
-    context = {"tenant_id": tenant.id, "actor": f"staff:{viewer.pk}"}
+    context = {"tenant_id": tenant.id, "actor": f"staff:{viewer.pk}", "request_id": ""}
     billing.record_transaction(**context, amount=Decimal(1), type="topup", reference_id="b")
     with ZipFile(io.BytesIO(b"".join(take(reader, format="xlsx").streaming_content))) as archive:
         sheet = archive.read("xl/worksheets/sheet1.xml").decode()

@@ -206,7 +206,7 @@ def test_changes_of_staff_accounts_are_read_by_superusers_alone(office):
 def test_a_name_stays_in_the_trail_when_its_account_is_gone(office, tenant):
     user = employ("clara", "clerk", first_name="Clara", last_name="Klein")
     assert office.post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"}).status_code == 403
-    billing.set_policy(tenant_id=tenant.id, actor=f"staff:{user.pk}", strict_types=True)
+    billing.set_policy(tenant_id=tenant.id, actor=f"staff:{user.pk}", request_id="", strict_types=True)
     user.delete()
     assert "Clara Klein (deleted)" in office.get("/admin/backoffice/change/").content.decode()
 

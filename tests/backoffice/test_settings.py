@@ -116,7 +116,7 @@ def test_types_policies_floors_prices_and_thresholds_are_set(browser, tenant):
     assert MeteringPolicy.objects.get().stale_after == timedelta(hours=24)
     change(browser, "corrections/correctionthreshold/set-threshold", tenant=tenant, unit="USD", amount="250")
     assert CorrectionThreshold.objects.get().amount == Decimal(250)
-    billing.record_transaction(tenant_id=tenant.id, actor="x", amount=Decimal(5), type="topup", reference_id="x")
+    billing.record_transaction(tenant_id=tenant.id, actor="x", request_id="", amount=Decimal(5), type="topup", reference_id="x")
     wallet = Wallet.objects.get()
     change(browser, f"billing/wallet/{wallet.id}/set-floor", floor="1.5")
     wallet.refresh_from_db()
@@ -191,7 +191,7 @@ def test_an_address_that_makes_no_sense_is_not_found(browser, address):
 
 def test_a_form_is_filled_with_the_current_values_and_resets_nothing(browser, tenant):
     stated = {"strict_types": True, "near_duplicate_seconds": 5, "default_floor": Decimal("-1.5"), "longest_hold_seconds": 3600}
-    billing.set_policy(tenant_id=tenant.id, actor="x", **stated)
+    billing.set_policy(tenant_id=tenant.id, actor="x", request_id="", **stated)
     page = browser.get(f"/admin/billing/policy/set-policy/?tenant={tenant.id}")
     form = page.context["form"]
     assert form.initial == {"strict_types": True, "near_duplicate_seconds": 5, "default_floor": "-1.5", "longest_hold_seconds": 3600}

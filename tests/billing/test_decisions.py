@@ -75,7 +75,7 @@ EDGES = [
 
 def opened(balance, floor, is_strict):
     """A tenant whose wallet stands at a balance, and whose catalogue has every type of EDGES."""
-    context = {"tenant_id": TenantFactory().id, "actor": "command:test"}
+    context = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": ""}
     start = {"type": "adjustment", "amount": max(min(balance, Decimal(10) ** 18 - 1), 1 - Decimal(10) ** 18)}
     services.record_transaction(**context, **start, reference_id="start")
     for kind in ("usage", "topup", "own"):

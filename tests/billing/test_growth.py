@@ -17,11 +17,11 @@ def lines(batch):
 
 
 def small_tenant():
-    services.record_transactions(tenant_id=TenantFactory().id, actor="command:test", transactions=lines("only")[:1])
+    services.record_transactions(tenant_id=TenantFactory().id, actor="command:test", request_id="", transactions=lines("only")[:1])
 
 
 def test_a_posting_reads_a_few_rows_however_many_there_are(planner_knows):
-    context = {"tenant_id": TenantFactory().id, "actor": "command:test"}
+    context = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": ""}
     planner_knows(
         *TABLES, first_rows=lambda: services.record_transactions(**context, transactions=lines("first")[:100]), small_tenant=small_tenant
     )
@@ -33,7 +33,7 @@ def test_a_posting_reads_a_few_rows_however_many_there_are(planner_knows):
 
 
 def test_arrays_of_any_size_read_a_few_rows_over_each_connection(planner_knows):
-    context = {"tenant_id": TenantFactory().id, "actor": "command:test"}
+    context = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": ""}
     with several_connections() as in_turn:
         # The first connection makes its plans while the tables are empty.
         planner_knows(

@@ -191,7 +191,7 @@ def history(steps):
 
 def new_tenant(floors, is_strict):
     tenant = create_tenant(actor="command:test", name="Model", slug=f"model-{next(NUMBERS)}")
-    context = {"tenant_id": tenant.id, "actor": "command:test"}
+    context = {"tenant_id": tenant.id, "actor": "command:test", "request_id": ""}
     services.set_policy(**context, strict_types=is_strict)
     for currency, floor in floors.items():
         if floor is not None:

@@ -55,7 +55,7 @@ class World:
         if ledger == "credits":
             self.grant_id = str(Book(self.tenant.id).grant(100))
         if ledger == "billing":
-            billing.set_floor(tenant_id=self.tenant.id, actor="command:test", currency="USD", floor=Decimal(0))
+            billing.set_floor(tenant_id=self.tenant.id, actor="command:test", request_id="", currency="USD", floor=Decimal(0))
 
     def body(self, **facts: object) -> bytes:
         good = {

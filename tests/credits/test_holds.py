@@ -275,7 +275,7 @@ def test_a_hold_of_which_everything_is_captured_is_open_until_it_ends(api, book)
 
 def test_an_extension_is_later_within_the_policys_longest_time_and_made_once(api, book, june):
     grant_id = book.grant(10)
-    services.set_policy(tenant_id=book.tenant_id, actor="command:test", longest_hold_seconds=7200)
+    services.set_policy(tenant_id=book.tenant_id, actor="command:test", request_id="", longest_hold_seconds=7200)
     [detail] = refused(hold(api, "1", expiresAt="2026-06-01T14:00:01Z"), 400, "InvalidRequest")
     assert (detail["field"], detail["reason"]) == ("expiresAt", "hold_too_long")
     hold_id = hold(api, "4", expiresAt="2026-06-01T13:00:00Z").json()["id"]

@@ -143,7 +143,9 @@ def watched() -> CreditsBook:
     with transaction.atomic():
         Endpoint.objects.create(tenant_id=book.tenant_id, enabled_events=["credits.*"], created_by="test")
         refresh_listeners(tenant_id=book.tenant_id)
-    alert = services.set_balance_alert(tenant_id=book.tenant_id, actor="test", customer_id="acme", currency="USD", alert_below=Decimal(90))
+    alert = services.set_balance_alert(
+        tenant_id=book.tenant_id, actor="test", request_id="", customer_id="acme", currency="USD", alert_below=Decimal(90)
+    )
     book.name("credits_grant", first=first, second=second)
     book.name("credits_balancealert", alert=alert.id)
     return book

@@ -30,7 +30,9 @@ LOCK_WALLETS = "SELECT 1 FROM billing_wallet FOR NO KEY UPDATE"
 @pytest.fixture
 def tenant():
     tenant = TenantFactory()
-    record_transaction(tenant_id=tenant.id, actor="test", amount=Decimal(100), type="top_up", reference_id="first", currency="USD")
+    record_transaction(
+        tenant_id=tenant.id, actor="test", request_id="", amount=Decimal(100), type="top_up", reference_id="first", currency="USD"
+    )
     return tenant
 
 
@@ -155,7 +157,7 @@ def test_under_load_an_answer_about_the_past_never_changes(tenant):
                     {"amount": Decimal(1), "type": "top_up", "reference_id": str(uuid4()), "currency": currencies[(number + line) % 3]}
                     for line in range(400 if number % 2 else 1)
                 ]
-                record_transactions(tenant_id=tenant.id, actor="test", transactions=lines)
+                record_transactions(tenant_id=tenant.id, actor="test", request_id="", transactions=lines)
         finally:
             connection.close()
 

@@ -224,7 +224,7 @@ def test_what_may_still_be_collected_stays_held_to_its_end_and_is_marked(market,
 
 
 def test_what_is_signed_for_longer_than_money_may_be_held_is_denied(market):
-    billing.services.set_policy(tenant_id=market.tenant_id, actor="command:test", longest_hold_seconds=300)
+    billing.services.set_policy(tenant_id=market.tenant_id, actor="command:test", request_id="", longest_hold_seconds=300)
     row = market.ask(market.create(), ask()).json()
     assert (row["status"], "must be held for 360 seconds" in row["declineReason"]) == ("denied", True)
     assert market.money() == money(6, 0, 20, 0)

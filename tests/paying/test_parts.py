@@ -162,7 +162,7 @@ def test_a_payment_is_extended_within_the_longest_hold(stream):
     assert "later than" in stream.send("extend", "y", expiresAt=later).json()["message"][0]
     stream.is_sound()
     assert stream.send("extend", "x", expiresAt=stream.paid.created_at.isoformat()).status_code == 409
-    credits.services.set_policy(tenant_id=stream.tenant_id, actor="command:test", longest_hold_seconds=100_000)
+    credits.services.set_policy(tenant_id=stream.tenant_id, actor="command:test", request_id="", longest_hold_seconds=100_000)
     far = (stream.paid.created_at + timedelta(seconds=100_001)).isoformat()
     assert "longest time" in stream.send("extend", "z", expiresAt=far).json()["message"][0]
     with time_machine.travel(timezone.now() + timedelta(hours=24, minutes=30)):

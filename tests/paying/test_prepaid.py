@@ -289,7 +289,7 @@ def test_a_tenant_that_does_not_prepay_pays_nothing():
 
 def test_money_is_held_no_longer_than_the_ledgers_allow():
     book = PayingBook(credit=1, wallet=20)
-    billing.services.set_policy(tenant_id=book.tenant_id, actor="command:test", longest_hold_seconds=60)
+    billing.services.set_policy(tenant_id=book.tenant_id, actor="command:test", request_id="", longest_hold_seconds=60)
     payment = book.payment(book.record(cost(10)))
     assert (payment.hold_expires_at - payment.created_at).total_seconds() == 60
     book.is_sound()

@@ -43,7 +43,7 @@ def run(tenant, tmp_path):
     path.write_text("\n".join(lines) + "\n")
     from billing.services import set_policy
 
-    set_policy(tenant_id=tenant.id, actor="command:test", default_floor=Decimal(0))
+    set_policy(tenant_id=tenant.id, actor="command:test", request_id="", default_floor=Decimal(0))
     with pytest.raises(SystemExit):
         call_command(COMMAND, "acme", str(path), "--plan", stdout=StringIO())
     return BackfillRun.objects.get()

@@ -51,7 +51,7 @@ class Batch:
 @pytest.fixture
 def tenant(transactional_db):
     tenant = TenantFactory(slug="acme")
-    record_transaction(tenant_id=tenant.id, actor="command:test", amount=Decimal(1), type="topup", reference_id="first")
+    record_transaction(tenant_id=tenant.id, actor="command:test", request_id="", amount=Decimal(1), type="topup", reference_id="first")
     return tenant
 
 

@@ -239,10 +239,10 @@ def test_ten_times_the_rows_take_the_same_memory(tmp_path):
 
 
 def test_it_finds_the_sessions_that_wait_for_its_locks(tenant):
-    record_transaction(tenant_id=tenant.id, actor="command:test", amount=Decimal(1), type="fee", reference_id="first")
+    record_transaction(tenant_id=tenant.id, actor="command:test", request_id="", amount=Decimal(1), type="fee", reference_id="first")
 
     def post_as_well():
-        record_transaction(tenant_id=tenant.id, actor="command:test", amount=Decimal(1), type="fee", reference_id="second")
+        record_transaction(tenant_id=tenant.id, actor="command:test", request_id="", amount=Decimal(1), type="fee", reference_id="second")
         connection.close()
 
     assert count_waiting() == 0
@@ -259,7 +259,9 @@ def test_calls_that_post_to_the_same_wallet_during_a_backfill_leave_correct_bala
     process = start("--apply", run.id, "--batch-size", 500)
     posted = 0
     while process.poll() is None:
-        record_transaction(tenant_id=tenant.id, actor="command:test", amount=Decimal(1), type="fee", reference_id=f"other-{posted}")
+        record_transaction(
+            tenant_id=tenant.id, actor="command:test", request_id="", amount=Decimal(1), type="fee", reference_id=f"other-{posted}"
+        )
         posted += 1
     assert process.returncode == 0
     assert Transaction.objects.filter(tenant=tenant).count() == ROWS + posted

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def context():
-    its = {"tenant_id": TenantFactory().id, "actor": "command:test"}
+    its = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": ""}
     services.record_transaction(**its, amount=Decimal(400), type="topup", reference_id="funds")
     return its
 

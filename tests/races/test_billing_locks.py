@@ -25,7 +25,7 @@ WAIT_SECONDS = 20
 
 @pytest.fixture
 def context(db):
-    return {"tenant_id": TenantFactory().id, "actor": "command:test"}
+    return {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": ""}
 
 
 def record(context, amount, reference_id, *, type="topup", currency="USD", **more):

@@ -45,7 +45,7 @@ def read(key, path):
 
 
 def test_no_answer_changes_while_batches_are_posted(key):
-    context = {"tenant_id": key.key.tenant_id, "actor": "command:test"}
+    context = {"tenant_id": key.key.tenant_id, "actor": "command:test", "request_id": ""}
     is_over = threading.Event()
 
     def post(number):
@@ -81,7 +81,7 @@ def test_no_answer_changes_while_batches_are_posted(key):
 
 
 def test_an_answer_up_to_a_moment_in_the_future_says_up_to_when_it_is_final(key):
-    services.record_transaction(tenant_id=key.key.tenant_id, actor="x", amount=Decimal(1), type="topup", reference_id="1")
+    services.record_transaction(tenant_id=key.key.tenant_id, actor="x", request_id="", amount=Decimal(1), type="topup", reference_id="1")
     later = datetime.now(UTC) + timedelta(days=1)
     for path in READS:
         asked = path.replace("MOMENT", quote(later.isoformat()))

@@ -59,7 +59,7 @@ def tenant(db):
 
 @pytest.fixture
 def context(tenant):
-    return {"tenant_id": tenant.id, "actor": "command:test"}
+    return {"tenant_id": tenant.id, "actor": "command:test", "request_id": ""}
 
 
 def test_forty_threads_with_one_key_write_one_row_and_get_the_same_reply():

@@ -18,7 +18,7 @@ from tests.factories import TenantFactory
 @pytest.mark.django_db(transaction=True)
 def test_two_approvals_at_once_post_once():
     tenant = TenantFactory()
-    context = {"tenant_id": tenant.id, "actor": "command:test"}
+    context = {"tenant_id": tenant.id, "actor": "command:test", "request_id": ""}
     billing.record_transaction(**context, amount=Decimal(100), type="topup", reference_id="a")
     usage = billing.record_transaction(**context, amount=Decimal(30), type="usage", reference_id="b").row
     draft = CorrectionDraft(tenant.id, "billing.reverse", (usage.id,), {}, "duplicate", "Twice.")

@@ -46,7 +46,9 @@ def deadlocks():
 
 
 def watch(book, customer, below):
-    services.set_balance_alert(tenant_id=book.tenant_id, actor="test", customer_id=customer, currency="USD", alert_below=Decimal(below))
+    services.set_balance_alert(
+        tenant_id=book.tenant_id, actor="test", request_id="", customer_id=customer, currency="USD", alert_below=Decimal(below)
+    )
 
 
 def test_atomic_batches_over_customers_with_alerts_never_deadlock(book):

@@ -25,6 +25,7 @@ class Command(DomainCommand):
         defined = services.define_type(
             tenant_id=tenant.id,
             actor="command:define_billing_type",
+            request_id="",
             code=options["code"],
             label=options["label"],
             direction=options["direction"],

@@ -45,13 +45,13 @@ class Command(DomainCommand):
         changes |= {"default_floor": options["default_floor"], "longest_hold_seconds": options["longest_hold"]}
         try:
             tenant = get_tenant(tenant=options["tenant"])
-            policy = services.set_policy(tenant_id=tenant.id, actor=ACTOR, **changes)
+            policy = services.set_policy(tenant_id=tenant.id, actor=ACTOR, request_id="", **changes)
             if options["floor"]:
                 currency, amount = options["floor"]
-                services.set_floor(tenant_id=tenant.id, actor=ACTOR, currency=currency, floor=amount_or_none(amount))
+                services.set_floor(tenant_id=tenant.id, actor=ACTOR, request_id="", currency=currency, floor=amount_or_none(amount))
             if options["alert_below"]:
                 currency, amount = options["alert_below"]
-                services.set_alert(tenant_id=tenant.id, actor=ACTOR, currency=currency, alert_below=amount_or_none(amount))
+                services.set_alert(tenant_id=tenant.id, actor=ACTOR, request_id="", currency=currency, alert_below=amount_or_none(amount))
         except ValueError as error:
             raise CommandError(f"{error} is no amount: give a number, or none.") from error
         self.stdout.write(

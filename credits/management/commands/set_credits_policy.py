@@ -33,14 +33,14 @@ class Command(DomainCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         tenant = get_tenant(tenant=options["tenant"])
         if options["expiring_days"] is not None:
-            services.set_policy(tenant_id=tenant.id, actor=ACTOR, expiring_days=options["expiring_days"])
+            services.set_policy(tenant_id=tenant.id, actor=ACTOR, request_id="", expiring_days=options["expiring_days"])
             self.stdout.write(f"{tenant.slug}: grants are announced {options['expiring_days']} days before they expire")
         if options["longest_hold"] is not None:
             try:
                 longest = seconds_or_none(options["longest_hold"])
             except ValueError as error:
                 raise CommandError(f"{options['longest_hold']} is no number of seconds: give one, or none.") from error
-            services.set_policy(tenant_id=tenant.id, actor=ACTOR, longest_hold_seconds=longest)
+            services.set_policy(tenant_id=tenant.id, actor=ACTOR, request_id="", longest_hold_seconds=longest)
             self.stdout.write(f"{tenant.slug}: longest hold {options['longest_hold']} s")
         if options["alert_below"]:
             self._set_alert(tenant.id, *options["alert_below"])
@@ -52,6 +52,6 @@ class Command(DomainCommand):
             raise CommandError(f"{error} is no amount: give a number, or none.") from error
         currency, metric = (unit, None) if is_currency(unit) else (None, unit)
         alert = services.set_balance_alert(
-            tenant_id=tenant_id, actor=ACTOR, customer_id=customer, currency=currency, metric_id=metric, alert_below=below
+            tenant_id=tenant_id, actor=ACTOR, request_id="", customer_id=customer, currency=currency, metric_id=metric, alert_below=below
         )
         self.stdout.write(f"{alert}: {'no alert' if below is None else f'alert below {amount}'}")

@@ -21,7 +21,7 @@ def tenant(db):
 def record(tenant):
     def record(amount, *, type="usage", reference_id, tenant=tenant):
         return billing.record_transaction(
-            tenant_id=tenant.id, actor="command:test", amount=Decimal(amount), type=type, reference_id=reference_id
+            tenant_id=tenant.id, actor="command:test", request_id="", amount=Decimal(amount), type=type, reference_id=reference_id
         ).row
 
     return record

@@ -83,7 +83,7 @@ class Books:
             case "billing.transaction":
                 billing.reverse_transaction(**its, transaction_id=self.usage.id, reason_code="other")
             case "billing.wallet":
-                billing.set_floor(tenant_id=self.tenant.id, actor="x", currency="USD", floor=Decimal(0))
+                billing.set_floor(tenant_id=self.tenant.id, actor="x", request_id="", currency="USD", floor=Decimal(0))
                 self.record("20", reference_id="last")
             case "credits.credittransaction":
                 credits.reverse_transaction(**its, transaction_id=self.debit.id, reason="x")

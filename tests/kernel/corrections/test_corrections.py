@@ -135,7 +135,13 @@ def test_a_reversal_in_part_meanwhile_stops_what_was_seen_before_it(usage, draft
     beside = draft(usage, kind="billing.adjust_beside", facts={"amount": "1"})
     seen = services.preview_correction(actor=REQUESTER, draft=beside).digest
     billing.reverse_transaction(
-        tenant_id=usage.tenant_id, actor="x", transaction_id=usage.id, reason_code="other", amount=Decimal(5), reference_id="part"
+        tenant_id=usage.tenant_id,
+        actor="x",
+        request_id="",
+        transaction_id=usage.id,
+        reason_code="other",
+        amount=Decimal(5),
+        reference_id="part",
     )
     with pytest.raises(PreviewMoved) as refused:
         services.request_correction(actor=REQUESTER, request_id="", draft=beside, preview_digest=seen)
@@ -146,7 +152,13 @@ def test_a_reversal_in_part_meanwhile_stops_what_was_seen_before_it(usage, draft
 def test_an_amount_that_changed_since_gets_a_new_preview_and_another_approval(usage, draft, ask):
     correction = ask(draft(usage))
     billing.reverse_transaction(
-        tenant_id=usage.tenant_id, actor="x", transaction_id=usage.id, reason_code="other", amount=Decimal(5), reference_id="part"
+        tenant_id=usage.tenant_id,
+        actor="x",
+        request_id="",
+        transaction_id=usage.id,
+        reason_code="other",
+        amount=Decimal(5),
+        reference_id="part",
     )
     with pytest.raises(PreviewMoved):
         approve(correction)
@@ -178,7 +190,7 @@ def test_another_correction_of_the_same_row_stops_what_was_seen_before_it(usage,
 
 def test_a_floor_that_would_be_broken_meanwhile_still_refuses(usage, draft, ask, record):
     correction = ask(draft(usage, kind="billing.adjust_beside", facts={"amount": "-60"}))
-    billing.set_floor(tenant_id=usage.tenant_id, actor="x", currency="USD", floor=Decimal(0))
+    billing.set_floor(tenant_id=usage.tenant_id, actor="x", request_id="", currency="USD", floor=Decimal(0))
     record("20", reference_id="third")
     with pytest.raises(CorrectionRefused):
         approve(correction)
@@ -196,7 +208,7 @@ def test_a_selection_is_posted_as_a_whole(topup, usage, record, draft, ask, thre
 
 def test_a_preview_of_several_rows_is_refused_when_one_of_them_is(usage, record, draft):
     other = record("9.5", reference_id="third")
-    billing.reverse_transaction(tenant_id=other.tenant_id, actor="x", transaction_id=other.id, reason_code="other")
+    billing.reverse_transaction(tenant_id=other.tenant_id, actor="x", request_id="", transaction_id=other.id, reason_code="other")
     with pytest.raises(CorrectionRefused) as refused:
         services.preview_correction(actor=REQUESTER, draft=draft(usage, other))
     assert refused.value.facts["target_id"] == other.id
@@ -206,7 +218,7 @@ def test_a_preview_of_several_rows_is_refused_when_one_of_them_is(usage, record,
 
 def test_what_has_become_impossible_is_refused_when_it_is_approved_and_goes_on_waiting(usage, draft, ask):
     correction = ask(draft(usage))
-    billing.reverse_transaction(tenant_id=usage.tenant_id, actor="x", transaction_id=usage.id, reason_code="other")
+    billing.reverse_transaction(tenant_id=usage.tenant_id, actor="x", request_id="", transaction_id=usage.id, reason_code="other")
     with pytest.raises(CorrectionRefused):
         approve(correction)
     correction.refresh_from_db()

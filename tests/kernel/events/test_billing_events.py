@@ -81,7 +81,7 @@ def test_a_replay_and_a_rolled_back_posting_write_nothing(context, listen, writt
 def test_crossing_the_alert_is_one_event_for_each_crossing_and_direction(context, tenant, listen, written):
     listen("billing.wallet.*")
     record(context, 20, "1")
-    services.set_alert(tenant_id=tenant.id, actor="command:test", currency="USD", alert_below=Decimal(10))
+    services.set_alert(tenant_id=tenant.id, actor="command:test", request_id="", currency="USD", alert_below=Decimal(10))
     for amount, reference in ((5, "2"), (8, "3"), (1, "4")):
         record(context, amount, reference, type="usage")
     record(context, 4, "5")
@@ -100,7 +100,7 @@ def test_crossing_the_alert_is_one_event_for_each_crossing_and_direction(context
 def test_a_refused_debit_is_an_event_at_most_once_a_minute(context, tenant, listen, written):
     listen("billing.transaction.refused")
     record(context, 5, "1")
-    services.set_floor(tenant_id=tenant.id, actor="command:test", currency="USD", floor=Decimal(0))
+    services.set_floor(tenant_id=tenant.id, actor="command:test", request_id="", currency="USD", floor=Decimal(0))
     for reference in ("2", "3"):
         with pytest.raises(Insufficient):
             record(context, 6, reference, type="usage")

@@ -94,7 +94,7 @@ def test_the_parts_of_a_holds_life_are_events_of_the_customer(context, tenant, l
 def test_a_balance_gets_low_once_for_each_crossing_over_all_grants_of_the_unit(context, tenant, listen, written):
     listen("credits.balance.*")
     first, second = grant(context, 10), grant(context, 10)
-    settings = {"tenant_id": tenant.id, "actor": "command:test"}
+    settings = {"tenant_id": tenant.id, "actor": "command:test", "request_id": ""}
     services.set_balance_alert(**settings, customer_id=CUSTOMER, currency="USD", alert_below=Decimal(12))
     debit(context, first, 5)
     debit(context, second, 5)
@@ -116,7 +116,7 @@ def test_what_rolls_over_brings_a_balance_back_whichever_job_comes_first(context
         services.create_recurring_grant(
             **context, **unit, customer_id=CUSTOMER, name="Allowance", amount=Decimal(10), rollover_cap=Decimal(10)
         )
-        settings = {"tenant_id": tenant.id, "actor": "command:test"}
+        settings = {"tenant_id": tenant.id, "actor": "command:test", "request_id": ""}
         services.set_balance_alert(**settings, customer_id=CUSTOMER, currency="USD", alert_below=Decimal(15))
         clock.move_to(datetime(2026, 2, 15, 12, tzinfo=UTC))
         if expiry_first:
@@ -132,7 +132,7 @@ def test_grants_that_expire_soon_are_announced_once(context, tenant, listen, wri
     grant(context, expiry_date=today + timedelta(days=30))
     assert sum(services.announce_expiring_grants()) == 1
     assert sum(services.announce_expiring_grants()) == 0
-    services.set_policy(tenant_id=tenant.id, actor="command:test", expiring_days=31)
+    services.set_policy(tenant_id=tenant.id, actor="command:test", request_id="", expiring_days=31)
     assert sum(services.announce_expiring_grants()) == 1
     assert f"grant:{soon.id}" in {event.account for event in written()}
     with time_machine.travel(datetime.now(UTC) + timedelta(days=5)):
