@@ -93,8 +93,8 @@ import os, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 import django
 django.setup()
-from billing.services.rebuild import rebuild_wallets
-from metering.services.rebuild import rebuild_rollups
+from billing.services import rebuild_wallets
+from metering.services import rebuild_rollups
 rebuild_wallets(tenant_id=sys.argv[1])
 rebuild_rollups(tenant_id=sys.argv[1])
 print("{}")

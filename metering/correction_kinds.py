@@ -8,8 +8,7 @@ import msgspec
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from metering import selectors
 from metering.choices import MOVES, Status
-from metering.services.costs import record_cost
-from metering.services.lifecycle import cancel_transaction
+from metering.services import cancel_transaction, record_cost
 
 AMOUNT = FormField("amount", "What it really cost", type="amount_or_zero", help="In the cost's own currency; zero waives it.")
 

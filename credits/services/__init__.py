@@ -17,6 +17,7 @@ from credits.services.imported import (
     reverse_run,
     transaction_line,
 )
+from credits.services.rebuild import rebuild_grants
 from credits.services.recurring_grants import (
     cancel_recurring_grant,
     cancel_recurring_grants_of_run,
@@ -54,6 +55,7 @@ __all__ = [
     "issue_recurring_grant",
     "name_grant",
     "place_hold",
+    "rebuild_grants",
     "record_imported_many",
     "record_transaction",
     "record_transactions",

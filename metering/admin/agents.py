@@ -6,10 +6,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from kernel.ledger.admin.settings import SettingForm, setting_action
+from metering import services
 from metering.admin.spend import SpendAdmin
 from metering.choices import AgentStatus
 from metering.models import Agent, Service
-from metering.services import agents
 
 
 class SwitchForm(SettingForm):
@@ -18,7 +18,7 @@ class SwitchForm(SettingForm):
     status: ClassVar[AgentStatus]
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        agents.update_agent(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, agent_id=self.row.pk, status=self.status)
+        services.update_agent(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, agent_id=self.row.pk, status=self.status)
 
 
 class SwitchOffForm(SwitchForm):

@@ -10,10 +10,9 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from kernel.ledger.admin.fields import PlainDecimalField
 from kernel.ledger.admin.settings import SettingForm, switch_field, text_field
 from kernel.ledger.money import trimmed_digits
+from metering import services
 from metering.choices import ReportedCosts
 from metering.models import Policy
-from metering.services import settings
-from metering.services.settings import UNCHANGED
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
@@ -86,8 +85,10 @@ class PolicyForm(SettingForm):
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         hours = values["stale_hours"]
         # An unchanged time isn't written: the form shows hundredths of an hour, and the time may be finer.
-        stale_after = UNCHANGED if hours == self.standing["stale_hours"] else None if hours is None else timedelta(hours=float(hours))
-        settings.set_policy(
+        stale_after = (
+            services.UNCHANGED if hours == self.standing["stale_hours"] else None if hours is None else timedelta(hours=float(hours))
+        )
+        services.set_policy(
             tenant_id=self.tenant.pk,
             actor=actor,
             request_id=request_id,
@@ -104,4 +105,4 @@ class PolicyForm(SettingForm):
 
     def limit(self, name: str, values: Mapping[str, Decimal], unit: timedelta) -> Any:
         """The time of a field; like the hours above, one that the form shows rounded isn't written unless it was changed."""
-        return UNCHANGED if values[name] == self.standing[name] else float(values[name]) * unit
+        return services.UNCHANGED if values[name] == self.standing[name] else float(values[name]) * unit

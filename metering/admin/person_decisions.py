@@ -10,11 +10,11 @@ from kernel.base.local_time import local_time
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.formatting import row_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
+from metering import services
 from metering.models import Transaction
 from metering.rules.choices import RequestStatus
 from metering.rules.models import AuthorizationRequest
 from metering.rules.selectors.executions import DENIED, REQUEST, with_executions
-from metering.services import person_decisions
 
 # Rounds shown on a transaction's page.
 MAX_ROWS = 50
@@ -45,7 +45,7 @@ class DecisionForm(SettingForm):
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         keys = {"tenant_id": self.row.tenant_id, "transaction_id": self.row.transaction_id}
-        person_decisions.decide_waiting(**keys, actor=actor, request_id=request_id, allow=self.allows, reason=values["reason"])
+        services.decide_waiting(**keys, actor=actor, request_id=request_id, allow=self.allows, reason=values["reason"])
 
 
 class AllowForm(DecisionForm):

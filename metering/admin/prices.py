@@ -10,8 +10,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.fields import CurrencyField, PlainDecimalField
 from kernel.ledger.admin.settings import MomentField, SettingForm, setting_action, text_field
+from metering import services
 from metering.models import Price, UnitPrice
-from metering.services import prices
 
 
 def amount_field(label: str, *, help: str = "") -> PlainDecimalField:
@@ -61,7 +61,7 @@ class PriceForm(SettingForm):
         lines = [line.strip() for line in self.cleaned_data["units"].splitlines() if line.strip()]
         for line in lines:
             try:
-                prices.parse_unit(line)
+                services.parse_unit(line)
             except ValueError as error:
                 raise forms.ValidationError(f"{error}. Amounts have a point, like 0.10.") from None
         return "\n".join(lines)
@@ -73,11 +73,11 @@ class PriceForm(SettingForm):
         return [f"Ends the current price with these names, which has: {', '.join(quantities)}."] if quantities else []
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        units = [prices.parse_unit(line) for line in values.pop("units").splitlines()]
+        units = [services.parse_unit(line) for line in values.pop("units").splitlines()]
         amounts: dict[str, Any] = {name: values.pop(name) or Decimal(0) for name in ("flat_amount", "minimum")}
         percent = values.pop("markup")
         markup = None if percent is None else percent / 100
-        prices.set_price(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, units=units, **amounts, markup=markup, **values)
+        services.set_price(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, units=units, **amounts, markup=markup, **values)
 
 
 class EndPriceForm(SettingForm):
@@ -92,7 +92,7 @@ class EndPriceForm(SettingForm):
         return {"valid_to": self.row.valid_to}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        prices.end_price(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, price_id=self.row.pk, **values)
+        services.end_price(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, price_id=self.row.pk, **values)
 
 
 @admin.register(Price)

@@ -13,9 +13,9 @@ from kernel.base.error_messages import register_messages
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import id_link
 from kernel.ledger.admin.settings import SettingForm, setting_action, text_field
+from metering import services
 from metering.choices import DIMENSIONS, FIRST_KEY, MAX_KEYS, KeyPlace
 from metering.models import Agent, Usage, UsageKey, UsageNote, UsageProgress, UsageSum
-from metering.services import usage_keys
 
 register_messages(
     {
@@ -38,7 +38,7 @@ class DeclareKeyForm(SettingForm):
     name = text_field("Name", max_length=64, help="Dots lead into objects.")
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        usage_keys.declare_key(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values)
+        services.declare_key(tenant_id=self.tenant.pk, actor=actor, request_id=request_id, **values)
 
 
 class WithdrawKeyForm(SettingForm):
@@ -48,7 +48,7 @@ class WithdrawKeyForm(SettingForm):
     is_destructive = True
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        usage_keys.withdraw_key(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, key_id=self.row.pk)
+        services.withdraw_key(tenant_id=self.row.tenant_id, actor=actor, request_id=request_id, key_id=self.row.pk)
 
 
 @admin.register(UsageKey)

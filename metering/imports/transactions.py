@@ -39,9 +39,7 @@ from metering.imports.lifecycle import (
     steps_from_json,
     steps_from_text,
 )
-from metering.services.imported import encode_import, import_digest, record_imported_many, reverse_run
-from metering.services.imported_lifecycle import later_of
-from metering.services.naming import with_names
+from metering.services import encode_import, import_digest, later_of, record_imported_many, reverse_run, with_names
 
 LEDGER, AGENT = "ledger", "agent "
 # The unit under which the sums count transactions without a cost.

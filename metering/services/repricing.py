@@ -31,7 +31,7 @@ class Day:
 
 
 @dataclass(slots=True)
-class Report:
+class RepricingReport:
     """What a run would change or has changed. `skipped`: superseded or closed by another call meanwhile; `unpriced`: no price now."""
 
     days: dict[tuple[UUID, date, str], Day] = field(default_factory=dict)
@@ -61,9 +61,9 @@ def reprice_transactions(
     model: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> Report:
+) -> RepricingReport:
     """Compute costs from facts again; with `apply` post what differs. Killed and repeated, it goes on where it stopped."""
-    report, last = Report(), None
+    report, last = RepricingReport(), None
     book = cache(lambda tenant: selectors.list_prices(tenant_id=tenant))
     while True:
         asked: dict[str, Any] = {"tenant_id": tenant_id, "service": service, "since": since, "until": until}
@@ -75,11 +75,11 @@ def reprice_transactions(
         _post_and_report(changes, report, run=run, apply=apply)
 
 
-def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> Report:
+def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> RepricingReport:
     """Supersede what a run posted by what it had superseded, wherever its row is still the active one. Raises NotFound (kind: run)."""
     if not repricing.has_run(run=undone):
         raise NotFound(kind="run", id=undone)
-    report, last = Report(), None
+    report, last = RepricingReport(), None
     while True:
         costs = repricing.list_repriced_costs(run=undone, after_id=last, limit=BATCH)
         if not costs:
@@ -89,7 +89,7 @@ def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> Report:
         _post_and_report([_way_back(cost) for cost in costs], report, run=run, apply=apply)
 
 
-def _change(cost: RowDict, report: Report, *, book: Sequence[RowDict], model: str | None) -> RowDict | None:
+def _change(cost: RowDict, report: RepricingReport, *, book: Sequence[RowDict], model: str | None) -> RowDict | None:
     """The change of one cost by the prices known now; None if the cost stays as it is."""
     if model is not None and model_of(terms=cost, parsed=with_normalized_names(parsed_json(cost["facts"]))) != model:
         return None
@@ -131,7 +131,7 @@ def _way_back(cost: RowDict) -> RowDict:
     }
 
 
-def _post_and_report(changes: Sequence[RowDict], report: Report, *, run: UUID, apply: bool) -> None:
+def _post_and_report(changes: Sequence[RowDict], report: RepricingReport, *, run: UUID, apply: bool) -> None:
     """Post the changes if `apply`, and report those that were or would be made."""
     if not apply or not changes:
         done: Sequence[bool] = [True] * len(changes)

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LEDGERS = ("billing", "metering", "credits")
 # Apps within a ledger's app, laid out as the ledgers are.
 NESTED = ("metering.rules", "metering.paying")
+SERVICE_PACKAGES = tuple(f"{app}.services" for app in (*LEDGERS, *NESTED))
 PACKAGES = (*LEDGERS, "kernel", "backoffice", "config")
 CATCH_ALL_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "misc", "tools", "shared"}
 FUNCTION_LINES = 40
@@ -252,4 +253,21 @@ def apis_import_no_models(modules: Iterable[Module]) -> list[str]:
         if ("models" in name.split(".")[1:3] and name.split(".")[0] in PACKAGES)
         or is_within(name, "kernel.ledger.base_models")
         or name == "django.db.models"
+    ]
+
+
+def services_by_package(modules: Iterable[Module]) -> list[str]:
+    """What the package of an app's services offers is imported from the package, so that each service has one address."""
+    modules = list(modules)
+    offered: dict[str, set[str]] = {}
+    for module in modules:
+        if module.name in SERVICE_PACKAGES:
+            for _, name in module.imports():
+                offered.setdefault(name.rpartition(".")[0], set()).add(name.rpartition(".")[2])
+    return [
+        f"{module.name}:{line} imports {name}: import it from {'.'.join(name.split('.')[: name.split('.').index('services') + 1])}."
+        for module in modules
+        for line, name in module.imports()
+        if name in offered or name.rpartition(".")[2] in offered.get(name.rpartition(".")[0], ())
+        if not any(is_within(module.name, package) and is_within(name, package) for package in SERVICE_PACKAGES)
     ]

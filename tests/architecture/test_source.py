@@ -64,6 +64,11 @@ def test_the_domain_imports_no_http():
     assert not violations, listed(violations)
 
 
+def test_services_are_imported_from_their_package():
+    violations = source_rules.services_by_package(all_modules(*PACKAGES))
+    assert not violations, listed(violations)
+
+
 def test_apis_import_no_models():
     violations = source_rules.apis_import_no_models(all_modules(*LEDGERS, "kernel"))
     assert not violations, listed(violations)
@@ -189,6 +194,13 @@ def test_an_import_of_another_apps_services_is_allowed():
 @pytest.mark.parametrize("name", ["credits.api.views", "kernel.api.views"])
 def test_an_api_that_imports_models_is_found(name, line):
     assert source_rules.apis_import_no_models([Module(name=name, text=line)])
+
+
+@pytest.mark.parametrize("line", ["from credits.services.holds import place_hold", "from credits.services import holds"])
+def test_an_import_past_the_package_of_services_is_found(line):
+    package = Module(name="credits.services", text="from credits.services.holds import place_hold")
+    assert source_rules.services_by_package([package, Module(name="credits.admin", text=line)])
+    assert source_rules.services_by_package([package, Module(name="credits.services.draws", text=line)]) == []
 
 
 def test_an_api_may_import_services():

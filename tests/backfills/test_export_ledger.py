@@ -24,19 +24,19 @@ from kernel.ledger.base_models import TenantOwned
 from kernel.ledger.identifiers import new_id
 from metering.models import Agent, Cost, Fact, Rollup, Service, StatusChange, Trace
 from metering.models import Transaction as Metered
-from metering.services.agents import create_agent
-from metering.services.costs import record_cost
-from metering.services.facts import record_fact
-from metering.services.lifecycle import (
+from metering.services import (
     authorize_transaction,
     cancel_transaction,
     complete_transaction,
+    create_agent,
     deny_transaction,
     prepare_transaction,
+    record_cost,
+    record_fact,
+    record_transaction,
+    set_policy,
+    set_price,
 )
-from metering.services.prices import set_price
-from metering.services.settings import set_policy
-from metering.services.transactions import record_transaction
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db

@@ -21,12 +21,8 @@ from kernel.events.models import Endpoint, SecretReading
 from kernel.ledger.base_models import TenantOwned
 from metering.paying import services as paying
 from metering.paying.models import Collection, Payment, PaymentToken
-from metering.rules.services.definitions import create_rule
-from metering.services.agents import create_agent
-from metering.services.prices import set_price
-from metering.services.settings import set_policy
-from metering.services.transactions import record_transaction
-from metering.services.usage_keys import declare_key
+from metering.rules.services import create_rule
+from metering.services import create_agent, declare_key, record_transaction, set_policy, set_price
 from tests.backfills.test_export_ledger import FOR_THE_RECORD
 from tests.factories import TenantFactory
 from tests.rules.book import COUNT, condition, limit

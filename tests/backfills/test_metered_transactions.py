@@ -9,8 +9,7 @@ from django.core.management import CommandError
 
 from kernel.backfills.models import BackfillReject, BackfillRun
 from metering.models import Cost, Rollup, Transaction
-from metering.services.costs import record_cost
-from metering.services.transactions import record_transaction
+from metering.services import record_cost, record_transaction
 
 pytestmark = pytest.mark.django_db
 COMMAND = "backfill_metered_transactions"

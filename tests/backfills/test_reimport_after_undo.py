@@ -129,9 +129,7 @@ def test_only_an_undone_run_of_the_tenant_is_brought_in_again(call, bring, write
 
 
 def test_our_own_export_comes_in_again_with_the_parts_of_its_rows(call, bring, tenant, context, tmp_path):
-    from metering.services.costs import record_cost
-    from metering.services.facts import record_fact
-    from metering.services.transactions import record_transaction
+    from metering.services import record_cost, record_fact, record_transaction
 
     names = {"service_name": "model", "action_name": "a", "resource_name": "r"}
     estimate = {"fiat_amount": Decimal(5), "fiat_asset_symbol": "USD", "is_estimate": True}

@@ -12,9 +12,7 @@ from django.db import connection
 from backoffice.integrity import LEDGERS, checks_of
 from billing import services as billing
 from credits import services as credits
-from metering.services.costs import record_cost
-from metering.services.lifecycle import complete_transaction
-from metering.services.transactions import record_transaction
+from metering.services import complete_transaction, record_cost, record_transaction
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db

@@ -18,13 +18,10 @@ from kernel.events.services import endpoints
 from kernel.events.services.fan_out import fan_out
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.models import StaffProfile, StaffTenant
+from metering import services as metering
 from metering.paying import services as paying
-from metering.rules.services import definitions as rules
+from metering.rules import services as rules
 from metering.selectors import list_agents
-from metering.services import facts, prices, usage_counting, usage_keys
-from metering.services import settings as metering_settings
-from metering.services.reauthorization import reauthorize_transaction
-from metering.services.transactions import record_transaction
 from tests.factories import IssuedKeyFactory
 
 
@@ -54,30 +51,30 @@ def fill_billing(context):
 
 
 def fill_metering(context):
-    metering_settings.set_policy(**context, stale_after=timedelta(hours=1))
+    metering.set_policy(**context, stale_after=timedelta(hours=1))
     units = [{"fact_key": "tokens", "amount": Decimal("0.01")}]
-    prices.set_price(**context, service_name="model", units=units, valid_from=datetime(2026, 1, 1, tzinfo=UTC))
+    metering.set_price(**context, service_name="model", units=units, valid_from=datetime(2026, 1, 1, tzinfo=UTC))
     cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True, "cost_details": '{"model": "m"}'}
     names = {"service_name": "model", "action_name": "a", "resource_name": "r", "agent_name": "bot", "trace_external_id": "t"}
-    row = record_transaction(**context, **names, costs=[cost]).row
-    facts.record_fact(
+    row = metering.record_transaction(**context, **names, costs=[cost]).row
+    metering.record_fact(
         **context, transaction_id=row["id"], facts='{"tokens": 5}', source="sdk", version="1", fact_phase="response", idempotency_key="f"
     )
 
 
 def fill_paying(context):
-    metering_settings.set_policy(**context, holds_estimates=True)
+    metering.set_policy(**context, holds_estimates=True)
     cost = {"fiat_amount": Decimal(2), "fiat_asset_symbol": "USD", "is_estimate": True}
-    held = record_transaction(**context, service_name="model", action_name="a", resource_name="r", costs=[cost]).row
+    held = metering.record_transaction(**context, service_name="model", action_name="a", resource_name="r", costs=[cost]).row
     its = {"transaction_id": held["id"], "payment_id": held["payment"]["id"]}
     paying.capture_payment(**context, **its, amount=Decimal(1), final=False, idempotency_key="part")
-    metering_settings.set_policy(**context, holds_estimates=False)
+    metering.set_policy(**context, holds_estimates=False)
     paying.set_payer(**context, payer="ledger", is_enabled=True, max_amount=Decimal(50), max_currency="USD")
     paying.set_payee(**context, pay_to=f"shop-{context['tenant_id']}")
-    row = record_transaction(**context, service_name="model", action_name="a", resource_name="r").row
+    row = metering.record_transaction(**context, service_name="model", action_name="a", resource_name="r").row
     option = {"scheme": "exact", "network": "countinghouse:main", "asset": "USD", "amount": "1", "payTo": f"shop-{context['tenant_id']}"}
     x402 = json.dumps({"x402Version": 2, "accepts": [option]})
-    paid = reauthorize_transaction(**context, transaction_id=row["id"], x402=x402).row["payment"]
+    paid = metering.reauthorize_transaction(**context, transaction_id=row["id"], x402=x402).row["payment"]
     paying.settle_payment(**context, payload=paid["authorization_payload"], requirements=json.dumps(option))
 
 
@@ -98,15 +95,15 @@ def fill_rules(context):
     for amount in (Decimal(1), Decimal(100)):
         cost = {"fiat_amount": amount, "fiat_asset_symbol": "USD", "is_estimate": True}
         names = {"service_name": "model", "action_name": "a", "resource_name": "r", "agent_name": "bot"}
-        record_transaction(**context, **names, costs=[cost])
+        metering.record_transaction(**context, **names, costs=[cost])
 
 
 def fill_usage(context):
     """One transaction is counted, and then changes."""
-    usage_keys.declare_key(**context, place="metadata", name="region")
-    row = record_transaction(**context, service_name="model", action_name="a", resource_name="r", costs=[]).row
-    usage_counting.count_usage(tenant_id=context["tenant_id"])
-    facts.record_fact(
+    metering.declare_key(**context, place="metadata", name="region")
+    row = metering.record_transaction(**context, service_name="model", action_name="a", resource_name="r", costs=[]).row
+    metering.count_usage(tenant_id=context["tenant_id"])
+    metering.record_fact(
         **context, transaction_id=row["id"], facts='{"tokens": 5}', source="sdk", version="1", fact_phase="response", idempotency_key="u"
     )
 

@@ -18,7 +18,7 @@ from credits.services import create_grant
 from kernel.corrections.models import CorrectionRequest
 from kernel.ledger.base_models import LedgerRow
 from metering.models import Agent
-from metering.services.transactions import record_transaction as record_call
+from metering.services import record_transaction as record_call
 from tests import npm_packages
 from tests.backoffice.full_book import fill_every_table
 from tests.backoffice.staff_members import employ

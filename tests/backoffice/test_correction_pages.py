@@ -15,7 +15,7 @@ from billing.models import Transaction, Wallet
 from credits import services as credits
 from kernel.corrections import services
 from kernel.corrections.models import CorrectionEvidence, CorrectionRequest
-from metering.services.transactions import record_transaction
+from metering.services import record_transaction
 from tests.backoffice import staff_members
 from tests.factories import TenantFactory
 

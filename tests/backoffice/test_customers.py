@@ -20,7 +20,7 @@ from credits.models import Grant, Hold, RecurringGrant
 from kernel.corrections import services as corrections
 from kernel.corrections.models import CorrectionRequest
 from kernel.ledger.admin.time_limits import TookTooLong
-from metering.services.transactions import record_transaction
+from metering.services import record_transaction
 from tests.backoffice.staff_members import employ, log_in
 from tests.backoffice.test_settings import change
 from tests.factories import TenantFactory

@@ -22,8 +22,7 @@ from kernel.corrections.services import CorrectionDraft
 from kernel.events.models import Endpoint
 from kernel.events.services.endpoints import create_endpoint
 from kernel.tenants.models import StaffProfile, StaffTenant
-from metering.services.costs import record_cost
-from metering.services.transactions import record_transaction
+from metering.services import record_cost, record_transaction
 from tests.backoffice.staff_members import employ, log_in
 from tests.backoffice.test_settings import change
 from tests.factories import TenantFactory

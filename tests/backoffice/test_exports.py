@@ -19,7 +19,7 @@ from billing import services as billing
 from credits import services as credits
 from kernel.ledger.exports.formula_escaping import escape_formula
 from kernel.tenants.models import StaffProfile, StaffTenant
-from metering.services.transactions import record_transaction as record_metered
+from metering.services import record_transaction as record_metered
 from tests.backoffice.staff_members import employ
 from tests.factories import TenantFactory
 

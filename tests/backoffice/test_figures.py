@@ -17,9 +17,8 @@ from credits.models import Grant
 from kernel.corrections import services as corrections
 from kernel.corrections.models import CorrectionRequest
 from kernel.corrections.services import CorrectionDraft
+from metering import services as metering
 from metering.models import Agent, Cost, Rollup, Service
-from metering.services import costs
-from metering.services.transactions import record_transaction
 from tests.backoffice.staff_members import employ, log_in
 from tests.factories import TenantFactory
 
@@ -63,8 +62,8 @@ def tenant():
     for amount, estimate, when in (("0.5", True, None), ("1.25", False, None), ("4", False, long_ago)):
         names = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt", "agent_name": "bot", "customer_id": "maria"}
         cost = {"fiat_amount": Decimal(amount), "fiat_asset_symbol": "USD", "is_estimate": estimate}
-        row = record_transaction(**context, **names, costs=[cost], occurred_at=when).row
-    costs.record_cost(
+        row = metering.record_transaction(**context, **names, costs=[cost], occurred_at=when).row
+    metering.record_cost(
         **context,
         transaction_id=row["id"],
         fiat_amount=Decimal(5),

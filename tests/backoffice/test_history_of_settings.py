@@ -19,10 +19,9 @@ from credits import services as credits
 from credits.models import Grant
 from kernel.corrections import services as corrections
 from kernel.tenants import services as tenants
+from metering import services as metering
 from metering.models import Policy, Price
 from metering.paying import services as paying
-from metering.services import agents, prices, usage_keys
-from metering.services import settings as metering_settings
 from tests.backoffice.staff_members import PASSWORD, employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
 
@@ -37,15 +36,15 @@ def tenant():
 
 def make_price(tenant, **author):
     units = [{"fact_key": "tokens", "amount": Decimal(1)}]
-    return prices.set_price(tenant_id=tenant.id, **author, units=units, valid_from=timezone.now())
+    return metering.set_price(tenant_id=tenant.id, **author, units=units, valid_from=timezone.now())
 
 
 def make_agent(tenant, **author):
-    return agents.create_agent(tenant_id=tenant.id, **author, label="bot")["id"]
+    return metering.create_agent(tenant_id=tenant.id, **author, label="bot")["id"]
 
 
 def declare_key(tenant, **author):
-    return usage_keys.declare_key(tenant_id=tenant.id, **author, place="metadata", name="team")
+    return metering.declare_key(tenant_id=tenant.id, **author, place="metadata", name="team")
 
 
 def make_recurring_grant(tenant):
@@ -59,15 +58,15 @@ CHANGES = {
     "billing_transactiontype": lambda tenant: billing.define_type(tenant_id=tenant.id, **AUTHOR, code="fine", label="", direction="debit"),
     "billing_policy": lambda tenant: billing.set_policy(tenant_id=tenant.id, **AUTHOR, strict_types=True),
     "billing_wallet": lambda tenant: billing.set_floor(tenant_id=tenant.id, **AUTHOR, currency="USD", floor=Decimal(-1)),
-    "metering_policy": lambda tenant: metering_settings.set_policy(tenant_id=tenant.id, **AUTHOR, authorizes_at_once=False),
-    "metering_price": lambda tenant: prices.end_price(
+    "metering_policy": lambda tenant: metering.set_policy(tenant_id=tenant.id, **AUTHOR, authorizes_at_once=False),
+    "metering_price": lambda tenant: metering.end_price(
         tenant_id=tenant.id, **AUTHOR, price_id=make_price(tenant, actor="x", request_id=""), valid_to=timezone.now() + timedelta(days=1)
     ),
     "metering_unitprice": lambda tenant: make_price(tenant, **AUTHOR),
-    "metering_agent": lambda tenant: agents.update_agent(
+    "metering_agent": lambda tenant: metering.update_agent(
         tenant_id=tenant.id, **AUTHOR, agent_id=make_agent(tenant, actor="x", request_id=""), status="inactive"
     ),
-    "metering_usagekey": lambda tenant: usage_keys.withdraw_key(
+    "metering_usagekey": lambda tenant: metering.withdraw_key(
         tenant_id=tenant.id, **AUTHOR, key_id=declare_key(tenant, actor="x", request_id="").id
     ),
     "credits_recurringgrant": lambda tenant: credits.cancel_recurring_grant(
@@ -87,9 +86,9 @@ def test_a_change_by_a_service_is_recorded_under_its_author_and_request(tenant, 
 
 def test_declaring_and_withdrawing_a_key_are_changes_and_counting_by_it_is_none(tenant):
     key = declare_key(tenant, **AUTHOR)
-    usage_keys.backfill_keys()
-    usage_keys.withdraw_key(tenant_id=tenant.id, **AUTHOR, key_id=key.id)
-    usage_keys.backfill_keys()
+    metering.backfill_keys()
+    metering.withdraw_key(tenant_id=tenant.id, **AUTHOR, key_id=key.id)
+    metering.backfill_keys()
     changes = Change.objects.filter(table="metering_usagekey").order_by("id")
     assert [(change.operation, change.after["withdrawn_at"] is None) for change in changes] == [("INSERT", True), ("UPDATE", False)]
     assert {"backfilled_at", "counts_from", "has_sums"} & changes[0].after.keys() == set()

@@ -14,8 +14,7 @@ from kernel.base.empty_values import NO_AMOUNT, NOTHING
 from kernel.ledger.admin import Panel
 from kernel.ledger.admin.formatting import money
 from kernel.tenants.models import Tenant
-from metering.services.costs import record_cost
-from metering.services.transactions import record_transaction
+from metering.services import record_cost, record_transaction
 from tests.backoffice.staff_members import employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
 

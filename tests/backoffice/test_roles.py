@@ -24,10 +24,9 @@ from kernel.events.services.fan_out import fan_out
 from kernel.ledger.base_models import LedgerRow
 from kernel.tenants.models import StaffProfile, StaffTenant
 from kernel.tenants.staff_roles import ROLES
+from metering import services as metering
 from metering.paying import services as paying
-from metering.rules.services import definitions as rules
-from metering.services import prices, settings, usage_keys
-from metering.services.transactions import record_transaction
+from metering.rules import services as rules
 from tests.backoffice.staff_members import employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
 
@@ -61,18 +60,18 @@ class Book:
         credits.create_recurring_grant(**context, **grant, amount=Decimal(5))
         cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True}
         names = {"service_name": f"service of {name}", "action_name": "a", "resource_name": "r", "agent_name": f"agent of {name}"}
-        self.metered = record_transaction(**context, **names, costs=[cost]).row
+        self.metered = metering.record_transaction(**context, **names, costs=[cost]).row
         self.request = self.ask()
         billing.set_policy(**context, strict_types=False)
         billing.place_hold(**context, amount=Decimal(1), expires_at=timezone.now() + timedelta(days=1), reference_id=f"hold of {name}")
         hold = {"customer_id": grant["customer_id"], "currency": "USD", "expires_at": timezone.now() + timedelta(days=1)}
         credits.place_hold(**context, **hold, amount=Decimal(1))
-        settings.set_policy(**context, holds_estimates=True)
-        record_transaction(**context, **names, costs=[cost])
-        settings.set_policy(**context, holds_estimates=False)
+        metering.set_policy(**context, holds_estimates=True)
+        metering.record_transaction(**context, **names, costs=[cost])
+        metering.set_policy(**context, holds_estimates=False)
         paying.set_payer(**context, payer="ledger", is_enabled=True)
-        usage_keys.declare_key(**context, place="metadata", name="region")
-        prices.set_price(**context, units=[{"fact_key": "n", "amount": Decimal(1)}], valid_from=timezone.now())
+        metering.declare_key(**context, place="metadata", name="region")
+        metering.set_price(**context, units=[{"fact_key": "n", "amount": Decimal(1)}], valid_from=timezone.now())
         corrections.set_threshold(tenant_id=self.tenant.id, actor="x", unit="EUR", amount=Decimal(1))
         credits.set_policy(**context, expiring_days=14)
         credits.set_balance_alert(**context, customer_id=grant["customer_id"], currency="USD", alert_below=Decimal(5))

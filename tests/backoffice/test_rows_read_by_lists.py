@@ -15,7 +15,7 @@ from credits.models import CreditTransaction
 from kernel.ledger.admin import paging, searching, sums
 from metering.models import Cost
 from metering.models import Transaction as MeteredTransaction
-from metering.services.transactions import record_transaction
+from metering.services import record_transaction
 from tests.factories import TenantFactory
 
 pytestmark = pytest.mark.django_db

@@ -18,7 +18,7 @@ from kernel.ledger.admin import searching, text_conditions
 from kernel.ledger.admin.search_terms import folded, read_amounts, read_terms
 from kernel.tenants.models import Tenant
 from metering.models import Transaction as MeteredTransaction
-from metering.services.transactions import record_transaction
+from metering.services import record_transaction
 from tests.backoffice.staff_members import employ, log_in
 from tests.factories import TenantFactory
 

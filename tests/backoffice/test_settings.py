@@ -16,7 +16,7 @@ from kernel.tenants.callers import caller_of_key
 from kernel.tenants.models import ApiKey, Tenant
 from metering.models import Policy as MeteringPolicy
 from metering.models import Price, UnitPrice
-from metering.services.settings import set_policy as set_metering_policy
+from metering.services import set_policy as set_metering_policy
 from tests.backoffice.staff_members import employ, log_in
 from tests.factories import IssuedKeyFactory, TenantFactory
 

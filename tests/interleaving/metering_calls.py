@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from kernel.ledger.outcomes import Posted
+from metering import services as metering
 from metering.models import Agent, Cost, Fact, Policy, Price, Rollup, Service, StatusChange, Trace, Transaction
-from metering.services import agents, costs, facts, imported, lifecycle, prices, rebuild, repricing, settings, transactions
 from tests.factories import TenantFactory
 from tests.interleaving.harness import Key, Lock, Row, Scene, Table, number
 
@@ -28,13 +28,13 @@ class MeteringBook:
         self.who = {"tenant_id": self.tenant_id, "actor": "command:test", "request_id": "test"}
         self.repricing = uuid4()
         self.price = self.set_price(1, LONG_AGO)
-        settings.set_policy(**self.who, stale_after=timedelta(hours=1))
+        metering.set_policy(**self.who, stale_after=timedelta(hours=1))
 
     def set_price(self, amount: int, valid_from: datetime) -> UUID:
-        return prices.set_price(**self.who, units=[{"fact_key": "tokens", "amount": Decimal(amount)}], valid_from=valid_from)
+        return metering.set_price(**self.who, units=[{"fact_key": "tokens", "amount": Decimal(amount)}], valid_from=valid_from)
 
     def record(self, **more: Any) -> Any:
-        return transactions.record_transaction(**self.who, **NAMES | more)
+        return metering.record_transaction(**self.who, **NAMES | more)
 
     def its(self) -> dict[str, Any]:
         return self.who | {"transaction_id": self.transaction}
@@ -44,7 +44,7 @@ def open_one() -> MeteringBook:
     """An imported transaction that is open for long, with an estimate."""
     book = MeteringBook()
     imported = book.who | {"request_id": RUN}
-    row = transactions.record_transaction(**imported, **NAMES, agent_name="agent", occurred_at=HAPPENED, costs=[ESTIMATE]).row
+    row = metering.record_transaction(**imported, **NAMES, agent_name="agent", occurred_at=HAPPENED, costs=[ESTIMATE]).row
     book.transaction, book.agent, book.estimate = row["id"], row["agent_id"], row["costs"][0]["id"]
     return book
 
@@ -67,10 +67,10 @@ def repriced_one() -> MeteringBook:
 def pending_one() -> MeteringBook:
     """A transaction that somebody is deciding on, with an estimate."""
     book = MeteringBook()
-    settings.set_policy(**book.who, authorizes_at_once=False)
+    metering.set_policy(**book.who, authorizes_at_once=False)
     row = book.record(costs=[ESTIMATE], agent_name="agent").row
     book.transaction, book.agent, book.estimate = row["id"], row["agent_id"], row["costs"][0]["id"]
-    lifecycle.prepare_transaction(**book.its())
+    metering.prepare_transaction(**book.its())
     return book
 
 
@@ -134,18 +134,18 @@ def state(book: MeteringBook) -> Any:
 def report(book: MeteringBook, phase: str, tokens: int) -> Any:
     """How a fact was priced. What its cost superseded is in the ledger; the reply reads it again after the commit."""
     reported = {"source": "sdk", "version": "1", "fact_phase": phase, "facts": f'{{"tokens": {tokens}}}'}
-    return facts.record_fact(**book.its(), **reported).row["pricing"]
+    return metering.record_fact(**book.its(), **reported).row["pricing"]
 
 
 def add_cost(book: MeteringBook, amount: int, **more: Any) -> bool:
     """Whether the call was a replay. The reply's row is read after the commit, and may show what came next."""
     cost = {"fiat_amount": Decimal(amount), "fiat_asset_symbol": "USD", "is_estimate": False}
-    return costs.record_cost(**book.its(), **cost, supersedes_cost_id=book.estimate, **more).replayed
+    return metering.record_cost(**book.its(), **cost, supersedes_cost_id=book.estimate, **more).replayed
 
 
 def complete(book: MeteringBook, **more: Any) -> Any:
     reported = {"source": "sdk", "version": "1", "facts": '{"tokens": 5}'}
-    moved = lifecycle.complete_transaction(**book.its(), outcome="success", response_facts=reported, **more)
+    moved = metering.complete_transaction(**book.its(), outcome="success", response_facts=reported, **more)
     return moved.row["pricing"], moved.replayed
 
 
@@ -155,25 +155,25 @@ def move(book: MeteringBook, call: Any, **more: Any) -> bool:
 
 
 def close_stale(book: MeteringBook) -> Any:
-    return list(lifecycle.close_stale_transactions(actor="job:test", request_id="job", tenant_id=book.tenant_id).values())
+    return list(metering.close_stale_transactions(actor="job:test", request_id="job", tenant_id=book.tenant_id).values())
 
 
 def reverse_run(book: MeteringBook) -> None:
     """How many it found isn't compared: a transaction that another call closed meanwhile may be counted or not."""
-    imported.reverse_run(**book.who | {"request_id": "undo"}, run_request_id=RUN, at_most=10)
+    metering.reverse_run(**book.who | {"request_id": "undo"}, run_request_id=RUN, at_most=10)
 
 
 def reprice(book: MeteringBook) -> int:
     """How many costs it changed. Those that another call superseded meanwhile are skipped, or not seen at all."""
-    return repricing.reprice_transactions(run=book.repricing, apply=True, tenant_id=book.tenant_id).changed
+    return metering.reprice_transactions(run=book.repricing, apply=True, tenant_id=book.tenant_id).changed
 
 
 def undo_repricing(book: MeteringBook) -> int:
-    return repricing.undo_repricing(undone=book.repricing, run=uuid4(), apply=True).changed
+    return metering.undo_repricing(undone=book.repricing, run=uuid4(), apply=True).changed
 
 
 def switch_agent(book: MeteringBook) -> None:
-    agents.update_agent(**book.who, agent_id=book.agent, status="inactive")
+    metering.update_agent(**book.who, agent_id=book.agent, status="inactive")
 
 
 def record_new_names(book: MeteringBook, *keys: str, **more: Any) -> Any:
@@ -181,7 +181,7 @@ def record_new_names(book: MeteringBook, *keys: str, **more: Any) -> Any:
     items = [
         NAMES | {"service_name": "new", "agent_name": "new", "trace_external_id": "new", "idempotency_key": key} | more for key in keys
     ]
-    recorded = transactions.record_transactions(**book.who, transactions=items)
+    recorded = metering.record_transactions(**book.who, transactions=items)
     return [(one.row["status"], one.replayed) if isinstance(one, Posted) else type(one).__name__ for one in recorded]
 
 
@@ -199,7 +199,7 @@ SCENES = (
         calls={
             "complete": complete,
             "complete with a key": lambda book: complete(book, idempotency_key="key"),
-            "cancel": lambda book: move(book, lifecycle.cancel_transaction, reason="r"),
+            "cancel": lambda book: move(book, metering.cancel_transaction, reason="r"),
             "cost": lambda book: add_cost(book, 4),
             "cost with a key": lambda book: add_cost(book, 6, idempotency_key="key"),
             "partial fact": lambda book: report(book, "partial", 2),
@@ -214,9 +214,9 @@ SCENES = (
         rows=transaction_row,
         state=state,
         calls={
-            "authorize": lambda book: move(book, lifecycle.authorize_transaction),
-            "deny": lambda book: move(book, lifecycle.deny_transaction, reason="no"),
-            "cancel": lambda book: move(book, lifecycle.cancel_transaction, reason="r", idempotency_key="key"),
+            "authorize": lambda book: move(book, metering.authorize_transaction),
+            "deny": lambda book: move(book, metering.deny_transaction, reason="no"),
+            "cancel": lambda book: move(book, metering.cancel_transaction, reason="r", idempotency_key="key"),
             "cost": lambda book: add_cost(book, 4),
             "complete": complete,
         },
@@ -229,7 +229,7 @@ SCENES = (
         calls={
             "reprice": reprice,
             "response": lambda book: report(book, "response", 9),
-            "cancel": lambda book: move(book, lifecycle.cancel_transaction, reason="r"),
+            "cancel": lambda book: move(book, metering.cancel_transaction, reason="r"),
             "reversal of a run": reverse_run,
         },
     ),
@@ -241,7 +241,7 @@ SCENES = (
         calls={
             "undo": undo_repricing,
             "partial fact": lambda book: report(book, "partial", 9),
-            "cancel": lambda book: move(book, lifecycle.cancel_transaction, reason="r"),
+            "cancel": lambda book: move(book, metering.cancel_transaction, reason="r"),
         },
     ),
     Scene(
@@ -252,7 +252,7 @@ SCENES = (
         calls={
             "price from March": lambda book: book.set_price(3, datetime(2026, 3, 1, tzinfo=UTC)) is None,
             "price from June": lambda book: book.set_price(4, datetime(2026, 6, 1, tzinfo=UTC)) is None,
-            "end": lambda book: prices.end_price(**book.who, price_id=book.price, valid_to=datetime(2026, 4, 1, tzinfo=UTC)),
+            "end": lambda book: metering.end_price(**book.who, price_id=book.price, valid_to=datetime(2026, 4, 1, tzinfo=UTC)),
             "response": lambda book: report(book, "response", 9),
         },
     ),
@@ -266,7 +266,7 @@ SCENES = (
             "record several": lambda book: record_new_names(book, "key 1", "key 2", agent_name="agent"),
             "complete": complete,
             "agent": switch_agent,
-            "rebuild": lambda book: rebuild.rebuild_rollups(tenant_id=book.tenant_id),
+            "rebuild": lambda book: metering.rebuild_rollups(tenant_id=book.tenant_id),
         },
     ),
     Scene(
@@ -278,7 +278,7 @@ SCENES = (
             "record": lambda book: record_new_names(book, "key 1"),
             "record several": lambda book: record_new_names(book, "key 2", "key 1"),
             "other facts": lambda book: record_new_names(book, "key 1", action_name="other"),
-            "agent": lambda book: agents.create_agent(**book.who, label="new", status="inactive")["status"],
+            "agent": lambda book: metering.create_agent(**book.who, label="new", status="inactive")["status"],
         },
     ),
 )

@@ -6,10 +6,10 @@ from typing import Any
 
 from billing.models import Wallet
 from credits.models import Grant, Hold
+from metering import services as metering
 from metering.models import Cost, Transaction
 from metering.paying import services
 from metering.paying.models import Payment, PaymentLeg
-from metering.services import lifecycle, transactions
 from tests.interleaving.harness import Lock, Row, Scene, number
 from tests.paying.book import NAMES, PayingBook, cost
 
@@ -58,7 +58,7 @@ def its_transaction(book: PayingBook) -> dict[str, Any]:
 
 def record_several(book: PayingBook, *amounts: int) -> list[str]:
     items = [NAMES | {"costs": [cost(amount)]} for amount in amounts]
-    return [one.row["status"] for one in transactions.record_transactions(**book.who, transactions=items)]
+    return [one.row["status"] for one in metering.record_transactions(**book.who, transactions=items)]
 
 
 def capture_part(book: PayingBook, amount: int) -> bool:
@@ -80,9 +80,9 @@ SCENES = (
         calls={
             "record 2": lambda book: book.record(cost(2), idempotency_key="two")["status"],
             "record several": lambda book: record_several(book, 3, 2, 1),
-            "complete": lambda book: lifecycle.complete_transaction(**its_transaction(book), outcome="success").replayed,
-            "fail": lambda book: lifecycle.complete_transaction(**its_transaction(book), outcome="error").replayed,
-            "cancel": lambda book: lifecycle.cancel_transaction(**its_transaction(book)).replayed,
+            "complete": lambda book: metering.complete_transaction(**its_transaction(book), outcome="success").replayed,
+            "fail": lambda book: metering.complete_transaction(**its_transaction(book), outcome="error").replayed,
+            "cancel": lambda book: metering.cancel_transaction(**its_transaction(book)).replayed,
             "release": lambda book: services.release_payment(**book.who, payment_id=book.paid, reason="r").replayed,
             "part of 2": lambda book: capture_part(book, 2),
             "extend": extend,

@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from metering import services as metering
 from metering.models import Cost, Transaction
+from metering.rules import services as rules
 from metering.rules.models import AuthorizationRequest, RuleCounter, RuleCounterEntry, RuleExecution, RuleMeasure
-from metering.rules.services import upkeep
-from metering.services import facts, lifecycle, person_decisions, reauthorization, transactions
 from tests.interleaving.harness import Key, Lock, Row, Scene, number
 from tests.rules.book import COUNT, NAMES, RuleBook, cost, limit
 
@@ -76,7 +76,7 @@ def record(book: RuleBook, amount: int, **more: Any) -> str:
 
 def record_several(book: RuleBook, *amounts: int) -> list[str]:
     items = [NAMES | {"costs": [cost(amount)]} for amount in amounts]
-    return [one.row["status"] for one in transactions.record_transactions(**book.who, transactions=items)]
+    return [one.row["status"] for one in metering.record_transactions(**book.who, transactions=items)]
 
 
 def its(book: RuleBook) -> dict[str, Any]:
@@ -86,12 +86,12 @@ def its(book: RuleBook) -> dict[str, Any]:
 def reauthorize(book: RuleBook, amount: int) -> bool:
     """Whether it was a replay. The reply's row is read after the commit, and may show what came next."""
     challenge = {"x402Version": 2, "accepts": [OPTION | {"amount": str(amount)}]}
-    return reauthorization.reauthorize_transaction(**its(book), x402=json.dumps(challenge)).replayed
+    return metering.reauthorize_transaction(**its(book), x402=json.dumps(challenge)).replayed
 
 
 def report(book: RuleBook) -> Any:
     reported = {"source": "sdk", "version": "1", "fact_phase": "response", "facts": '{"model": "unknown"}'}
-    return facts.record_fact(**its(book), **reported).row["pricing"]
+    return metering.record_fact(**its(book), **reported).row["pricing"]
 
 
 def add_actual(book: RuleBook, amount: int) -> None:
@@ -107,11 +107,11 @@ def add_rule(book: RuleBook) -> None:
 
 
 def clean(book: RuleBook) -> None:
-    upkeep.clean_counters(actor="job:test", tenant_id=book.tenant_id)
+    rules.clean_counters(actor="job:test", tenant_id=book.tenant_id)
 
 
 def decide(book: RuleBook, *, allow: bool) -> None:
-    person_decisions.decide_waiting(**its(book), allow=allow, reason="r")
+    metering.decide_waiting(**its(book), allow=allow, reason="r")
 
 
 SCENES = (
@@ -127,8 +127,8 @@ SCENES = (
             "record several": lambda book: record_several(book, 4, 2, 1),
             "reauthorize": lambda book: reauthorize(book, 9),
             "actual cost": lambda book: add_actual(book, 2),
-            "complete": lambda book: lifecycle.complete_transaction(**its(book), outcome="success").replayed,
-            "cancel": lambda book: lifecycle.cancel_transaction(**its(book)).replayed,
+            "complete": lambda book: metering.complete_transaction(**its(book), outcome="success").replayed,
+            "cancel": lambda book: metering.cancel_transaction(**its(book)).replayed,
             "raise the limit": lambda book: change(book, limit_value=11),
             "new rule": add_rule,
             "clean": clean,
@@ -142,7 +142,7 @@ SCENES = (
         calls={
             "allow": lambda book: decide(book, allow=True),
             "deny": lambda book: decide(book, allow=False),
-            "cancel": lambda book: lifecycle.cancel_transaction(**its(book)).replayed,
+            "cancel": lambda book: metering.cancel_transaction(**its(book)).replayed,
             "record 9": lambda book: record(book, 9),
         },
     ),

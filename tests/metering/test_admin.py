@@ -11,9 +11,9 @@ from django.utils import timezone
 from kernel.corrections.kinds import CorrectionInput, get_kind
 from kernel.ledger.admin.formatting import money
 from kernel.ledger.errors import LedgerError
+from metering import services
 from metering.integrity import checks
 from metering.models import Cost
-from metering.services import prices, settings
 
 URL = "/v1/transactions"
 COST = {"fiatAmount": "0.05", "fiatAssetSymbol": "USD", "isEstimate": True}
@@ -32,8 +32,8 @@ def fill(caller, number):
     facts = {"source": "s", "version": "1", "factPhase": "response", "facts": {"inputTokens": 1, "outputTokens": 1}}
     caller.post(f"{URL}/{created['id']}/facts", facts)
     context = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
-    prices.set_price(**context, units=[{"fact_key": "n", "amount": Decimal(1)}], valid_from=timezone.now(), service_name=f"s{number}")
-    settings.set_policy(**context)
+    services.set_price(**context, units=[{"fact_key": "n", "amount": Decimal(1)}], valid_from=timezone.now(), service_name=f"s{number}")
+    services.set_policy(**context)
     return created
 
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from metering import services
 from metering.integrity import checks
 from metering.models import Cost, Fact
-from metering.services import costs, facts, prices, transactions
 from metering.services.posting_rows import AdditionRow
 from tests.factories import IssuedKeyFactory, TenantFactory
 from tests.metering.conftest import Caller
@@ -90,15 +90,15 @@ histories = st.lists(st.one_of(reported, reported, reported, stated), min_size=1
 def start(tenant_id: Any, offered: Iterable[bool] = ()) -> dict[str, Any]:
     """A transaction of a tenant that pays a dollar for each unit; the arguments of every call about it."""
     context: dict[str, Any] = {"tenant_id": tenant_id, "actor": "command:test", "request_id": ""}
-    prices.set_price(**context, service_name="s", currency="USD", units=[prices.parse_unit("tokens=1")], valid_from=LONG_AGO)
+    services.set_price(**context, service_name="s", currency="USD", units=[services.parse_unit("tokens=1")], valid_from=LONG_AGO)
     estimates = [{"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": is_estimate} for is_estimate in offered]
-    recorded = transactions.record_transaction(**context, service_name="s", costs=estimates)
+    recorded = services.record_transaction(**context, service_name="s", costs=estimates)
     return context | {"transaction_id": recorded.row["id"]}
 
 
 def report(its: dict[str, Any], phase: str, call: str | None, amount: int, *, is_partly_read: bool) -> AdditionRow:
     usage = json.dumps({"tokens": amount} | ({"rest_tokens": 1} if is_partly_read else {}))
-    return facts.record_fact(**its, source="s", version="1", fact_phase=phase, facts=usage, call_id=call).row
+    return services.record_fact(**its, source="s", version="1", fact_phase=phase, facts=usage, call_id=call).row
 
 
 def active_sums(its: dict[str, Any]) -> dict[str, int]:
@@ -116,7 +116,7 @@ def test_a_random_history_costs_what_the_model_says(history):
         if kind == "cost":
             currency, is_estimate = parts
             model.state(amount, currency, is_estimate=is_estimate)
-            costs.record_cost(**its, fiat_amount=Decimal(amount), fiat_asset_symbol=currency, is_estimate=is_estimate)
+            services.record_cost(**its, fiat_amount=Decimal(amount), fiat_asset_symbol=currency, is_estimate=is_estimate)
             continue
         phase, call, is_partly_read = parts
         expected, replaced = model.report(phase, call, amount, is_partly_read=is_partly_read)
@@ -147,8 +147,8 @@ def test_the_order_of_the_reports_about_a_call_does_not_matter(data, calls):
 @pytest.fixture
 def priced(db):
     caller = Caller(IssuedKeyFactory())
-    unit = prices.parse_unit("tokens=1")
-    prices.set_price(
+    unit = services.parse_unit("tokens=1")
+    services.set_price(
         tenant_id=caller.tenant.id, actor="staff:1", request_id="", service_name="s", currency="USD", units=[unit], valid_from=LONG_AGO
     )
     return caller

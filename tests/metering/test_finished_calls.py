@@ -10,10 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from metering import services
 from metering.integrity import checks
 from metering.models import Cost, Fact, StatusChange, Transaction
 from metering.selectors import list_prices, price_books
-from metering.services import prices, settings
 from tests.metering.conftest import Caller
 from tests.metering.rule_bodies import create_rule
 
@@ -39,8 +39,8 @@ def a_dollar_for_each_unit(request):
     if "caller" in request.fixturenames:
         caller = request.getfixturevalue("caller")
         context: dict[str, Any] = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
-        units = [prices.parse_unit("tokens=1")]
-        prices.set_price(**context, service_name="s", currency="USD", units=units, valid_from=datetime(2020, 1, 1, tzinfo=UTC))
+        units = [services.parse_unit("tokens=1")]
+        services.set_price(**context, service_name="s", currency="USD", units=units, valid_from=datetime(2020, 1, 1, tzinfo=UTC))
 
 
 # What a create followed by a complete makes of these is what one call makes.
@@ -138,7 +138,7 @@ def test_a_price_that_begins_while_a_finished_call_is_written_is_not_the_one_of_
     def read_and_let_another_begin(**asked: Any) -> Any:
         book = read(**asked)
         its: dict[str, Any] = {"tenant_id": caller.tenant.id, "actor": "a", "request_id": "", "service_name": "s", "currency": "USD"}
-        prices.set_price(**its, units=[prices.parse_unit("tokens=5")], valid_from=timezone.now())
+        services.set_price(**its, units=[services.parse_unit("tokens=5")], valid_from=timezone.now())
         return book
 
     monkeypatch.setattr(price_books, "get_price_book", read_and_let_another_begin)
@@ -180,8 +180,8 @@ def test_a_finished_call_is_replayed_whole_and_its_facts_are_compared(caller, pa
 def test_a_finished_call_has_its_own_time_and_the_price_of_that_time(caller):
     moment = (timezone.now() - timedelta(days=3)).replace(microsecond=0)
     context: dict[str, Any] = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
-    units = [prices.parse_unit("tokens=2")]
-    prices.set_price(**context, service_name="s", currency="USD", units=units, valid_from=moment + timedelta(hours=1))
+    units = [services.parse_unit("tokens=2")]
+    services.set_price(**context, service_name="s", currency="USD", units=units, valid_from=moment + timedelta(hours=1))
     spans = (timedelta(0), timedelta(hours=2))
     items = [NAMES | {"outcome": "success", "responseFacts": report(1), "occurredAt": (moment + span).isoformat()} for span in spans]
     data = caller.post(f"{URL}/batch", [*items, NAMES | {"outcome": "success", "responseFacts": report(1)}]).json()["data"]
@@ -210,7 +210,7 @@ def test_a_finished_call_of_an_inactive_agent_is_denied_and_keeps_its_report(cal
 
 
 def test_a_finished_call_waits_for_nobody(caller):
-    settings.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", authorizes_at_once=False)
+    services.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", authorizes_at_once=False)
     assert caller.post(URL, NAMES).json()["status"] == "pending"
     assert caller.post(URL, NAMES | {"outcome": "success"}).json()["status"] == "completed"
 

@@ -3,9 +3,8 @@
 from decimal import Decimal
 
 from kernel.ledger.outcomes import Posted
-from metering import selectors
+from metering import selectors, services
 from metering.choices import Status
-from metering.services import costs, transactions
 from tests.factories import TenantFactory
 from tests.rows_read import arrays_of_each_size, index_blocks_read, rows_read, several_connections
 
@@ -22,23 +21,23 @@ def uses(batch):
 
 
 def small_tenant():
-    transactions.record_transactions(tenant_id=TenantFactory().id, actor="command:test", request_id="test", transactions=uses("only")[:1])
+    services.record_transactions(tenant_id=TenantFactory().id, actor="command:test", request_id="test", transactions=uses("only")[:1])
 
 
 def test_a_posting_reads_a_few_rows_however_many_there_are(planner_knows):
     context = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": "test"}
     planner_knows(
-        *TABLES, first_rows=lambda: transactions.record_transactions(**context, transactions=uses("first")[:100]), small_tenant=small_tenant
+        *TABLES, first_rows=lambda: services.record_transactions(**context, transactions=uses("first")[:100]), small_tenant=small_tenant
     )
     for batch in range(4):
         before = rows_read(*TABLES)
-        recorded = transactions.record_transactions(**context, transactions=uses(batch))
+        recorded = services.record_transactions(**context, transactions=uses(batch))
         assert all(isinstance(one, Posted) for one in recorded)
         # Service and agent, twice where they come into being, and what the foreign keys look at.
         assert (rows_read(*TABLES) - before) / 1000 < 10, f"batch {batch}"
         before = rows_read(*TABLES)
         for use in uses(f"{batch}, each alone")[:20]:
-            transactions.record_transaction(**context, **use)
+            services.record_transaction(**context, **use)
         assert (rows_read(*TABLES) - before) / 20 < 10, f"alone, after batch {batch}"
 
 
@@ -48,13 +47,13 @@ def test_arrays_of_any_size_read_a_few_rows_over_each_connection(planner_knows):
         # The first connection makes its plans while the tables are empty.
         planner_knows(
             *TABLES,
-            first_rows=lambda: in_turn(transactions.record_transactions, **context, transactions=uses("first")[:10]),
+            first_rows=lambda: in_turn(services.record_transactions, **context, transactions=uses("first")[:10]),
             small_tenant=small_tenant,
         )
         for batch in range(3):
             rows, blocks = rows_read(*TABLES), index_blocks_read(*TABLES)
             for array in arrays_of_each_size(uses(batch)):
-                in_turn(transactions.record_transactions, **context, transactions=array)
+                in_turn(services.record_transactions, **context, transactions=array)
             if batch == 0:
                 continue  # Each connection discards its first plans only after some postings.
             assert (rows_read(*TABLES) - rows) / 1000 < 10, f"batch {batch}"
@@ -83,16 +82,16 @@ def test_a_reply_reads_a_few_rows_however_many_there_are(planner_knows):
         ids = [one.row["id"] for one in recorded[:: len(recorded) // 20]]
         for one in recorded[:: len(recorded) // 20]:
             newer = {"fiat_amount": Decimal("0.02"), "fiat_asset_symbol": "USD", "is_estimate": False}
-            costs.record_cost(**context, transaction_id=one.row["id"], supersedes_cost_id=one.row["costs"][0]["id"], **newer)
+            services.record_cost(**context, transaction_id=one.row["id"], supersedes_cost_id=one.row["costs"][0]["id"], **newer)
         return ids
 
     def first_rows():
-        for one in some_of(transactions.record_transactions(**context, transactions=uses("first")[:100])):
+        for one in some_of(services.record_transactions(**context, transactions=uses("first")[:100])):
             read_reply(context["tenant_id"], one)
 
     planner_knows(*tables, first_rows=first_rows, small_tenant=small_tenant)
     for batch in range(4):
-        ids = some_of(transactions.record_transactions(**context, transactions=uses(batch)))
+        ids = some_of(services.record_transactions(**context, transactions=uses(batch)))
         before = rows_read(*tables)
         for one in ids:
             read_reply(context["tenant_id"], one)

@@ -9,10 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernel.ledger.errors import LedgerError
-from metering import selectors
+from metering import selectors, services
 from metering.integrity import checks
 from metering.selectors import rollups
-from metering.services import costs, facts, lifecycle, transactions
 from tests.factories import TenantFactory
 
 AMOUNTS = st.decimals(min_value=0, max_value=1000, places=6)
@@ -74,27 +73,27 @@ class Model:
         names = {"service_name": "s", "action_name": "a", "resource_name": "gpt-4"}
         given = names | {"costs": [cost] * (1 + flag), "agent_name": "agent" if flag else None}
         key = str(len(self.lives))
-        row = transactions.record_transaction(**self.context, **given, idempotency_key=key).row
+        row = services.record_transaction(**self.context, **given, idempotency_key=key).row
         self.lives.append(Life(row["id"], key, given, lines=[Line(amount, flag) for _ in given["costs"]]))
 
     def replay(self, life: Life, amount: Decimal, flag: bool) -> None:
-        again = transactions.record_transaction(**self.context, **life.facts, idempotency_key=life.key)
+        again = services.record_transaction(**self.context, **life.facts, idempotency_key=life.key)
         assert (again.replayed, again.row["id"], again.row["status"]) == (True, life.id, life.status)
 
     def complete(self, life: Life, amount: Decimal, flag: bool) -> None:
         outcome = "success" if flag else "error"
-        if self.allowed(life.status == "authorized", lifecycle.complete_transaction, transaction_id=life.id, outcome=outcome):
+        if self.allowed(life.status == "authorized", services.complete_transaction, transaction_id=life.id, outcome=outcome):
             life.status, life.outcome = "completed", outcome
 
     def cancel(self, life: Life, amount: Decimal, flag: bool) -> None:
-        if self.allowed(life.status == "authorized", lifecycle.cancel_transaction, transaction_id=life.id):
+        if self.allowed(life.status == "authorized", services.cancel_transaction, transaction_id=life.id):
             life.status = "cancelled"
             if life.supersede(lambda line: line.is_estimate):
                 life.lines.append(Line(Decimal(0), False))
 
     def cost(self, life: Life, amount: Decimal, flag: bool) -> None:
         facts = {"fiat_amount": amount, "fiat_asset_symbol": "USD", "is_estimate": flag}
-        if self.allowed(life.status not in CLOSED, costs.record_cost, transaction_id=life.id, **facts):
+        if self.allowed(life.status not in CLOSED, services.record_cost, transaction_id=life.id, **facts):
             life.lines.append(Line(amount, flag))
 
     def supersede(self, life: Life, amount: Decimal, flag: bool) -> None:
@@ -103,7 +102,7 @@ class Model:
         rows = selectors.list_costs(tenant_id=self.context["tenant_id"], transaction_id=life.id)
         given = {"fiat_amount": amount, "fiat_asset_symbol": "USD", "is_estimate": False, "supersedes_cost_id": rows[position]["id"]}
         line = life.lines[position]
-        if self.allowed(life.status not in CLOSED and line.is_active, costs.record_cost, transaction_id=life.id, **given):
+        if self.allowed(life.status not in CLOSED and line.is_active, services.record_cost, transaction_id=life.id, **given):
             line.is_active = False
             life.lines.append(Line(amount, False))
 
@@ -111,7 +110,7 @@ class Model:
         tokens = int(amount)
         given = {"source": "s", "version": "1", "fact_phase": "partial" if flag else "response"}
         reported = f'{{"inputTokens": {tokens}, "outputTokens": 0}}'
-        if not self.allowed(life.status not in CLOSED, facts.record_fact, transaction_id=life.id, facts=reported, **given):
+        if not self.allowed(life.status not in CLOSED, services.record_fact, transaction_id=life.id, facts=reported, **given):
             return
         is_late = flag and life.has_response
         life.has_response |= not flag

@@ -7,10 +7,9 @@ import pytest
 from django.db import connection
 
 from kernel.ledger.integrity.digests import find_digest_violations
+from metering import services
 from metering.errors import NotOpen
 from metering.integrity import checks, digests
-from metering.services import costs as cost_services
-from metering.services import lifecycle, settings, transactions
 from tests.metering.test_prices import add_facts, price
 from tests.metering.test_spend import ACTUAL, ESTIMATE, URL, inactive_agent
 
@@ -82,18 +81,18 @@ def test_sums_of_every_fate_in_several_currencies_are_those_of_the_rows(book):
     names = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt-4", "occurred_at": datetime(2026, 6, 1, tzinfo=UTC)}
     fates = [("completed", "success"), ("completed", "error"), ("cancelled", None), ("denied", None), (None, None)]
     for status, outcome in fates * 2:
-        transactions.record_transaction(**its, **names, status=status, outcome=outcome, costs=costs)
+        services.record_transaction(**its, **names, status=status, outcome=outcome, costs=costs)
     assert violated() == set()
     for outcome in ("success", "error"):
-        row = transactions.record_transaction(**its, **names, costs=costs).row
-        lifecycle.complete_transaction(**its, transaction_id=row["id"], outcome=outcome)
-    settings.set_policy(**its, authorizes_at_once=False)
-    for decide in (lifecycle.deny_transaction, lifecycle.cancel_transaction):
-        row = transactions.record_transaction(**its, **names, costs=costs).row
-        lifecycle.prepare_transaction(**its, transaction_id=row["id"])
+        row = services.record_transaction(**its, **names, costs=costs).row
+        services.complete_transaction(**its, transaction_id=row["id"], outcome=outcome)
+    services.set_policy(**its, authorizes_at_once=False)
+    for decide in (services.deny_transaction, services.cancel_transaction):
+        row = services.record_transaction(**its, **names, costs=costs).row
+        services.prepare_transaction(**its, transaction_id=row["id"])
         decide(**its, transaction_id=row["id"], reason="no")
         with pytest.raises(NotOpen):
-            cost_services.record_cost(**its, transaction_id=row["id"], **costs[0])
+            services.record_cost(**its, transaction_id=row["id"], **costs[0])
     assert violated() == set()
 
 

@@ -9,14 +9,13 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from kernel.ledger.identifiers import new_id
-from metering import jobs
+from metering import jobs, services
 from metering.models import Transaction
-from metering.services import settings
 
 
 def test_the_job_closes_what_is_stale(caller):
     caller.create()
-    settings.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", stale_after=timedelta(hours=1))
+    services.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", stale_after=timedelta(hours=1))
     assert jobs.close_stale(timestamp=0) == 0
     Transaction.objects.update(authorized_at=timezone.now() - timedelta(hours=2))
     assert jobs.close_stale(timestamp=0) == 1

@@ -7,10 +7,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from metering import services
 from metering.choices import MOVES, Status
 from metering.errors import WrongStatus
 from metering.models import Cost, Fact, StatusChange, Transaction
-from metering.services import lifecycle, settings
 
 URL = "/v1/transactions"
 AHEAD = datetime(2190, 1, 1, tzinfo=UTC)
@@ -104,16 +104,16 @@ def test_cancel_ends_what_is_not_over(caller):
 
 def test_a_tenant_that_decides_later_walks_the_whole_way(caller):
     context = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
-    settings.set_policy(**context, authorizes_at_once=False)
+    services.set_policy(**context, authorizes_at_once=False)
     body = caller.create()
     assert (body["status"], body["authorizedAt"]) == ("pending", None)
     target = context | {"transaction_id": body["id"]}
     reply = caller.post(f"{URL}/{body['id']}/complete", {"outcome": "success"})
     assert reply.json()["message"].endswith("must be in authorized status to complete. Current status: pending")
     with pytest.raises(WrongStatus):
-        lifecycle.authorize_transaction(**target)
-    lifecycle.prepare_transaction(**target)
-    lifecycle.authorize_transaction(**target, reason="within budget")
+        services.authorize_transaction(**target)
+    services.prepare_transaction(**target)
+    services.authorize_transaction(**target, reason="within budget")
     assert caller.post(f"{URL}/{body['id']}/complete", {"outcome": "success"}).status_code == 200
     done = caller.get(f"{URL}/{body['id']}").json()
     assert done["preparingAt"] <= done["authorizedAt"] <= done["completedAt"]
@@ -124,8 +124,8 @@ def test_a_tenant_that_decides_later_walks_the_whole_way(caller):
         "completed",
     ]
     denied = caller.create()["id"]
-    lifecycle.prepare_transaction(**(context | {"transaction_id": denied}))
-    lifecycle.deny_transaction(**(context | {"transaction_id": denied}), reason="over budget")
+    services.prepare_transaction(**(context | {"transaction_id": denied}))
+    services.deny_transaction(**(context | {"transaction_id": denied}), reason="over budget")
     body = caller.get(f"{URL}/{denied}").json()
     assert (body["status"], body["declineReason"]) == ("denied", "over budget")
     assert body["deniedAt"] == body["updatedAt"]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from metering import services
 from metering.integrity import checks
 from metering.models import Cost, Fact, Policy, StatusChange, Transaction
-from metering.services import prices, settings
 from tests.metering.conftest import Caller
 
 URL = "/v1/transactions"
@@ -67,14 +67,14 @@ def test_what_is_no_moment_is_refused(caller, call, bad):
 
 def test_the_bounds_are_the_tenants_policy(caller, outsider):
     context: dict[str, Any] = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
-    settings.set_policy(**context, backdating_limit=timedelta(hours=36), postdating_limit=timedelta(0))
+    services.set_policy(**context, backdating_limit=timedelta(hours=36), postdating_limit=timedelta(0))
     refused = send(caller, "create", wire(ago(days=2)))
     bounds = "occurredAt must not be more than 1 day 12 hours before the present, nor more than 0 seconds after it"
     assert refused.json()["message"] == [bounds]
     assert send(caller, "create", wire(ago(minutes=-1))).status_code == 400
     assert send(caller, "create", wire(ago(hours=35))).status_code == 201
     assert send(outsider, "create", wire(ago(days=2))).status_code == 201
-    settings.set_policy(**context, authorizes_at_once=True)
+    services.set_policy(**context, authorizes_at_once=True)
     assert Policy.objects.get().backdating_limit == timedelta(hours=36)
 
 
@@ -133,7 +133,7 @@ def test_a_replay_may_state_the_time_that_the_first_reply_said_and_comes_after_i
     assert (again.status_code, again.json()["id"]) == (201, first["id"])
     old = {"serviceName": "s", "occurredAt": wire(ago(days=20))}
     made = caller.post(URL, old, **{"Idempotency-Key": "old"}).json()
-    settings.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", backdating_limit=timedelta(days=1))
+    services.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", backdating_limit=timedelta(days=1))
     late = caller.post(URL, old, **{"Idempotency-Key": "old"})
     assert (late.status_code, late.json()["id"], late.headers["Idempotent-Replayed"]) == (201, made["id"], "true")
 
@@ -141,8 +141,8 @@ def test_a_replay_may_state_the_time_that_the_first_reply_said_and_comes_after_i
 def test_a_price_is_the_one_that_was_valid_when_the_transaction_happened(caller):
     context: dict[str, Any] = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
     for days, amount in ((30, "0.10"), (10, "0.20")):
-        unit = prices.parse_unit(f"pages={amount}")
-        prices.set_price(**context, service_name="s", currency="USD", units=[unit], valid_from=ago(days=days))
+        unit = services.parse_unit(f"pages={amount}")
+        services.set_price(**context, service_name="s", currency="USD", units=[unit], valid_from=ago(days=days))
     for days, expected in ((20, "0.20"), (10.01, "0.20"), (9.99, "0.40"), (0, "0.40")):
         created = caller.post(URL, {"serviceName": "s", "occurredAt": wire(ago(days=days))}).json()
         done = caller.post(f"{URL}/{created['id']}/complete", {"outcome": "success", "responseFacts": FACTS}).json()

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from metering import services
 from metering.errors import PriceExists
 from metering.integrity import checks
 from metering.models import Cost, Fact, Price, Transaction
 from metering.pricing import pricing_results
-from metering.services import prices, settings
 from tests.metering.arithmetic import result_of, rounded
 from tests.metering.conftest import Caller
 
@@ -32,7 +32,9 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 def price(caller: Caller, *units: tuple, valid_from: datetime = LONG_AGO, **names: object):
     context = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
     terms = [dict(zip(("fact_key", "amount", "per", "is_optional"), unit, strict=False)) for unit in units]
-    return prices.set_price(**context, units=[term | {"amount": Decimal(term["amount"])} for term in terms], valid_from=valid_from, **names)
+    return services.set_price(
+        **context, units=[term | {"amount": Decimal(term["amount"])} for term in terms], valid_from=valid_from, **names
+    )
 
 
 def add_facts(caller: Caller, transaction_id: str, facts: dict, *, phase: str = "response"):
@@ -193,7 +195,7 @@ def test_repricing_shows_applies_and_undoes(caller):
     for row in rows:
         add_facts(caller, row["id"], {"n": 2})
     context = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
-    prices.end_price(**context, price_id=old, valid_to=LONG_AGO + timedelta(days=1))
+    services.end_price(**context, price_id=old, valid_to=LONG_AGO + timedelta(days=1))
     price(caller, ("n", "5"), valid_from=LONG_AGO + timedelta(days=2), resource_name="mine")
 
     asked = {"service": "openai", "tenant": caller.tenant.slug}
@@ -242,7 +244,7 @@ def test_stale_transactions_are_closed_where_the_tenant_wants_it(caller, outside
     caller.post(f"{URL}/{done}/complete", {"outcome": "success"})
     call_command("close_stale_transactions", stdout=StringIO())
     assert set(Transaction.objects.values_list("status", flat=True)) == {"authorized", "completed"}
-    settings.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", stale_after=timedelta(microseconds=1))
+    services.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", stale_after=timedelta(microseconds=1))
     call_command("close_stale_transactions", stdout=(shown := StringIO()))
     assert "1 transactions cancelled." in shown.getvalue()
     assert Transaction.objects.get(id=old).status == "cancelled"

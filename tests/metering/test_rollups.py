@@ -10,9 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from metering import services
 from metering.integrity import checks
 from metering.models import Rollup
-from metering.services import rebuild, transactions
 from tests.metering.conftest import Caller
 
 URL = "/v1/transactions"
@@ -25,7 +25,7 @@ def record(caller: Caller, at: datetime, *, amount: str = "1", currency: str = "
     cost = {"fiat_amount": Decimal(amount), "fiat_asset_symbol": currency, "is_estimate": is_estimate}
     named = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt-4"} | facts
     context = {"tenant_id": caller.tenant.id, "actor": "command:test", "request_id": ""}
-    transactions.record_transaction(**context, **named, occurred_at=at, costs=[cost])
+    services.record_transaction(**context, **named, occurred_at=at, costs=[cost])
 
 
 def spend(total: str, *, costs: int = 1, estimated: str = "0", currency: str = "USD"):
@@ -190,7 +190,7 @@ def test_a_sum_that_was_tampered_with_is_found_and_made_anew(caller):
     assert list(checks.find_violations()) == []
     assert Rollup.objects.count() > 0
     assert sum(row[5] for row in before) == sum(Rollup.objects.values_list("amount", flat=True))
-    rebuild.rebuild_rollups(tenant_id=caller.tenant.id)
+    services.rebuild_rollups(tenant_id=caller.tenant.id)
     assert list(checks.find_violations()) == []
 
 

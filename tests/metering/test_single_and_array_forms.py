@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from kernel.ledger.errors import LedgerError
 from kernel.ledger.outcomes import Posted
+from metering import services
 from metering.integrity import checks
 from metering.models import Cost, Fact, Rollup, StatusChange, Trace, Transaction
 from metering.selectors import RowDict
-from metering.services import agents, posting_columns, prices, transactions
-from metering.services import settings as metering_settings
+from metering.services import posting_columns
 from tests.factories import TenantFactory
 
 LARGEST = "999999999999999999.999999999999999999"
@@ -64,14 +64,14 @@ class Book:
 
     def __init__(self, *, authorizes_at_once: bool) -> None:
         self.context: dict[str, Any] = {"tenant_id": TenantFactory().id, "actor": "command:test", "request_id": ""}
-        metering_settings.set_policy(**self.context, authorizes_at_once=authorizes_at_once)
-        units = [prices.parse_unit("tokens=1")]
-        prices.set_price(**self.context, service_name="s", currency="USD", units=units, valid_from=datetime(2020, 1, 1, tzinfo=UTC))
-        created = [agents.create_agent(**self.context, label=status, status=status) for status in ("active", "inactive")]
+        services.set_policy(**self.context, authorizes_at_once=authorizes_at_once)
+        units = [services.parse_unit("tokens=1")]
+        services.set_price(**self.context, service_name="s", currency="USD", units=units, valid_from=datetime(2020, 1, 1, tzinfo=UTC))
+        created = [services.create_agent(**self.context, label=status, status=status) for status in ("active", "inactive")]
         self.agents = [*(agent["id"] for agent in created), NOBODY]
 
     def post(self, steps: list[Any]) -> list[Any]:
-        return transactions.record_transactions(**self.context, transactions=[self.facts(*step) for step in steps])
+        return services.record_transactions(**self.context, transactions=[self.facts(*step) for step in steps])
 
     def facts(self, names: Any, ending: Any, moment: datetime, costs: list[Any], key: int | None) -> dict[str, Any]:
         service, (agent, agent_name), (trace_id, trace_external_id) = names

@@ -10,10 +10,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from kernel.ledger.identifiers import new_id
+from metering import services
 from metering.errors import NotStale
 from metering.integrity import checks
 from metering.models import Cost, Price, Transaction
-from metering.services import agents, amendments, lifecycle, settings, transactions
+from metering.services import amendments
 from tests.metering.test_prices import LONG_AGO, add_facts, costs_of, price
 
 URL = "/v1/transactions"
@@ -32,7 +33,7 @@ def spend(caller):
 
 
 def inactive_agent(caller):
-    agents.create_agent(tenant_id=caller.tenant.id, actor="staff:1", request_id="", label="sleeper", status="inactive")
+    services.create_agent(tenant_id=caller.tenant.id, actor="staff:1", request_id="", label="sleeper", status="inactive")
     return "sleeper"
 
 
@@ -71,7 +72,7 @@ def test_cancelling_supersedes_estimates_by_zero_and_leaves_actual_costs(caller)
 
 def test_closing_what_is_stale_supersedes_its_estimates_too(caller):
     created = caller.create(costs=[ESTIMATE])
-    settings.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", stale_after=timedelta(microseconds=1))
+    services.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", stale_after=timedelta(microseconds=1))
     call_command("close_stale_transactions", stdout=StringIO())
     assert total(caller, created["id"]) == 0
     assert spend(caller) == {"USD": 0}
@@ -79,10 +80,10 @@ def test_closing_what_is_stale_supersedes_its_estimates_too(caller):
 
 def test_a_denial_after_a_wait_supersedes_estimates_by_zero(caller):
     context = {"tenant_id": caller.tenant.id, "actor": "staff:1", "request_id": ""}
-    settings.set_policy(**context, authorizes_at_once=False)
+    services.set_policy(**context, authorizes_at_once=False)
     its = context | {"transaction_id": caller.create(costs=[ESTIMATE])["id"]}
-    lifecycle.prepare_transaction(**its)
-    row = lifecycle.deny_transaction(**its, reason="over budget").row
+    services.prepare_transaction(**its)
+    row = services.deny_transaction(**its, reason="over budget").row
     assert [(cost["fiat_amount"], cost["is_active"], cost["cost_details"]) for cost in row["costs"]][1] == (0, True, '{"source": "denial"}')
     assert spend(caller) == {"USD": 0}
     assert list(checks.find_violations()) == []
@@ -95,7 +96,7 @@ def test_an_imported_cancelled_transaction_keeps_actual_costs_only(caller):
     ]
     facts = {"service_name": "s", "costs": costs, "status": "cancelled"}
     context = {"tenant_id": caller.tenant.id, "actor": "command:test", "request_id": ""}
-    recorded = transactions.record_transactions(**context, transactions=[facts, facts | {"idempotency_key": "k"}])
+    recorded = services.record_transactions(**context, transactions=[facts, facts | {"idempotency_key": "k"}])
     for one in recorded:
         assert [cost["fiat_amount"] for cost in one.row["costs"]] == [2]
     assert spend(caller) == {"USD": 4}
@@ -220,7 +221,7 @@ def test_a_price_is_no_longer_valid_at_the_instant_of_its_end(caller):
     Price.objects.filter(id=first).update(valid_to=instant)
     context = {"tenant_id": caller.tenant.id, "actor": "command:test", "request_id": ""}
     for moment, expected in ((instant - timedelta(microseconds=1), "priced"), (instant, "unknown_model")):
-        row = transactions.record_transaction(**context, service_name="s", resource_name="mine", action_name="a", occurred_at=moment).row
+        row = services.record_transaction(**context, service_name="s", resource_name="mine", action_name="a", occurred_at=moment).row
         assert add_facts(caller, str(row["id"]), {"n": 1})["pricing"]["status"] == expected
 
 
@@ -267,7 +268,7 @@ def test_the_chart_of_all_goes_by_the_month_once_there_are_too_many_days(caller)
     context = {"tenant_id": caller.tenant.id, "actor": "command:test", "request_id": ""}
     cost = {"fiat_amount": Decimal(3), "fiat_asset_symbol": "USD", "is_estimate": False}
     long_ago = timezone.now() - timedelta(days=1600)
-    transactions.record_transaction(**context, service_name="s", occurred_at=long_ago, costs=[cost])
+    services.record_transaction(**context, service_name="s", occurred_at=long_ago, costs=[cost])
     caller.create(costs=[ACTUAL])
     body = caller.get("/v1/analytics/chart", **{"filter[time_period]": "all"}).json()
     assert body["meta"]["interval"] == "month"

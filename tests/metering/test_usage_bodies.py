@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from genai_prices import data_snapshot
 
+from metering import services
 from metering.pricing import public_price_costs
 from metering.pricing.pricing_results import MissingQuantity, by_own_price, price_facts
-from metering.services import settings
 from metering.usage_reading.counter_extraction import UsageReading
 from metering.usage_reading.counter_parts import whole_counter_of
 from tests.metering.arithmetic import result_of
@@ -1418,7 +1418,7 @@ def test_a_further_body_costs_what_its_tokens_cost_or_is_not_priced(case):
 
 
 def test_the_api_prices_each_body_alike(caller):
-    settings.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", backdating_limit=timedelta(days=3650))
+    services.set_policy(tenant_id=caller.tenant.id, actor="staff:1", request_id="", backdating_limit=timedelta(days=3650))
     known = [{"service": case[1], "body": case[2], "resource": case[3], "parts": case[4]} for case in BODIES]
     cases = [*known, *FURTHER]
     items = [

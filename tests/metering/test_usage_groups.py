@@ -17,9 +17,9 @@ from django.utils import timezone
 
 from backoffice.integrity import checks_of
 from kernel.ledger.errors import LedgerError
+from metering import services
 from metering.integrity import checks
 from metering.models import Usage, UsageNote, UsageProgress, UsageSum
-from metering.services import costs, facts, lifecycle, transactions, usage_counting, usage_keys
 from metering.services.usage_checks import find_misread_usage
 
 QUERY = "/v1/analytics/query"
@@ -62,7 +62,7 @@ class History:
         choose = self.random.choice
         # Around the days on which clocks are put forward and back.
         at = choose([datetime(2026, 3, 27, tzinfo=UTC), datetime(2026, 10, 24, tzinfo=UTC), timezone.now() - timedelta(days=4)])
-        recorded = transactions.record_transaction(
+        recorded = services.record_transaction(
             **self.context,
             service_name=choose(["openai", "search"]),
             action_name=choose(["chat", "find"]),
@@ -89,9 +89,9 @@ class History:
     def finish(self) -> None:
         end = self.random.choice([("success", None), ("error", None), None])
         if end is None:
-            lifecycle.cancel_transaction(**self.pick(), reason="")
+            services.cancel_transaction(**self.pick(), reason="")
         else:
-            lifecycle.complete_transaction(**self.pick(), outcome=end[0])
+            services.complete_transaction(**self.pick(), outcome=end[0])
 
     def report(self) -> None:
         used = {"model": self.random.choice(["gpt-4o", "mine"])} | {
@@ -99,13 +99,13 @@ class History:
         }
         phase = self.random.choice(["response", "response", "partial", "request"])
         call = self.random.choice([None, None, "a", "b"])
-        facts.record_fact(**self.pick(), source="s", version="1", fact_phase=phase, facts=json.dumps(used), call_id=call)
+        services.record_fact(**self.pick(), source="s", version="1", fact_phase=phase, facts=json.dumps(used), call_id=call)
 
     def spend(self) -> None:
-        costs.record_cost(**self.pick(), **self.cost())
+        services.record_cost(**self.pick(), **self.cost())
 
     def count(self) -> None:
-        usage_counting.count_usage(tenant_id=self.context["tenant_id"])
+        services.count_usage(tenant_id=self.context["tenant_id"])
 
 
 def lines_of(caller, tmp_path) -> list[dict]:
@@ -238,9 +238,9 @@ def test_every_question_is_answered_as_an_export_adds_up(caller, outsider, tmp_p
     history = History(caller, seed)
     outsider.create(costs=[{"fiatAmount": "7", "fiatAssetSymbol": "USD", "isEstimate": False}])
     history.take(40)
-    usage_keys.declare_key(**history.context, place="metadata", name="team")
+    services.declare_key(**history.context, place="metadata", name="team")
     history.take(40)
-    assert usage_keys.backfill_keys() >= 1
+    assert services.backfill_keys() >= 1
     history.take(20)
     lines = lines_of(caller, tmp_path)
     for _ in range(25):
@@ -266,7 +266,7 @@ USAGE_CORRUPTIONS = [
 def test_each_corruption_of_what_is_counted_is_found_and_repaired(caller, statement, check):
     created = caller.create(costs=[ESTIMATE])
     caller.create(costs=[ESTIMATE])
-    usage_counting.count_usage(tenant_id=caller.tenant.id)
+    services.count_usage(tenant_id=caller.tenant.id)
     caller.post(f"/v1/transactions/{created['id']}/complete", {"outcome": "success", "responseFacts": RESPONSE})
     assert violated() == set()
     with connection.cursor() as cursor:
@@ -289,9 +289,9 @@ MISREADINGS = [
 @pytest.mark.parametrize("statement", MISREADINGS)
 def test_what_is_counted_and_summed_alike_but_is_not_what_the_facts_say_is_found(caller, statement):
     """A change of what transactions count for, with all its sums: nothing but the facts and documents says that it is wrong."""
-    usage_keys.declare_key(tenant_id=caller.tenant.id, actor="a", request_id="", place="metadata", name="team")
+    services.declare_key(tenant_id=caller.tenant.id, actor="a", request_id="", place="metadata", name="team")
     caller.create(outcome="success", responseFacts=RESPONSE, metadata={"team": "red"})
-    usage_counting.count_usage(tenant_id=caller.tenant.id)
+    services.count_usage(tenant_id=caller.tenant.id)
     assert list(find_misread_usage(None, 10)) == []
     with connection.cursor() as cursor:
         cursor.execute(statement)
@@ -322,7 +322,7 @@ def statements_of(call) -> list[str]:
 
 
 def test_a_posting_writes_nothing_for_questions_and_a_change_leaves_one_note(caller):
-    usage_keys.declare_key(tenant_id=caller.tenant.id, actor="a", request_id="", place="metadata", name="team")
+    services.declare_key(tenant_id=caller.tenant.id, actor="a", request_id="", place="metadata", name="team")
     tables = (Usage, UsageSum, UsageNote, UsageProgress)
     created = caller.create(costs=[ESTIMATE], metadata={"team": "red"})
     assert [table.objects.count() for table in tables] == [0, 0, 0, 0]
@@ -345,7 +345,7 @@ def record(caller, *moments: datetime, **facts) -> None:
     context = {"tenant_id": caller.tenant.id, "actor": "command:test", "request_id": ""}
     cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": False}
     names = {"service_name": "s", "action_name": "a", "resource_name": "r"} | facts
-    transactions.record_transactions(**context, transactions=[names | {"occurred_at": at, "costs": [cost]} for at in moments])
+    services.record_transactions(**context, transactions=[names | {"occurred_at": at, "costs": [cost]} for at in moments])
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import credits.services
 from backoffice.integrity import LEDGERS, checks_of
 from billing.models import Wallet
 from credits.models import Grant
+from metering import services
 from metering.models import Cost
 from metering.paying.models import Payment
-from metering.services import costs, lifecycle, settings, transactions
 from tests.factories import TenantFactory
 
 NAMES = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt-4"}
@@ -30,7 +30,7 @@ class PayingBook:
         self.tenant = TenantFactory(**({"slug": slug} if slug else {}))
         self.tenant_id: UUID = self.tenant.id
         self.who = {"tenant_id": self.tenant_id, "actor": "command:test", "request_id": "test"}
-        settings.set_policy(**self.who, **{"holds_estimates": True} | policy)
+        services.set_policy(**self.who, **{"holds_estimates": True} | policy)
         if credit:
             self.grant(credit)
         if wallet:
@@ -45,17 +45,17 @@ class PayingBook:
         billing.services.record_transaction(**self.who, amount=Decimal(str(amount)), **named)
 
     def record(self, *stated: dict[str, Any], **more: Any) -> Any:
-        return transactions.record_transaction(**self.who, **NAMES | more, costs=list(stated)).row
+        return services.record_transaction(**self.who, **NAMES | more, costs=list(stated)).row
 
     def complete(self, row: Any, outcome: str = "success", **more: Any) -> Any:
-        return lifecycle.complete_transaction(**self.who, transaction_id=row["id"], outcome=outcome, **more).row["transaction"]
+        return services.complete_transaction(**self.who, transaction_id=row["id"], outcome=outcome, **more).row["transaction"]
 
     def cancel(self, row: Any) -> Any:
-        return lifecycle.cancel_transaction(**self.who, transaction_id=row["id"]).row
+        return services.cancel_transaction(**self.who, transaction_id=row["id"]).row
 
     def add_cost(self, row: Any, amount: Any, **more: Any) -> Any:
         its = {"transaction_id": row["id"], "fiat_amount": Decimal(str(amount)), "fiat_asset_symbol": "USD", "is_estimate": False}
-        return costs.record_cost(**self.who, **its | more).row["cost"]
+        return services.record_cost(**self.who, **its | more).row["cost"]
 
     def payment(self, row: Any) -> Payment:
         return Payment.objects.get(tenant_id=self.tenant_id, transaction_id=row["id"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from billing.models import Wallet
-from metering.services import prices, transactions
+from metering import services
 from tests.paying.book import NAMES, PayingBook, cost
 
 pytestmark = pytest.mark.django_db
@@ -16,8 +16,8 @@ REPORT = {"source": "s", "version": "1"}
 
 def a_book(**money: Any) -> PayingBook:
     book = PayingBook(**money)
-    units = [prices.parse_unit("tokens=1")]
-    prices.set_price(**book.who, service_name="openai", currency="USD", units=units, valid_from=datetime(2020, 1, 1, tzinfo=UTC))
+    units = [services.parse_unit("tokens=1")]
+    services.set_price(**book.who, service_name="openai", currency="USD", units=units, valid_from=datetime(2020, 1, 1, tzinfo=UTC))
     return book
 
 
@@ -49,7 +49,7 @@ def test_it_is_paid_as_if_it_had_been_completed_later(size, outcome, estimates, 
         row = apart.record(*(cost(amount) for amount in estimates))
         rows.append(apart.complete(row, outcome, response_facts=report) if row["status"] == "authorized" else row)
     call = NAMES | {"costs": [cost(amount) for amount in estimates], "outcome": outcome, "response_facts": report}
-    done = [one.row for one in transactions.record_transactions(**at_once.who, transactions=[call] * size)]
+    done = [one.row for one in services.record_transactions(**at_once.who, transactions=[call] * size)]
     results = [[settled(book, row) for row in made] for book, made in ((at_once, done), (apart, rows))]
     if outcome == "error" and (facts is None or "rest_tokens" in facts):
         # Nothing was held, so nothing is released: what was only estimated stays an estimate.

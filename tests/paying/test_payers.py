@@ -7,9 +7,9 @@ from django.core.management import CommandError, call_command
 
 from backoffice.models import Change
 from kernel.ledger.errors import InvalidValue
+from metering import services
 from metering.paying.models import PayerSetting
 from metering.paying.services import set_payer
-from metering.services import lifecycle
 from tests.backoffice.test_settings import change
 from tests.paying.shop import PAY_TO, Market, challenge, option
 from tests.paying.test_prepaid import money
@@ -59,13 +59,12 @@ def test_without_an_option_that_may_be_paid_a_create_records_nothing(market):
 
 
 def test_a_payment_that_waits_is_denied_where_the_limits_no_longer_allow_it(market):
-    from metering.services import settings
 
     created = market.create()
-    settings.set_policy(**market.who, authorizes_at_once=False)
+    services.set_policy(**market.who, authorizes_at_once=False)
     assert market.ask(created).json()["status"] == "preparing"
     limit(market, is_enabled=False)
-    row = lifecycle.authorize_transaction(**market.who, transaction_id=created).row
+    row = services.authorize_transaction(**market.who, transaction_id=created).row
     assert (row["status"], row["decline_reason"]) == ("denied", "The payment needs the payer ledger, which is not enabled")
     assert market.money() == money(6, 0, 20, 0)
     market.is_sound()

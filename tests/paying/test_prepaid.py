@@ -7,10 +7,9 @@ import pytest
 
 import billing.services
 from billing.models import Wallet
+from metering import services as metering
 from metering.models import Transaction
 from metering.paying import services
-from metering.services import lifecycle, person_decisions, reauthorization, settings, transactions
-from metering.services.agents import create_agent
 from tests.paying.book import NAMES, PayingBook, cost
 from tests.rules.book import RuleBook, limit
 
@@ -129,7 +128,7 @@ def test_each_currency_is_paid_for_itself():
 def test_a_wallet_without_a_floor_pays_down_to_zero_unless_the_policy_lets_it_go_below():
     book = PayingBook(wallet=5)
     assert book.record(cost(6))["status"] == "denied"
-    settings.set_policy(**book.who, allows_overdraft=True)
+    metering.set_policy(**book.who, allows_overdraft=True)
     row = book.record(cost(6))
     book.complete(row)
     assert book.money() == money(0, 0, -1, 0)
@@ -140,7 +139,7 @@ def test_the_customer_of_the_call_pays_or_the_agents_or_the_one_of_the_policy():
     book = PayingBook(payer_customer_id="house")
     for customer in ("house", "agents", "own"):
         book.grant(1, customer=customer)
-    agent = create_agent(**book.who, label="a", name="a", customer_id="agents")
+    agent = metering.create_agent(**book.who, label="a", name="a", customer_id="agents")
     row = book.record(cost(1), agent_name="a", customer_id="own")
     assert row["payment"]["customer_id"] == "own"
     assert book.record(cost(1), agent_name="a")["payment"]["customer_id"] == "agents"
@@ -178,7 +177,7 @@ def test_a_repeated_call_pays_once():
 def test_a_batch_is_paid_in_one_call_and_each_item_for_itself():
     book = PayingBook(credit=5, wallet=4)
     facts = [NAMES | {"costs": [cost(amount)], "customer_id": customer} for amount, customer in ((4, None), (6, None), (3, None), (1, "x"))]
-    recorded = transactions.record_transactions(**book.who, transactions=facts)
+    recorded = metering.record_transactions(**book.who, transactions=facts)
     assert [one.row["status"] for one in recorded] == ["authorized", "denied", "authorized", "authorized"]
     assert book.money() == money(5, 5, 4, 3)
     assert recorded[0].row["payment"]["amount"] == 4
@@ -205,8 +204,8 @@ def test_a_transaction_that_waits_is_paid_when_it_is_authorized():
     rows = [book.record(cost(3)) for _ in range(2)]
     assert book.money() == money(5, 0, 0, 0)
     for row in rows:
-        lifecycle.prepare_transaction(**book.who, transaction_id=row["id"])
-    moved = [lifecycle.authorize_transaction(**book.who, transaction_id=row["id"]).row for row in rows]
+        metering.prepare_transaction(**book.who, transaction_id=row["id"])
+    moved = [metering.authorize_transaction(**book.who, transaction_id=row["id"]).row for row in rows]
     assert [row["status"] for row in moved] == ["authorized", "denied"]
     assert (moved[0]["payment"]["amount"], book.money()) == (3, money(5, 3, 0, 0))
     book.is_sound()
@@ -215,7 +214,7 @@ def test_a_transaction_that_waits_is_paid_when_it_is_authorized():
 def ask(book, row, amount):
     option = {"scheme": "upto", "network": "sapiom:main", "asset": "USD", "amount": amount, "payTo": "shop"}
     challenge = json.dumps({"x402Version": 2, "accepts": [option]})
-    return reauthorization.reauthorize_transaction(**book.who, transaction_id=row["id"], x402=challenge).row
+    return metering.reauthorize_transaction(**book.who, transaction_id=row["id"], x402=challenge).row
 
 
 def test_a_further_round_that_is_denied_releases_what_is_held():
@@ -233,7 +232,7 @@ def test_a_further_round_that_waits_is_paid_once():
     rules.add_rule(limit(4), resolution_strategy="manual")
     row = book.record(cost(3))
     assert ask(book, row, "5")["status"] == "preparing"
-    allowed = person_decisions.decide_waiting(**book.who, transaction_id=row["id"], allow=True, reason="fine")
+    allowed = metering.decide_waiting(**book.who, transaction_id=row["id"], allow=True, reason="fine")
     # The payment of the challenge takes the place of what was held for the estimate; nobody collects it.
     assert (allowed["status"], allowed["payment"]["amount"], book.money()) == ("authorized", 5, money(5, 5, 0, 0))
     book.complete(row)
@@ -281,7 +280,7 @@ def test_a_call_that_fails_after_its_payment_was_released_costs_nothing():
 
 def test_a_tenant_that_does_not_prepay_pays_nothing():
     book = PayingBook(credit=6)
-    settings.set_policy(**book.who, holds_estimates=False)
+    metering.set_policy(**book.who, holds_estimates=False)
     row = book.record(cost(4))
     book.complete(row)
     assert (book.money(), Transaction.objects.get().requires_payment) == (money(6, 0, 0, 0), False)

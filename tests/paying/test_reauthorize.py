@@ -10,10 +10,9 @@ import time_machine
 from django.utils import timezone
 
 import billing.services
+from metering import services as metering
 from metering.paying import services
 from metering.paying.models import Payment, PaymentToken
-from metering.services import lifecycle
-from metering.services import settings as metering_settings
 from tests.paying.shop import PAY_TO, RESOURCE, URL, Market, challenge, claims_of, first_version, is_ascii, option
 from tests.paying.test_prepaid import money
 from tests.rules.book import RuleBook, limit
@@ -168,14 +167,14 @@ def test_a_denied_further_round_releases_what_the_earlier_one_held(market):
 
 
 def test_a_transaction_that_waits_is_paid_when_it_is_decided(market):
-    metering_settings.set_policy(**market.who, authorizes_at_once=False)
+    metering.set_policy(**market.who, authorizes_at_once=False)
     created = market.create("4")
     its = {**market.who, "transaction_id": created}
-    lifecycle.prepare_transaction(**its)
-    lifecycle.authorize_transaction(**its)
+    metering.prepare_transaction(**its)
+    metering.authorize_transaction(**its)
     waits = market.ask(created).json()
     assert (waits["status"], waits["payment"], market.money()) == ("preparing", None, money(6, 0, 20, 0))
-    lifecycle.authorize_transaction(**its)
+    metering.authorize_transaction(**its)
     payment = market.caller.get(f"{URL}/{created}").json()["payment"]
     assert (market.costs(created), market.money()) == ([("1E+1", "payment_transaction")], money(6, 6, 20, 4))
     assert market.verify(payment)["isValid"]

@@ -16,12 +16,11 @@ from django.db import transaction as db_transaction
 from django.utils import timezone
 
 from kernel.ledger.outcomes import Posted
-from metering import selectors
+from metering import selectors, services
 from metering.choices import Status
 from metering.errors import AlreadySuperseded, NotOpen, WrongStatus
 from metering.integrity import checks
 from metering.models import Agent, Cost, Service, StatusChange, Trace, Transaction
-from metering.services import costs, facts, lifecycle, settings, transactions
 from tests.factories import IssuedKeyFactory, TenantFactory
 from tests.metering.conftest import EXAMPLE, Caller
 
@@ -63,7 +62,7 @@ def test_forty_threads_with_one_key_make_one_transaction_and_get_equal_replies()
 
 def test_one_new_name_by_forty_threads_is_one_row(context):
     found = at_once(
-        lambda number: transactions.record_transaction(
+        lambda number: services.record_transaction(
             **context, **NAMES, agent_name="agent", trace_external_id="trace" if number % 2 else None
         )
     )
@@ -77,7 +76,7 @@ def test_one_new_name_by_forty_threads_is_one_row(context):
 def test_one_trace_id_with_one_external_id_by_forty_threads_is_one_trace(context):
     reference = "123e4567-e89b-12d3-a456-426614174000"
     found = at_once(
-        lambda number: transactions.record_transaction(
+        lambda number: services.record_transaction(
             **context, **NAMES, **({"trace_id": reference} if number % 3 else {}), trace_external_id="shared"
         )
     )
@@ -87,8 +86,8 @@ def test_one_trace_id_with_one_external_id_by_forty_threads_is_one_trace(context
 
 
 def test_of_concurrent_completes_one_succeeds_and_the_others_get_the_status(context):
-    row = transactions.record_transaction(**context, **NAMES).row
-    found = at_once(lambda number: lifecycle.complete_transaction(**context, transaction_id=row["id"], outcome="success"))
+    row = services.record_transaction(**context, **NAMES).row
+    found = at_once(lambda number: services.complete_transaction(**context, transaction_id=row["id"], outcome="success"))
     lost = [one for one in found if isinstance(one, WrongStatus)]
     assert Counter(type(one) for one in found) == {Posted: 1, WrongStatus: THREADS - 1}
     assert {error.facts["status"] for error in lost} == {"completed"}
@@ -97,12 +96,12 @@ def test_of_concurrent_completes_one_succeeds_and_the_others_get_the_status(cont
 
 def test_of_complete_and_cancel_at_once_one_succeeds(context):
     for _ in range(5):
-        row = transactions.record_transaction(**context, **NAMES).row
+        row = services.record_transaction(**context, **NAMES).row
 
         def move(number: int, row: Any = row) -> Any:
             if number % 2:
-                return lifecycle.cancel_transaction(**context, transaction_id=row["id"])
-            return lifecycle.complete_transaction(**context, transaction_id=row["id"], outcome="error")
+                return services.cancel_transaction(**context, transaction_id=row["id"])
+            return services.complete_transaction(**context, transaction_id=row["id"], outcome="error")
 
         found = at_once(move, threads=8)
         assert Counter(type(one) for one in found) == {Posted: 1, WrongStatus: 7}
@@ -113,9 +112,9 @@ def test_of_complete_and_cancel_at_once_one_succeeds(context):
 
 def test_of_many_supersessions_of_one_cost_exactly_one_wins(context):
     estimate = {"fiat_amount": Decimal("1"), "fiat_asset_symbol": "USD", "is_estimate": True}
-    row = transactions.record_transaction(**context, **NAMES, costs=[estimate]).row
+    row = services.record_transaction(**context, **NAMES, costs=[estimate]).row
     cost = {"fiat_asset_symbol": "USD", "is_estimate": False, "supersedes_cost_id": row["costs"][0]["id"]}
-    found = at_once(lambda number: costs.record_cost(**context, transaction_id=row["id"], fiat_amount=Decimal(number), **cost))
+    found = at_once(lambda number: services.record_cost(**context, transaction_id=row["id"], fiat_amount=Decimal(number), **cost))
     assert Counter(type(one) for one in found) == {Posted: 1, AlreadySuperseded: THREADS - 1}
     assert Cost.objects.filter(transaction_id=row["id"], is_active=True).count() == 1
     assert Cost.objects.count() == 2
@@ -127,7 +126,7 @@ def test_arrays_with_the_same_names_in_opposite_order_are_all_posted(context):
     def post(number: int) -> Any:
         order = keys if number % 2 else keys[::-1]
         items = [NAMES | {"agent_name": key, "trace_external_id": key, "idempotency_key": key} for key in order]
-        return transactions.record_transactions(**context, transactions=items)
+        return services.record_transactions(**context, transactions=items)
 
     found = at_once(post, threads=8)
     assert not [one for one in found if isinstance(one, Exception)]
@@ -137,7 +136,7 @@ def test_arrays_with_the_same_names_in_opposite_order_are_all_posted(context):
 def test_after_concurrent_calls_every_sum_agrees_with_its_rows(context):
     """Each thread records, completes, cancels, supersedes and reports on what all of them share."""
     estimate = {"fiat_amount": Decimal("0.5"), "fiat_asset_symbol": "USD", "is_estimate": True}
-    shared = [transactions.record_transaction(**context, **NAMES, costs=[estimate]).row for _ in range(6)]
+    shared = [services.record_transaction(**context, **NAMES, costs=[estimate]).row for _ in range(6)]
 
     def act(number: int) -> Any:
         chance = random.Random(number)
@@ -150,16 +149,16 @@ def test_after_concurrent_calls_every_sum_agrees_with_its_rows(context):
                     case 0:
                         agents = [f"a{chance.randrange(3)}" for _ in range(chance.randrange(1, 20))]
                         items = [NAMES | {"agent_name": agent, "costs": [estimate]} for agent in agents]
-                        transactions.record_transactions(**context, transactions=items)
+                        services.record_transactions(**context, transactions=items)
                     case 1:
-                        lifecycle.complete_transaction(**its, outcome=chance.choice(["success", "error"]))
+                        services.complete_transaction(**its, outcome=chance.choice(["success", "error"]))
                     case 2:
-                        costs.record_cost(**its, **estimate, supersedes_cost_id=row["costs"][0]["id"])
+                        services.record_cost(**its, **estimate, supersedes_cost_id=row["costs"][0]["id"])
                     case 3:
                         reported = {"source": "s", "version": "1", "fact_phase": "response"}
-                        facts.record_fact(**its, **reported, facts='{"inputTokens": 100, "outputTokens": 10}')
+                        services.record_fact(**its, **reported, facts='{"inputTokens": 100, "outputTokens": 10}')
                     case 4:
-                        lifecycle.cancel_transaction(**its) if chance.random() < 0.1 else costs.record_cost(**its, **estimate)
+                        services.cancel_transaction(**its) if chance.random() < 0.1 else services.record_cost(**its, **estimate)
             except (WrongStatus, AlreadySuperseded, NotOpen) as error:
                 refusals.append(error)
         return len(refusals)
@@ -171,10 +170,10 @@ def test_after_concurrent_calls_every_sum_agrees_with_its_rows(context):
 
 def test_response_facts_at_once_leave_one_active_cost(context):
     estimate = {"fiat_amount": Decimal("1"), "fiat_asset_symbol": "USD", "is_estimate": True}
-    row = transactions.record_transaction(**context, **NAMES, costs=[estimate, estimate]).row
+    row = services.record_transaction(**context, **NAMES, costs=[estimate, estimate]).row
     reported = {"source": "s", "version": "1", "fact_phase": "response"}
     recorded = at_once(
-        lambda number: facts.record_fact(
+        lambda number: services.record_fact(
             **context, transaction_id=row["id"], **reported, facts=f'{{"inputTokens": {number}, "outputTokens": 0}}'
         ),
         threads=12,
@@ -228,10 +227,10 @@ class Held:
 
 
 def test_whether_a_transaction_is_stale_is_decided_after_the_wait_for_its_lock(context):
-    row = transactions.record_transaction(**context, **NAMES).row
+    row = services.record_transaction(**context, **NAMES).row
     Transaction.objects.filter(id=row["id"]).update(authorized_at=timezone.now() - timedelta(hours=2))
-    settings.set_policy(**context, stale_after=timedelta(hours=1))
-    closed = Held(row["id"]).run(lambda: lifecycle.close_stale_transactions(actor="job:x", request_id=""))
+    services.set_policy(**context, stale_after=timedelta(hours=1))
+    closed = Held(row["id"]).run(lambda: services.close_stale_transactions(actor="job:x", request_id=""))
     assert closed == {context["tenant_id"]: 0}
     assert Transaction.objects.get().status == Status.AUTHORIZED
 
@@ -244,7 +243,7 @@ def test_an_answer_up_to_a_past_moment_waits_for_a_posting_in_flight(path):
     def post() -> None:
         try:
             with db_transaction.atomic():
-                transactions.record_transaction(tenant_id=caller.tenant.id, actor="command:test", request_id="", **NAMES)
+                services.record_transaction(tenant_id=caller.tenant.id, actor="command:test", request_id="", **NAMES)
                 posted.set()
                 assert let_go.wait(10)
         finally:

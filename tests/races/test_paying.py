@@ -8,9 +8,9 @@ import pytest
 
 import billing.services
 from billing.models import Transaction as WalletTransaction
+from metering import services as metering
 from metering.paying import services
 from metering.paying.models import Payment
-from metering.services import transactions
 from tests.paying.book import NAMES, PayingBook, cost
 from tests.paying.shop import URL, Market, challenge
 from tests.races.threads import at_once
@@ -41,7 +41,7 @@ def test_arrays_singles_and_ends_at_once_keep_the_books_together():
     def call(number):
         if number % 4 == 0:
             items = [NAMES | {"costs": [cost("0.5")], "customer_id": customer} for customer in (None, "other", None)]
-            return transactions.record_transactions(**book.who, transactions=items)
+            return metering.record_transactions(**book.who, transactions=items)
         if number % 4 == 1:
             return book.record(cost(2))
         return (book.complete if number % 4 == 2 else book.cancel)(open_rows[number // 2 % 12])

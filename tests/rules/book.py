@@ -9,12 +9,12 @@ from django.db.models import F
 
 import billing.services
 from kernel.ledger.identifiers import new_id
+from metering import services
 from metering.integrity import checks
 from metering.models import Policy, Transaction
 from metering.rules import integrity
 from metering.rules.models import AgentRule, RuleCondition, RuleCounter, RuleParameter, SpendingRule
 from metering.rules.services.counting import lock_rules, rules_changed
-from metering.services import costs, lifecycle, transactions
 from tests.factories import TenantFactory
 
 NAMES = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt-4"}
@@ -88,14 +88,14 @@ class RuleBook:
             rules_changed(tenant_id=self.tenant_id, rule_id=rule.id, actor="test")
 
     def record(self, *stated: dict[str, Any], **more: Any) -> Any:
-        return transactions.record_transaction(**self.who, **NAMES | more, costs=list(stated)).row
+        return services.record_transaction(**self.who, **NAMES | more, costs=list(stated)).row
 
     def add_cost(self, row: Any, amount: Any, **more: Any) -> Any:
         its = {"transaction_id": row["id"], "fiat_amount": Decimal(str(amount)), "fiat_asset_symbol": "USD", "is_estimate": False}
-        return costs.record_cost(**self.who, **its | more).row["cost"]
+        return services.record_cost(**self.who, **its | more).row["cost"]
 
     def cancel(self, row: Any) -> Any:
-        return lifecycle.cancel_transaction(**self.who, transaction_id=row["id"]).row
+        return services.cancel_transaction(**self.who, transaction_id=row["id"]).row
 
     def has_rules(self) -> bool:
         return Policy.objects.get(tenant_id=self.tenant_id).has_rules

@@ -5,9 +5,9 @@ import time
 import pytest
 from django.db import connection, transaction
 
+from metering import services
 from metering.rules.models import RuleCounter
-from metering.services import new_transaction_calls, posting_columns, transactions
-from metering.services.settings import set_policy
+from metering.services import new_transaction_calls, posting_columns
 from tests.races.threads import at_once
 from tests.rules.book import NAMES, RuleBook, cost, limit
 
@@ -62,9 +62,9 @@ def test_a_batch_that_is_sent_as_columns_is_decided_as_one_of_objects(holds_esti
         monkeypatch.setattr(posting_columns, "MIN_POSTINGS", fewest)
         book = RuleBook().fund(4)
         book.add_rule(limit(5))
-        set_policy(**book.who, holds_estimates=holds_estimates)
+        services.set_policy(**book.who, holds_estimates=holds_estimates)
         items = [NAMES | {"customer_id": f"c {number}", "costs": [cost(1)]} for number in range(8)]
-        rows = [one.row for one in transactions.record_transactions(**book.who, transactions=items)]
+        rows = [one.row for one in services.record_transactions(**book.who, transactions=items)]
         found.append([(row["status"], row["decline_reason"], row["customer_id"], len(row["costs"])) for row in rows])
         book.is_sound()
     assert found[0] == found[1]

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from metering import services
 from metering.rules.models import AuthorizationRequest, RuleCounter, RuleExecution
-from metering.services import agents, transactions
 from tests.rules.book import COUNT, RuleBook, condition, cost, limit
 
 pytestmark = pytest.mark.django_db
@@ -67,7 +67,7 @@ def test_a_batch_is_decided_in_its_order_and_a_refused_item_adds_nothing(book):
     book.add_rule(limit(10))
     amounts = (6, 5, 4, 1, 0)
     items = [{"service_name": "s", "action_name": "a", "resource_name": "r", "costs": [cost(amount)]} for amount in amounts]
-    recorded = transactions.record_transactions(**book.who, transactions=items)
+    recorded = services.record_transactions(**book.who, transactions=items)
     assert [one.row["status"] for one in recorded] == ["authorized", "denied", "authorized", "denied", "authorized"]
     assert book.used() == {"[]": 10}
 
@@ -99,7 +99,7 @@ def test_groups_have_the_limit_each_and_what_lacks_a_value_is_a_group_too(book):
 
 
 def test_a_customer_is_that_of_the_transaction_or_of_its_agent(book):
-    agents.create_agent(**book.who, label="a", customer_id="acme")
+    services.create_agent(**book.who, label="a", customer_id="acme")
     book.add_rule(limit(1, group_by=["customer"]))
     assert book.record(cost(1), agent_name="a")["status"] == "authorized"
     assert book.record(cost(1), customer_id="acme")["status"] == "denied"
@@ -190,13 +190,13 @@ def test_a_repeated_call_gets_the_same_answer_and_counts_once(book):
     first = book.record(cost(2), idempotency_key="k")
     denied = book.record(cost(1), idempotency_key="d")
     for key, row, amount in (("k", first, 2), ("d", denied, 1)):
-        again = transactions.record_transaction(
+        again = services.record_transaction(
             **book.who, service_name="openai", action_name="chat", resource_name="gpt-4", costs=[cost(amount)], idempotency_key=key
         )
         assert (again.replayed, again.row["id"], again.row["status"]) == (True, row["id"], row["status"])
     assert book.used() == {"[]": 2}
     items = [{"service_name": "s", "action_name": "a", "resource_name": "r", "costs": [cost(0)], "idempotency_key": "b"}] * 2
-    assert [one.replayed for one in transactions.record_transactions(**book.who, transactions=items)] == [False, True]
+    assert [one.replayed for one in services.record_transactions(**book.who, transactions=items)] == [False, True]
 
 
 def test_a_tenant_without_rules_writes_nothing_for_them(book):

@@ -1,6 +1,6 @@
 """A decision reads as many rows in a full ledger as in an empty one, whatever the planner knows of the tables."""
 
-from metering.services import transactions
+from metering import services
 from tests.rows_read import rows_read
 from tests.rules.book import COUNT, NAMES, RuleBook, cost, limit
 
@@ -18,7 +18,7 @@ def new_book():
 
 def post(book, number):
     items = [NAMES | {"agent_name": f"agent {place % 20}", "costs": [cost("0.01")]} for place in range(number)]
-    return transactions.record_transactions(**book.who, transactions=items)
+    return services.record_transactions(**book.who, transactions=items)
 
 
 def test_a_decision_reads_a_few_rows_however_many_there_are(planner_knows):

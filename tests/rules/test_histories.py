@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 
+from metering import services
 from metering.models import Agent
 from metering.rules.models import AuthorizationRequest, RuleCounter, RuleMeasure
-from metering.services import lifecycle
 from tests.rules.book import COUNT, RuleBook, condition, cost, limit
 
 pytestmark = pytest.mark.django_db
@@ -140,7 +140,7 @@ def take_step(book: RuleBook, model: Model, rng: random.Random) -> None:
         made = book.add_cost(deal.row, amount, supersedes_cost_id=deal.costs[0][3])
         deal.costs[0] = [amount, False, "USD", made["id"]]
     else:
-        lifecycle.cancel_transaction(**book.who, transaction_id=deal.row["id"])
+        services.cancel_transaction(**book.who, transaction_id=deal.row["id"])
         # Each currency's estimates are superseded by zero.
         deal.costs = [[Decimal(0) if estimate else amount, False, currency, None] for amount, estimate, currency, _ in deal.costs]
         deal.row = None

@@ -5,6 +5,7 @@ from django.db import connection
 
 from backoffice.integrity import checks_of
 from config.database_roles import service_privileges
+from metering import services
 from metering.rules import integrity
 from metering.rules.models import RuleCounter, RuleMeasure
 from metering.services import transactions
@@ -68,7 +69,7 @@ def test_an_array_of_one_tenant_is_posted_again_by_the_rules_and_remembered(monk
         lambda function, *more, **given: calls.append(function) or real(function, *more, **given),
     )
     for _ in range(2):
-        recorded = transactions.record_transactions(**book.who, transactions=[NAMES | {"costs": [cost(1)]}] * 2)
+        recorded = services.record_transactions(**book.who, transactions=[NAMES | {"costs": [cost(1)]}] * 2)
         assert all(one.row["status"] == "authorized" for one in recorded)
     assert calls == ["metering_post", "metering_post_in_order", "metering_post_in_order"]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from metering import services
 from metering.models import Cost
 from metering.rules.models import AuthorizationRequest, RuleCounter
-from metering.services import costs, lifecycle, reauthorization, transactions
 from tests.races.threads import at_once
 from tests.rules.book import COUNT, NAMES, RuleBook, cost, limit
 
@@ -47,7 +47,7 @@ def test_fifty_payments_on_a_limit_for_twenty_are_exactly_twenty():
     made = [book.record()["id"] for _ in range(50)]
     option = {"scheme": "upto", "network": "sapiom:main", "asset": "USD", "amount": "0.1", "payTo": "shop"}
     text = json.dumps({"x402Version": 2, "accepts": [option]})
-    rows = at_once(50, lambda number: reauthorization.reauthorize_transaction(**book.who, transaction_id=made[number], x402=text).row)
+    rows = at_once(50, lambda number: services.reauthorize_transaction(**book.who, transaction_id=made[number], x402=text).row)
     assert outcomes(rows) == {"authorized": 20, "denied": 30}
     assert book.used() == {"[]": 2}
     book.is_sound()
@@ -58,7 +58,7 @@ def test_batches_share_a_limit_exactly():
     book.add_rule(limit(10))
     rng = random.Random(1)
     arrays = [[NAMES | {"costs": [cost(rng.choice(["0.3", "0.7", "1"]))]} for _ in range(6)] for _ in range(12)]
-    done = at_once(12, lambda number: transactions.record_transactions(**book.who, transactions=arrays[number]))
+    done = at_once(12, lambda number: services.record_transactions(**book.who, transactions=arrays[number]))
     rows = [one.row for each in done for one in each]
     authorized = [row for row in rows if row["status"] == "authorized"]
     total = sum(each["fiat_amount"] for row in authorized for each in row["costs"])
@@ -79,7 +79,7 @@ def test_rules_that_lock_in_opposite_orders_never_deadlock():
         for place, (service, action, agent) in enumerate(calls[number]):
             facts = {"service_name": f"s{service}", "action_name": f"a{action}", "resource_name": "r", "agent_name": f"g{agent}"}
             items = [facts | {"costs": [cost(1)]}, facts | {"service_name": f"s{place % 3}", "costs": [cost(1)]}]
-            rows += transactions.record_transactions(**book.who, transactions=items)
+            rows += services.record_transactions(**book.who, transactions=items)
         return rows
 
     done = at_once(12, run)
@@ -166,16 +166,16 @@ def act(book, rng, shared):
     try:
         if choice < 0.7:
             book.late = True
-            costs.record_cost(
+            services.record_cost(
                 **its, fiat_amount=Decimal(amount), fiat_asset_symbol="USD", is_estimate=False, supersedes_cost_id=row["costs"][0]["id"]
             )
         elif choice < 0.8:
             book.late = True
-            costs.record_cost(**its, fiat_amount=Decimal(amount), fiat_asset_symbol="USD", is_estimate=rng.random() < 0.5)
+            services.record_cost(**its, fiat_amount=Decimal(amount), fiat_asset_symbol="USD", is_estimate=rng.random() < 0.5)
         elif choice < 0.9:
-            lifecycle.complete_transaction(**its, outcome="success")
+            services.complete_transaction(**its, outcome="success")
         else:
-            lifecycle.cancel_transaction(**its)
+            services.cancel_transaction(**its)
     except Exception as error:
         if type(error).__name__ not in {"WrongStatus", "AlreadySuperseded", "NotOpen"}:
             raise
@@ -213,7 +213,7 @@ def test_a_process_killed_before_its_reply_has_decided_once():
     done = subprocess.run([sys.executable, "-c", script], env=os.environ, capture_output=True, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
     assert book.used() == {"[]": 1}
-    again = transactions.record_transaction(**book.who, **NAMES, costs=[cost(1)], idempotency_key="k")
+    again = services.record_transaction(**book.who, **NAMES, costs=[cost(1)], idempotency_key="k")
     assert (again.replayed, again.row["status"], book.used()) == (True, "authorized", {"[]": 1})
     assert AuthorizationRequest.objects.count() == 1
     book.is_sound()

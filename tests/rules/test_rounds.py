@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from metering import services
 from metering.errors import NeedsPerson
 from metering.rules.models import AuthorizationRequest, RuleCounterEntry, RuleExecution
-from metering.services import lifecycle, person_decisions, settings, trial_decisions
 from tests.factories import IssuedKeyFactory
 from tests.metering.conftest import Caller
 from tests.rules.book import COUNT, RuleBook, condition, cost, limit
@@ -177,14 +177,14 @@ def test_a_manual_rule_leaves_its_denial_to_a_person(book):
     assert book.used() == {"[]": 0}
     its = book.who | {"transaction_id": waiting["id"]}
     with pytest.raises(NeedsPerson):
-        lifecycle.authorize_transaction(**its)
-    decided = person_decisions.decide_waiting(**its, allow=True, reason="boss said so")
+        services.authorize_transaction(**its)
+    decided = services.decide_waiting(**its, allow=True, reason="boss said so")
     assert decided["status"] == "authorized"
     assert book.used() == {"[]": 5}
     request = AuthorizationRequest.objects.get()
     assert (request.status, '"override": {"by": "command:test", "reason": "boss said so"}' in request.executions) == ("authorized", True)
     denied = book.record(cost(2))
-    assert person_decisions.decide_waiting(**book.who, transaction_id=denied["id"], allow=False, reason="no")["decline_reason"] == "no"
+    assert services.decide_waiting(**book.who, transaction_id=denied["id"], allow=False, reason="no")["decline_reason"] == "no"
     book.is_sound()
 
 
@@ -193,7 +193,7 @@ def test_an_overruled_rule_does_not_overrule_the_others(book):
     binding = book.add_rule(limit(100))
     waiting = book.record(cost(50))
     book.change_rule(binding, limit_value=10)
-    decided = person_decisions.decide_waiting(**book.who, transaction_id=waiting["id"], allow=True, reason="fine")
+    decided = services.decide_waiting(**book.who, transaction_id=waiting["id"], allow=True, reason="fine")
     assert decided["status"] == "denied"
     assert "limit of 10.00 USD" in decided["decline_reason"]
     assert book.used() == {"[]": 0}
@@ -201,13 +201,13 @@ def test_an_overruled_rule_does_not_overrule_the_others(book):
 
 
 def test_the_rules_decide_when_a_tenant_authorizes_what_waited(book):
-    settings.set_policy(**book.who, authorizes_at_once=False)
+    services.set_policy(**book.who, authorizes_at_once=False)
     book.add_rule(limit(10))
     rows = [book.record(cost(6)) for _ in range(2)]
     assert book.statuses(*rows) == ["pending", "pending"]
     for row in rows:
-        lifecycle.prepare_transaction(**book.who, transaction_id=row["id"])
-    moved = [lifecycle.authorize_transaction(**book.who, transaction_id=row["id"]).row["status"] for row in rows]
+        services.prepare_transaction(**book.who, transaction_id=row["id"])
+    moved = [services.authorize_transaction(**book.who, transaction_id=row["id"]).row["status"] for row in rows]
     assert moved == ["authorized", "denied"]
     assert book.used() == {"[]": 6}
     book.is_sound()
@@ -217,12 +217,12 @@ def test_trying_a_call_out_is_the_same_decision_and_leaves_nothing(book):
     book.add_rule(limit(5))
     book.record(cost(3))
     facts = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt-4"}
-    tried = trial_decisions.evaluate_create(**book.who, **facts, costs=[cost(3)])
+    tried = services.evaluate_create(**book.who, **facts, costs=[cost(3)])
     assert (tried["decision"], len(tried["executions"][0]["violations"])) == ("DENIED", 1)
-    assert trial_decisions.evaluate_create(**book.who, **facts, costs=[cost(2)])["decision"] == "ALLOWED"
+    assert services.evaluate_create(**book.who, **facts, costs=[cost(2)])["decision"] == "ALLOWED"
     assert (book.used(), AuthorizationRequest.objects.count()) == ({"[]": 3}, 1)
-    settings.set_policy(**book.who, authorizes_at_once=False)
-    later = trial_decisions.evaluate_create(**book.who, **facts, costs=[cost(3)])
+    services.set_policy(**book.who, authorizes_at_once=False)
+    later = services.evaluate_create(**book.who, **facts, costs=[cost(3)])
     assert (later["decision"], later["reason"], book.used()) == ("DENIED", tried["reason"], {"[]": 3})
-    settings.set_policy(**book.who, authorizes_at_once=True)
+    services.set_policy(**book.who, authorizes_at_once=True)
     assert book.record(cost(3))["decline_reason"] == tried["reason"]

@@ -7,8 +7,8 @@ import pytest
 import time_machine
 from django.db import connection
 
+from metering.rules import services
 from metering.rules.models import RuleCounter, RuleCounterEntry
-from metering.rules.services import upkeep
 from tests.rules.book import COUNT, RuleBook, cost, limit
 
 pytestmark = pytest.mark.django_db
@@ -158,7 +158,7 @@ def test_cleaning_deletes_what_left_and_changes_no_sum():
     with time_machine.travel(noon, tick=False):
         book.record(cost(5), service_name="idle")
     with time_machine.travel(noon + timedelta(minutes=80), tick=False):
-        upkeep.clean_counters(actor="test", tenant_id=book.tenant_id, per_page=1)
+        services.clean_counters(actor="test", tenant_id=book.tenant_id, per_page=1)
         assert book.used() == {'["openai"]': 2}
         assert RuleCounterEntry.objects.count() == 2
         book.is_sound()
@@ -173,10 +173,10 @@ def test_sums_that_no_rule_needs_are_kept_for_a_day():
     book.record(cost(4))
     book.change_rule(rule, status="paused", paused_at=rule.created_at)
     book.record(cost(3))
-    upkeep.clean_counters(actor="test", tenant_id=book.tenant_id)
+    services.clean_counters(actor="test", tenant_id=book.tenant_id)
     assert book.used() == {"[]": 7}
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=25), tick=False):
-        upkeep.clean_counters(actor="test", tenant_id=book.tenant_id)
+        services.clean_counters(actor="test", tenant_id=book.tenant_id)
         assert (book.used(), book.has_rules()) == ({}, False)
         book.record(cost(2))
         book.change_rule(rule, status="active", paused_at=None)
@@ -204,7 +204,7 @@ def test_history_beyond_what_one_call_counts_is_left_to_the_job(monkeypatch):
     rule.refresh_from_db()
     assert (rule.is_seeding, book.used()) == (True, {})
     book.record(cost(1))
-    assert upkeep.seed_measures(per_page=2) == 1
+    assert services.seed_measures(per_page=2) == 1
     rule.refresh_from_db()
     assert (rule.is_seeding, book.used()) == (False, {"[]": 6})
     assert book.record(cost(1))["status"] == "denied"

@@ -18,8 +18,8 @@ from billing import services as billing
 from config.api_routing import dialect_of
 from kernel.api import json as exact_json
 from kernel.api.problems import Problem
+from metering import services as metering
 from metering.paying import services as paying
-from metering.services import settings
 from tests.factories import IssuedKeyFactory
 from tests.scenarios.rule_examples import rule_examples
 from tests.scenarios.webhook_examples import ENDPOINTS, manage_endpoints
@@ -278,12 +278,12 @@ def _prepaid_example(recorder: Recorder, path: str, create: dict[str, Any]) -> N
     """A call of a tenant that prepays."""
     who = {"tenant_id": recorder.tenant_id, "actor": "command:test", "request_id": "example"}
     billing.record_transaction(**who, amount=Decimal(20), type="topup", reference_id="order-1")
-    settings.set_policy(**who, holds_estimates=True)
+    metering.set_policy(**who, holds_estimates=True)
     paid = recorder.send("POST", path, create)
     recorder.send("POST", f"{path}/{paid['id']}/complete", {"outcome": "success"})
     recorder.send("GET", f"{path}/{paid['id']}/payments")
     _parts_example(recorder, path, create)
-    settings.set_policy(**who, holds_estimates=False)
+    metering.set_policy(**who, holds_estimates=False)
 
 
 def _parts_example(recorder: Recorder, path: str, create: dict[str, Any]) -> None:

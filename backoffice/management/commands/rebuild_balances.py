@@ -7,8 +7,8 @@ from uuid import UUID
 from django.core.management.base import CommandError
 
 from backoffice.integrity import CHECKS
-from billing.services.rebuild import rebuild_wallets
-from credits.services.rebuild import rebuild_grants
+from billing.services import rebuild_wallets
+from credits.services import rebuild_grants
 from kernel.base.commands import DomainCommand
 from kernel.ledger.integrity.checks import Violation, find_violations
 from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id

@@ -13,7 +13,7 @@ from metering.api.serializers.base import MeteringBody, MeteringReply
 from metering.api.serializers.payments import PayablePaymentReply
 from metering.api.serializers.replies import TransactionReply
 from metering.rules.choices import Measurement, RequestStatus, RuleType
-from metering.services.reauthorization import ChallengeFacts
+from metering.services import ChallengeFacts
 
 ABSENT: dict[str, Any] = {"required": False, "allow_null": True}
 MAX_OPTIONS = 20

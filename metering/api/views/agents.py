@@ -5,19 +5,18 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 
 from kernel.api.schema import operation
-from metering import selectors
+from metering import selectors, services
 from metering.api.filters import AgentQuery, ServiceQuery
 from metering.api.serializers.replies import AgentReply, ServiceReply
 from metering.api.serializers.requests import AgentChange, AgentRequest
 from metering.api.views.base import MeteringViewSet
-from metering.services import agents
 
 
 class AgentViewSet(MeteringViewSet):
     @operation(summary="Create an agent", body=AgentRequest, reply=AgentReply, status=201, refuses=("agent_exists",))
     def create(self, request: HttpRequest) -> HttpResponse:
         """Makes an agent known before its first transaction. The transactions of an `inactive` agent are denied."""
-        return self.reply(AgentReply, agents.create_agent(**self.audit_context(), **self.read(AgentRequest)), status=201)
+        return self.reply(AgentReply, services.create_agent(**self.audit_context(), **self.read(AgentRequest)), status=201)
 
     @operation(summary="List agents", query=AgentQuery, reply=AgentReply, paged=True)
     def list(self, request: HttpRequest) -> HttpResponse:
@@ -34,7 +33,7 @@ class AgentViewSet(MeteringViewSet):
     @operation(summary="Change an agent", body=AgentChange, reply=AgentReply)
     def partial_update(self, request: HttpRequest, agent_id: UUID) -> HttpResponse:
         """`{"status": "inactive"}` stops an agent: its new transactions are denied, from the next one on. What is absent stays."""
-        return self.reply(AgentReply, agents.update_agent(**self.audit_context(), agent_id=agent_id, **self.read(AgentChange)))
+        return self.reply(AgentReply, services.update_agent(**self.audit_context(), agent_id=agent_id, **self.read(AgentChange)))
 
 
 class ServiceViewSet(MeteringViewSet):

@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from kernel.api.batches import ItemOutcome, post_batch, with_keys
 from kernel.api.schema import operation
 from kernel.api.views import MAX_KEY_LENGTH
+from metering import services
 from metering.api.dialect import dialect
 from metering.api.filters import BatchQuery
 from metering.api.serializers.replies import AdditionReply, BatchReply, TransactionReply
 from metering.api.serializers.requests import BatchItem, CompleteItem, CostItem, FactsItem
 from metering.api.views.base import MeteringViewSet
-from metering.services import costs, facts, lifecycle, transactions
 
 # An item without a key of its own takes the batch's with `:` and its index, up to :999.
 MAX_BATCH_KEY_LENGTH = MAX_KEY_LENGTH - 4
@@ -31,7 +31,7 @@ class BatchViewSet(MeteringViewSet):
 
         An item without an `idempotencyKey` takes the header's, of at most 251 characters, and its index: `K:0`, `K:1`. With
         `Prefer: return=minimal` or `reply=ids` the reply has ids and statuses only."""
-        record = partial(transactions.record_transactions, checks_occurred_at=True)
+        record = partial(services.record_transactions, checks_occurred_at=True)
         return self._post(BatchItem, record, argument="transactions", status=201, written=lambda row: row)
 
     @operation(
@@ -45,18 +45,18 @@ class BatchViewSet(MeteringViewSet):
     def complete(self, request: HttpRequest) -> HttpResponse:
         """Up to 1,000 completions, each with its `transactionId`, in one statement. Form and keys are those of `/v1/transactions/batch`."""
         return self._post(
-            CompleteItem, lifecycle.complete_transactions, argument="completions", status=200, written=lambda row: row["transaction"]
+            CompleteItem, services.complete_transactions, argument="completions", status=200, written=lambda row: row["transaction"]
         )
 
     @operation(summary="Add many costs", body=CostItem, many=True, query=BatchQuery, reply=BatchReply, idempotent=True)
     def costs(self, request: HttpRequest) -> HttpResponse:
         """Up to 1,000 costs, each with its `transactionId`, in one statement. Form and keys are those of `/v1/transactions/batch`."""
-        return self._post(CostItem, costs.record_costs, argument="costs", status=201)
+        return self._post(CostItem, services.record_costs, argument="costs", status=201)
 
     @operation(summary="Add many facts", body=FactsItem, many=True, query=BatchQuery, reply=BatchReply, idempotent=True)
     def facts(self, request: HttpRequest) -> HttpResponse:
         """Up to 1,000 reports, each with its `transactionId`, in one statement. Form and keys are those of `/v1/transactions/batch`."""
-        return self._post(FactsItem, facts.record_facts, argument="reports", status=201)
+        return self._post(FactsItem, services.record_facts, argument="reports", status=201)
 
     def _post(
         self,

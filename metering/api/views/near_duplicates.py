@@ -9,13 +9,12 @@ from kernel.api.pagination import page_of_groups
 from kernel.api.problems import FieldProblem, Invalid, Refused
 from kernel.api.schema import operation
 from kernel.ledger.moments import END_OF_MOMENTS
-from metering import selectors
+from metering import selectors, services
 from metering.api.filters import NearDuplicateQuery, near_duplicate_question
 from metering.api.serializers.near_duplicates import NearDuplicateReply
 from metering.api.views.base import MeteringViewSet
 from metering.selectors import RowDict
 from metering.selectors.near_duplicates import NearDuplicateQuestion, list_near_duplicates
-from metering.services import usage_counting
 
 
 class NearDuplicateViewSet(MeteringViewSet):
@@ -32,7 +31,7 @@ class NearDuplicateViewSet(MeteringViewSet):
         question = near_duplicate_question(values, tenant_id=self.caller.tenant_id, now=now)
         if question.until <= now:
             self.wait_for_past(END_OF_MOMENTS)
-        usage_counting.count_usage(tenant_id=self.caller.tenant_id, seconds=usage_counting.COUNT_TIMEOUT_SECONDS)
+        services.count_usage(tenant_id=self.caller.tenant_id, seconds=services.COUNT_TIMEOUT_SECONDS)
         # What was asked, not the span, which ends with the present: the next page's goes on with that of this one.
         asked = [str(values[name]) for name in ("period", "since", "until", "within")]
         scope = f"{question.tenant_id}:near-duplicates:{asked}:{question.filters}"

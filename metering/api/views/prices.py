@@ -6,11 +6,10 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 
 from kernel.api.schema import operation
-from metering import selectors
+from metering import selectors, services
 from metering.api.filters import PriceQuery
 from metering.api.serializers.prices import EndPriceRequest, PriceReply, PriceRequest, QuoteReply, QuoteRequest
 from metering.api.views.base import MeteringViewSet
-from metering.services import prices, quotes
 
 
 class PriceViewSet(MeteringViewSet):
@@ -18,7 +17,7 @@ class PriceViewSet(MeteringViewSet):
     def create(self, request: HttpRequest) -> HttpResponse:
         """Ends the price with the same names that has no end yet, at the moment the new one begins. A price is never edited: costs go on
         naming the one that they came from."""
-        price_id = prices.begin_price(**self.audit_context(), **self.read(PriceRequest))
+        price_id = services.begin_price(**self.audit_context(), **self.read(PriceRequest))
         return self.reply(PriceReply, selectors.get_price(tenant_id=self.caller.tenant_id, price_id=price_id), status=201)
 
     @operation(summary="List prices", query=PriceQuery, reply=PriceReply, paged=True)
@@ -40,10 +39,10 @@ class PriceViewSet(MeteringViewSet):
     def end(self, request: HttpRequest, price_id: UUID) -> HttpResponse:
         """Transactions from `validTo` on don't have the price. Costs that were computed by it stay; re-pricing would change them."""
         body: dict[str, Any] = self.read(EndPriceRequest)
-        prices.end_price(**self.audit_context(), price_id=price_id, **body)
+        services.end_price(**self.audit_context(), price_id=price_id, **body)
         return self.reply(PriceReply, selectors.get_price(tenant_id=self.caller.tenant_id, price_id=price_id))
 
     @operation(summary="Quote a call", body=QuoteRequest, reply=QuoteReply)
     def quote(self, request: HttpRequest) -> HttpResponse:
         """What a call with these facts would cost, by which price, with the arithmetic. Records nothing."""
-        return self.reply(QuoteReply, quotes.quote_call(tenant_id=self.caller.tenant_id, **self.read(QuoteRequest)))
+        return self.reply(QuoteReply, services.quote_call(tenant_id=self.caller.tenant_id, **self.read(QuoteRequest)))

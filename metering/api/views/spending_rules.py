@@ -26,12 +26,12 @@ from metering.api.serializers.rule_replies import (
 from metering.api.serializers.rule_requests import NewParameterBody, RuleChangeRequest, RuleRequest, VersionRequest
 from metering.api.serializers.rule_usage import EvaluationReply, RuleUsageReply, SpendLimitSummaryReply
 from metering.api.views.base import MeteringViewSet
+from metering.rules import services
 from metering.rules.selectors import definitions as selectors
 from metering.rules.selectors.executions import executions_of_rule, list_executions
 from metering.rules.selectors.tightest import get_spend_limit
 from metering.rules.selectors.usage import list_usage
-from metering.rules.services import definitions as services
-from metering.services.trial_decisions import evaluate_create
+from metering.services import evaluate_create
 
 
 class SpendingRuleViewSet(MeteringViewSet):

@@ -27,11 +27,15 @@ from metering.api.views.base import MeteringViewSet
 from metering.paying.selectors import list_payments, with_payload
 from metering.rules.selectors import executions
 from metering.rules.selectors.definitions import narrow_to_rule
-from metering.services.costs import record_cost
-from metering.services.facts import record_fact
-from metering.services.lifecycle import cancel_transaction, complete_transaction
-from metering.services.reauthorization import reauthorize_transaction, record_and_pay
-from metering.services.transactions import record_transaction
+from metering.services import (
+    cancel_transaction,
+    complete_transaction,
+    reauthorize_transaction,
+    record_and_pay,
+    record_cost,
+    record_fact,
+    record_transaction,
+)
 
 USD = "USD"
 

@@ -11,14 +11,13 @@ from kernel.api.pagination import Page, page_of_groups
 from kernel.api.problems import FieldProblem, Invalid, Refused
 from kernel.api.schema import operation
 from kernel.ledger.moments import END_OF_MOMENTS
-from metering import selectors
+from metering import selectors, services
 from metering.api.filters import CountedTransactionsQuery, UsageGroupsQuery, question_of
 from metering.api.serializers.replies import TransactionReply
 from metering.api.serializers.usage_groups import UsageGroupsReply
 from metering.api.views.base import MeteringViewSet
 from metering.selectors import RowDict, usage_groups, usage_keys
 from metering.selectors.usage_groups import UsageQuestion
-from metering.services import usage_counting
 
 TRANSACTIONS = "/v1/analytics/transactions"
 # The columns of each measure.
@@ -36,7 +35,7 @@ class UsageGroupsViewSet(MeteringViewSet):
         usage_keys.check_counted(keys, names={*question.group_by, *question.filters}, since=question.since)
         if question.until <= now:
             self.wait_for_past(END_OF_MOMENTS)
-        usage_counting.count_usage(tenant_id=tenant_id, seconds=usage_counting.COUNT_TIMEOUT_SECONDS)
+        services.count_usage(tenant_id=tenant_id, seconds=services.COUNT_TIMEOUT_SECONDS)
         return question
 
     @operation(summary="Ask about usage", query=UsageGroupsQuery, reply=UsageGroupsReply, reads_past=True, refuses=REFUSES)

@@ -6,7 +6,7 @@ from typing import Any
 from kernel.base.commands import DomainCommand
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
-from metering.services.lifecycle import close_stale_transactions
+from metering.services import close_stale_transactions
 
 
 class Command(DomainCommand):

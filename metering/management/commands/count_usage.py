@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 
 from kernel.base.commands import DomainCommand
 from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
-from metering.services import usage_counting, usage_keys
+from metering import services
 
 
 class Command(DomainCommand):
@@ -25,9 +25,9 @@ class Command(DomainCommand):
             raise CommandError("--again needs --tenant: questions about usage wait while everything is counted anew.")
         tenant_id = chosen_tenant_id(options)
         if tenant_id is None:
-            counted = usage_counting.count_all_usage()
+            counted = services.count_all_usage()
         else:
-            count = usage_counting.recount_usage if options["again"] else usage_counting.count_usage
+            count = services.recount_usage if options["again"] else services.count_usage
             counted = count(tenant_id=tenant_id)
-        usage_keys.backfill_keys(tenant_id=tenant_id)
+        services.backfill_keys(tenant_id=tenant_id)
         return f"{counted} transactions counted."

@@ -5,7 +5,7 @@ from typing import Any
 
 from kernel.base.commands import DomainCommand
 from kernel.tenants import selectors
-from metering.services.rebuild import rebuild_rollups
+from metering.services import rebuild_rollups
 
 
 class Command(DomainCommand):

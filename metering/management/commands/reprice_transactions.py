@@ -12,7 +12,7 @@ from kernel.ledger.errors import NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import trimmed_digits
 from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
-from metering.services.repricing import Report, reprice_transactions, undo_repricing
+from metering.services import RepricingReport, reprice_transactions, undo_repricing
 
 
 def moment(text: str) -> datetime:
@@ -49,7 +49,7 @@ class Command(DomainCommand):
             return "Nothing was changed: --apply posts this."
         return f"Run {run} posted {report.changed} costs. Undo it with: manage.py reprice_transactions --undo {run} --apply"
 
-    def show(self, report: Report) -> None:
+    def show(self, report: RepricingReport) -> None:
         for (tenant_id, day, currency), sums in sorted(report.days.items()):
             difference = trimmed_digits(sums.new - sums.old)
             self.stdout.write(

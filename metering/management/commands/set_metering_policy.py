@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from kernel.base.commands import DomainCommand
 from kernel.tenants import selectors
 from metering.choices import ReportedCosts
-from metering.services.settings import UNCHANGED, set_policy
+from metering.services import UNCHANGED, set_policy
 
 
 class Command(DomainCommand):

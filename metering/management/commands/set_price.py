@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from kernel.base.commands import DomainCommand
 from kernel.tenants import selectors
-from metering.services.prices import parse_unit, set_price
+from metering.services import parse_unit, set_price
 
 
 def unit(text: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from kernel.ledger.admin.fields import AmountOrZeroField
 from kernel.ledger.admin.settings import SettingForm, form_id_of, text_field
 from kernel.ledger.money import is_plain_decimal, trimmed_digits
 from metering.models import Agent, Rollup
+from metering.rules import services
 from metering.rules.admin.limit_fields import (
     KINDS,
     LIMIT_FITS,
@@ -32,7 +33,6 @@ from metering.rules.choices import ResolutionStrategy, RuleStatus
 from metering.rules.selectors.definitions import PARAMETER, get_rule
 from metering.rules.selectors.dry_runs import describe_run, replay_rule
 from metering.rules.selectors.sentences import parameter_limit, rule_sentences, rule_warnings
-from metering.rules.services import definitions
 
 # Agents that a form lists; the API takes any.
 MAX_AGENTS = 200
@@ -167,7 +167,7 @@ class NewRuleForm(RuleForm):
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
         # The form's own id: a form that is submitted twice makes one rule.
         key = form_id_of(self)
-        definitions.create_rule(
+        services.create_rule(
             tenant_id=self.tenant.pk,
             actor=actor,
             request_id=request_id,
@@ -197,7 +197,7 @@ class ExistingRuleForm(RuleForm):
         return {}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        definitions.change_rule(**self.target(actor, request_id), **self.service_arguments())
+        services.change_rule(**self.target(actor, request_id), **self.service_arguments())
 
     def target(self, actor: str, request_id: str) -> dict[str, Any]:
         keys = {"tenant_id": self.row.tenant_id, "reference": str(self.row.pk), "version": self.rule["version"]}
@@ -245,7 +245,7 @@ class EditRuleForm(ExistingRuleForm):
         return super().rule_as_it_would_be() | {"agent_rules": self.planned_agents()}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        definitions.change_rule(**self.target(actor, request_id), agent_ids=_ids(values["agents"]), **self.service_arguments())
+        services.change_rule(**self.target(actor, request_id), agent_ids=_ids(values["agents"]), **self.service_arguments())
 
 
 class LimitsForm(ExistingRuleForm):
@@ -290,7 +290,7 @@ class NewLimitForm(ExistingRuleForm):
         return dict(self.rule) | {"parameters": [*self.rule["parameters"], read_limit(self.cleaned_data)]}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        definitions.add_parameter(**self.target(actor, request_id), **read_limit(values))
+        services.add_parameter(**self.target(actor, request_id), **read_limit(values))
 
 
 class StatusForm(ExistingRuleForm):
@@ -329,7 +329,7 @@ class ArchiveForm(StatusForm):
         return dict(self.rule)
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        definitions.archive_rule(**self.target(actor, request_id))
+        services.archive_rule(**self.target(actor, request_id))
 
 
 class RestoreForm(StatusForm):
@@ -341,7 +341,7 @@ class RestoreForm(StatusForm):
         return dict(self.rule) | {"status": RuleStatus.PAUSED.value}
 
     def apply(self, *, actor: str, request_id: str, **values: Any) -> None:
-        definitions.restore_rule(**self.target(actor, request_id))
+        services.restore_rule(**self.target(actor, request_id))
 
 
 def _ids(texts: list[str]) -> list[UUID]:

@@ -13,9 +13,7 @@ from kernel.corrections.errors import CorrectionRefused, PreviewMoved
 from kernel.corrections.kinds import get_kind
 from kernel.corrections.selectors import list_entries
 from metering.models import Cost, Transaction
-from metering.services.costs import record_cost
-from metering.services.lifecycle import complete_transaction
-from metering.services.transactions import record_transaction
+from metering.services import complete_transaction, record_cost, record_transaction
 from tests.kernel.corrections.conftest import OTHER, REQUESTER
 
 WHO = {"actor": "command:test", "request_id": "test"}

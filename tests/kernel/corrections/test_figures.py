@@ -13,7 +13,7 @@ from billing.models import Wallet
 from credits import services as credits
 from credits.correction_kinds import EXTENDED
 from kernel.corrections.kinds import _KINDS, CorrectionInput, correction_key
-from metering.services.transactions import record_transaction
+from metering.services import record_transaction
 
 WHO = {"actor": "staff:1", "request_id": "test"}
 NOTHING: dict[str, str] = {}

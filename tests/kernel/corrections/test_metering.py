@@ -7,8 +7,7 @@ import pytest
 from kernel.corrections import services
 from kernel.corrections.errors import CorrectionRefused
 from metering.models import Cost, StatusChange, Transaction
-from metering.services.lifecycle import complete_transaction
-from metering.services.transactions import record_transaction
+from metering.services import complete_transaction, record_transaction
 from tests.kernel.corrections.conftest import REQUESTER
 
 WHO = {"actor": "command:test", "request_id": "test"}

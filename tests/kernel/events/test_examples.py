@@ -16,9 +16,9 @@ from kernel.events.rendering import body_of
 from kernel.events.services import endpoints
 from kernel.ledger.errors import LedgerError
 from kernel.tenants import services as tenants
+from metering import services as metering
 from metering.paying import services as paying
-from metering.rules.services import definitions
-from metering.services import costs, lifecycle, settings, transactions
+from metering.rules import services as rules
 from tests.kernel.events.test_registry import MEMBERS
 from tests.paying.book import PayingBook, cost
 from tests.paying.shop import Market, challenge
@@ -80,38 +80,38 @@ def happen_in_metering(context):
     cost = {"fiat_amount": Decimal(1), "fiat_asset_symbol": "USD", "is_estimate": True}
 
     def create(**facts):
-        return transactions.record_transaction(**context, **names, costs=[cost], **facts).row
+        return metering.record_transaction(**context, **names, costs=[cost], **facts).row
 
     made = create()
     its = {**context, "transaction_id": made["id"]}
-    costs.record_cost(**its, **cost | {"is_estimate": False}, supersedes_cost_id=made["costs"][0]["id"])
-    lifecycle.complete_transaction(**its, outcome="success")
-    lifecycle.cancel_transaction(**context, transaction_id=create()["id"], reason="No answer")
+    metering.record_cost(**its, **cost | {"is_estimate": False}, supersedes_cost_id=made["costs"][0]["id"])
+    metering.complete_transaction(**its, outcome="success")
+    metering.cancel_transaction(**context, transaction_id=create()["id"], reason="No answer")
     create()
-    settings.set_policy(**context, stale_after=timedelta(microseconds=1))
-    lifecycle.close_stale_transactions(**AUDIT, tenant_id=context["tenant_id"])
-    settings.set_policy(**context, stale_after=None, authorizes_at_once=False)
+    metering.set_policy(**context, stale_after=timedelta(microseconds=1))
+    metering.close_stale_transactions(**AUDIT, tenant_id=context["tenant_id"])
+    metering.set_policy(**context, stale_after=None, authorizes_at_once=False)
     its = {**context, "transaction_id": create()["id"]}
-    lifecycle.prepare_transaction(**its)
-    lifecycle.deny_transaction(**its, reason="Too much")
+    metering.prepare_transaction(**its)
+    metering.deny_transaction(**its, reason="Too much")
 
 
 def happen_to_rules(context):
     parameter = {"limit_value": Decimal(10), "measurement_type": "sum_transaction_costs", "interval_value": 24, "interval_unit": "hours"}
     shape_of_limit = {"group_by": ["agent"], "measurement_scope": "all", "include_estimates": True, "currency": "USD", "time_zone": "UTC"}
     parameters = [parameter | shape_of_limit | {"is_rolling": True, "parameter_name": None, "description": None}]
-    made = definitions.create_rule(**context, name="Cap", rule_type="usage_limit", parameters=parameters, notify_at=[Decimal("0.8")]).row
+    made = rules.create_rule(**context, name="Cap", rule_type="usage_limit", parameters=parameters, notify_at=[Decimal("0.8")]).row
     its = {**context, "reference": str(made["id"])}
-    settings.set_policy(**context, authorizes_at_once=True)
+    metering.set_policy(**context, authorizes_at_once=True)
     names = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt", "agent_name": "writer"}
     cost = {"fiat_amount": Decimal(7), "fiat_asset_symbol": "USD", "is_estimate": True}
-    let_through = transactions.record_transaction(**context, **names, costs=[cost]).row
+    let_through = metering.record_transaction(**context, **names, costs=[cost]).row
     more = cost | {"fiat_amount": Decimal(12), "supersedes_cost_id": let_through["costs"][0]["id"]}
-    costs.record_cost(**context, transaction_id=let_through["id"], **more)
-    transactions.record_transaction(**context, **names, costs=[cost])
-    definitions.change_rule(**its, version=1, name="Daily cap")
-    definitions.archive_rule(**its, version=2)
-    definitions.restore_rule(**its, version=3)
+    metering.record_cost(**context, transaction_id=let_through["id"], **more)
+    metering.record_transaction(**context, **names, costs=[cost])
+    rules.change_rule(**its, version=1, name="Daily cap")
+    rules.archive_rule(**its, version=2)
+    rules.restore_rule(**its, version=3)
 
 
 def happen_in_credits(context):

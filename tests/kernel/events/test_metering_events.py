@@ -7,9 +7,8 @@ from decimal import Decimal
 import pytest
 
 from kernel.events.rendering import body_of
-from metering import selectors
+from metering import selectors, services
 from metering.api.serializers.replies import CostReply, TransactionReply
-from metering.services import costs, lifecycle, settings, transactions
 
 pytestmark = pytest.mark.django_db
 COST = {"fiat_amount": Decimal("0.5"), "fiat_asset_symbol": "USD", "is_estimate": True, "cost_details": '{"b": 1.50, "a": 2}'}
@@ -18,7 +17,7 @@ FACTS = {"service_name": "openai", "action_name": "chat", "resource_name": "gpt"
 
 @pytest.fixture
 def create(context):
-    return lambda **facts: transactions.record_transaction(**context, **FACTS, **facts).row
+    return lambda **facts: services.record_transaction(**context, **FACTS, **facts).row
 
 
 def names(events):
@@ -55,8 +54,8 @@ def test_completion_and_a_better_cost_are_events_in_the_order_of_the_changes(cre
     made = create(costs=[COST])
     its = {**context, "transaction_id": made["id"]}
     better = {"fiat_amount": Decimal("0.4"), "fiat_asset_symbol": "USD", "is_estimate": False}
-    costs.record_cost(**its, **better, supersedes_cost_id=made["costs"][0]["id"])
-    lifecycle.complete_transaction(**its, outcome="success")
+    services.record_cost(**its, **better, supersedes_cost_id=made["costs"][0]["id"])
+    services.complete_transaction(**its, outcome="success")
     assert names(written()) == [
         "transaction.authorized",
         "cost.recorded",
@@ -72,15 +71,15 @@ def test_completion_and_a_better_cost_are_events_in_the_order_of_the_changes(cre
 def test_waiting_denied_cancelled_and_stale_are_events(create, context, tenant, listen, written):
     listen("metering.transaction.*")
     stale = create()
-    settings.set_policy(**context, stale_after=timedelta(microseconds=1))
-    lifecycle.close_stale_transactions(actor="job:test", request_id="r-2", tenant_id=tenant.id)
-    settings.set_policy(**context, stale_after=None, authorizes_at_once=False)
+    services.set_policy(**context, stale_after=timedelta(microseconds=1))
+    services.close_stale_transactions(actor="job:test", request_id="r-2", tenant_id=tenant.id)
+    services.set_policy(**context, stale_after=None, authorizes_at_once=False)
     waiting = create()
     its = {**context, "transaction_id": waiting["id"]}
-    lifecycle.prepare_transaction(**its)
-    lifecycle.deny_transaction(**its, reason="too dear")
+    services.prepare_transaction(**its)
+    services.deny_transaction(**its, reason="too dear")
     cancelled = create()
-    lifecycle.cancel_transaction(**context, transaction_id=cancelled["id"])
+    services.cancel_transaction(**context, transaction_id=cancelled["id"])
     by_account = {
         row["id"]: names([event for event in written() if event.object_id == str(row["id"])]) for row in (stale, waiting, cancelled)
     }
@@ -95,5 +94,5 @@ def test_an_array_writes_the_events_of_what_it_recorded(context, create, listen,
     create(idempotency_key="1")
     listen("metering.transaction.*")
     items = [{**FACTS, "idempotency_key": key} for key in ("1", "2", "3")]
-    transactions.record_transactions(**context, transactions=items)
+    services.record_transactions(**context, transactions=items)
     assert names(written()) == ["transaction.authorized", "transaction.authorized"]

@@ -12,7 +12,7 @@ from kernel.events.models import Event
 from kernel.events.selectors.events import list_events
 from kernel.events.services.event_writer import write_event
 from kernel.events.services.fan_out import fan_out
-from metering.services.transactions import record_transaction
+from metering.services import record_transaction
 from tests.rows_read import rows_read
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from kernel.base.commands import DomainCommand
 from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
-from metering.rules.services import upkeep
+from metering.rules import services
 
 
 class Command(DomainCommand):
@@ -16,6 +16,6 @@ class Command(DomainCommand):
 
     def handle(self, *args: Any, **options: Any) -> str:
         tenant_id = chosen_tenant_id(options)
-        completed = upkeep.seed_measures(tenant_id=tenant_id)
-        upkeep.clean_counters(actor="command:maintain_rule_counters", tenant_id=tenant_id)
+        completed = services.seed_measures(tenant_id=tenant_id)
+        services.clean_counters(actor="command:maintain_rule_counters", tenant_id=tenant_id)
         return f"{completed} measures completed."
