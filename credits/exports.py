@@ -38,7 +38,7 @@ HOLD_CALLS = f"""(
 )"""  # noqa: S608 - made of constants
 NAMED = (
     *fields("id", "idempotency_key", "customer_id", "name", "unit_type", "currency"),
-    Field("metric_id", "nullif(account.metric_id, '')"),
+    Field("metric_id", "nullif(grant_row.metric_id, '')"),
 )
 
 EXPORTS = (
@@ -47,7 +47,7 @@ EXPORTS = (
         description="every recurring grant, ended and cancelled ones too; before the grants that they issued",
         command="backfill_recurring_grants",
         tables=("credits_recurringgrant",),
-        row="account",
+        row="grant_row",
         fields=(
             *NAMED,
             *fields("amount", "cost_of_credit", kind=Kind.MONEY),
@@ -61,17 +61,17 @@ EXPORTS = (
             Field("next_on", kind=Kind.DAY),
             *BOOKED,
         ),
-        source="credits_recurringgrant AS account WHERE account.tenant_id = %(tenant)s ORDER BY account.created_at, account.id",
+        source="credits_recurringgrant AS grant_row WHERE grant_row.tenant_id = %(tenant)s ORDER BY grant_row.created_at, grant_row.id",
     ),
     LedgerFile(
         name="credit-grants",
         description="every grant with its opening transaction, deleted ones too",
         command="backfill_credit_grants",
         tables=("credits_grant", "credits_transaction"),
-        row="account",
+        row="grant_row",
         fields=(
             *NAMED,
-            Field("amount", "account.original_amount", kind=Kind.MONEY),
+            Field("amount", "grant_row.original_amount", kind=Kind.MONEY),
             Field("cost_of_credit", kind=Kind.MONEY),
             *fields("effective_date", "expiry_date", kind=Kind.DAY),
             Field("category"),
@@ -86,11 +86,11 @@ EXPORTS = (
             *BOOKED,
         ),
         source="""
-            credits_grant AS account
+            credits_grant AS grant_row
             JOIN credits_transaction AS opening
-                ON opening.tenant_id = account.tenant_id AND opening.grant_id = account.id AND opening.entry_number = 1
-            WHERE account.tenant_id = %(tenant)s
-            ORDER BY account.created_at, account.id
+                ON opening.tenant_id = grant_row.tenant_id AND opening.grant_id = grant_row.id AND opening.entry_number = 1
+            WHERE grant_row.tenant_id = %(tenant)s
+            ORDER BY grant_row.created_at, grant_row.id
         """,
     ),
     LedgerFile(

@@ -226,7 +226,7 @@ def _asked(row: Any, amount: str | None) -> Decimal:
 
 def _post(
     function: str,
-    item: Mapping[str, Any],
+    hold_call: Mapping[str, Any],
     *,
     tenant_id: UUID,
     digest_of_facts: bytes,
@@ -235,8 +235,8 @@ def _post(
     is_recorded: Callable[[Any, str], bool] | None = None,
 ) -> Posted[Any]:
     """What a posting function of holds posted, or what an earlier call with the same key did. Raises the error that refused the call."""
-    items = [{**item, "facts_digest": digest_of_facts.hex()}]
-    [row] = posting.post(function, items, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
+    with_digest = {**hold_call, "facts_digest": digest_of_facts.hex()}
+    [row] = posting.post(function, [with_digest], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return or_raise(
         posted_or_error(row, facts_digest=digest_of_facts, names=names, errors=errors, conflict=_conflict, is_recorded=is_recorded)
     )

@@ -101,7 +101,7 @@ def _reversal(original: UUID, reason: Mapping[str, str]) -> dict[str, Any]:
 
 def _decode(line: bytes) -> dict[str, Any]:
     """The posting of a line, with every name that read_posting may ask for."""
-    item: dict[str, Any] = {"reverses": None, "type": None, **msgspec.json.decode(line)}
-    if item.get("occurred_at") is not None:
-        item["occurred_at"] = datetime.fromisoformat(item["occurred_at"])
-    return item
+    posting_item: dict[str, Any] = {"reverses": None, "type": None, **msgspec.json.decode(line)}
+    if posting_item.get("occurred_at") is not None:
+        posting_item["occurred_at"] = datetime.fromisoformat(posting_item["occurred_at"])
+    return posting_item

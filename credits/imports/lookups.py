@@ -40,10 +40,10 @@ GROUP BY original.id, original.amount
 # The lowest available balance of each grant while a run's entries are reversed, newest first.
 SHORT_WITHOUT = """
 SELECT grant_id, min(room) FROM (
-    SELECT entry.grant_id, credits_available(account.balance - sum(CASE entry.type WHEN 'CREDIT' THEN entry.amount ELSE -entry.amount END)
-        OVER (PARTITION BY entry.grant_id ORDER BY entry.created_at DESC, entry.entry_number DESC), account.held) AS room
+    SELECT entry.grant_id, credits_available(grant_row.balance - sum(CASE entry.type WHEN 'CREDIT' THEN entry.amount ELSE -entry.amount END)
+        OVER (PARTITION BY entry.grant_id ORDER BY entry.created_at DESC, entry.entry_number DESC), grant_row.held) AS room
     FROM credits_transaction entry
-    JOIN credits_grant account ON account.tenant_id = entry.tenant_id AND account.id = entry.grant_id
+    JOIN credits_grant grant_row ON grant_row.tenant_id = entry.tenant_id AND grant_row.id = entry.grant_id
     WHERE entry.tenant_id = %s AND entry.request_id = %s AND entry.request_id LIKE 'run:%%' AND NOT EXISTS (
         SELECT FROM credits_transaction reversal WHERE reversal.tenant_id = entry.tenant_id AND reversal.reverses_id = entry.id)
 ) AS path

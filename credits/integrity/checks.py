@@ -35,20 +35,20 @@ CHECKS = (
         name="credits_grant_equals_last_entry",
         rule="A grant opens with its original amount at its own moments, and its balance is that of its newest transaction.",
         statement="""
-            SELECT account.tenant_id, account.id, account.balance, newest.balance_after, account.last_entry_number, newest.entry_number,
-                account.original_amount, first.amount AS opened_with
-            FROM credits_grant account
+            SELECT grant_row.tenant_id, grant_row.id, grant_row.balance, newest.balance_after, grant_row.last_entry_number,
+                newest.entry_number, grant_row.original_amount, first.amount AS opened_with
+            FROM credits_grant grant_row
             LEFT JOIN LATERAL (
                 SELECT entry_number, balance_after, created_at FROM credits_transaction
-                WHERE tenant_id = account.tenant_id AND grant_id = account.id ORDER BY entry_number DESC LIMIT 1
+                WHERE tenant_id = grant_row.tenant_id AND grant_id = grant_row.id ORDER BY entry_number DESC LIMIT 1
             ) AS newest ON true
             LEFT JOIN credits_transaction first
-                ON first.tenant_id = account.tenant_id AND first.grant_id = account.id AND first.entry_number = 1
-            WHERE (%(tenant)s::uuid IS NULL OR account.tenant_id = %(tenant)s) AND (
-                account.balance IS DISTINCT FROM newest.balance_after OR account.last_entry_number IS DISTINCT FROM newest.entry_number
-                OR account.last_entry_at IS DISTINCT FROM newest.created_at OR first.kind IS DISTINCT FROM 'opening'
-                OR first.amount IS DISTINCT FROM account.original_amount OR first.created_at IS DISTINCT FROM account.created_at
-                OR first.occurred_at IS DISTINCT FROM account.occurred_at)
+                ON first.tenant_id = grant_row.tenant_id AND first.grant_id = grant_row.id AND first.entry_number = 1
+            WHERE (%(tenant)s::uuid IS NULL OR grant_row.tenant_id = %(tenant)s) AND (
+                grant_row.balance IS DISTINCT FROM newest.balance_after OR grant_row.last_entry_number IS DISTINCT FROM newest.entry_number
+                OR grant_row.last_entry_at IS DISTINCT FROM newest.created_at OR first.kind IS DISTINCT FROM 'opening'
+                OR first.amount IS DISTINCT FROM grant_row.original_amount OR first.created_at IS DISTINCT FROM grant_row.created_at
+                OR first.occurred_at IS DISTINCT FROM grant_row.occurred_at)
         """,
     ),
     Check(
@@ -69,22 +69,22 @@ CHECKS = (
         name="credits_transaction_customer",
         rule="A transaction belongs to its grant's customer.",
         statement="""
-            SELECT entry.tenant_id, entry.id, entry.customer_id, account.customer_id AS grants_customer_id
+            SELECT entry.tenant_id, entry.id, entry.customer_id, grant_row.customer_id AS grants_customer_id
             FROM credits_transaction entry
-            LEFT JOIN credits_grant account ON account.tenant_id = entry.tenant_id AND account.id = entry.grant_id
-            WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND account.customer_id IS DISTINCT FROM entry.customer_id
+            LEFT JOIN credits_grant grant_row ON grant_row.tenant_id = entry.tenant_id AND grant_row.id = entry.grant_id
+            WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND grant_row.customer_id IS DISTINCT FROM entry.customer_id
         """,
     ),
     Check(
         name="credits_held_equals_lines",
         rule="A grant's held amount is the sum of what its hold lines still reserve.",
         statement="""
-            SELECT account.tenant_id, account.id, account.held, coalesce(line.remaining, 0) AS remaining
-            FROM credits_grant account
+            SELECT grant_row.tenant_id, grant_row.id, grant_row.held, coalesce(line.remaining, 0) AS remaining
+            FROM credits_grant grant_row
             LEFT JOIN (
                 SELECT tenant_id, grant_id, sum(remaining) AS remaining FROM credits_holdline GROUP BY tenant_id, grant_id
-            ) AS line ON line.tenant_id = account.tenant_id AND line.grant_id = account.id
-            WHERE (%(tenant)s::uuid IS NULL OR account.tenant_id = %(tenant)s) AND account.held <> coalesce(line.remaining, 0)
+            ) AS line ON line.tenant_id = grant_row.tenant_id AND line.grant_id = grant_row.id
+            WHERE (%(tenant)s::uuid IS NULL OR grant_row.tenant_id = %(tenant)s) AND grant_row.held <> coalesce(line.remaining, 0)
         """,
     ),
     Check(
@@ -92,15 +92,15 @@ CHECKS = (
         rule="A transaction's cost basis is the change of the cost of the grant's balance, as credits_cost_basis computes it.",
         statement="""
             SELECT entry.tenant_id, entry.id, entry.grant_id, entry.cost_basis,
-                credits_cost_basis(account, entry.balance_before, entry.balance_after) AS difference
+                credits_cost_basis(grant_row, entry.balance_before, entry.balance_after) AS difference
             FROM (
                 SELECT tenant_id, id, grant_id, cost_basis, balance_after, coalesce(lag(balance_after) OVER chain, 0) AS balance_before
                 FROM credits_transaction
                 WHERE %(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s
                 WINDOW chain AS (PARTITION BY tenant_id, grant_id ORDER BY entry_number)
             ) AS entry
-            JOIN credits_grant account ON account.tenant_id = entry.tenant_id AND account.id = entry.grant_id
-            WHERE entry.cost_basis IS DISTINCT FROM credits_cost_basis(account, entry.balance_before, entry.balance_after)
+            JOIN credits_grant grant_row ON grant_row.tenant_id = entry.tenant_id AND grant_row.id = entry.grant_id
+            WHERE entry.cost_basis IS DISTINCT FROM credits_cost_basis(grant_row, entry.balance_before, entry.balance_after)
         """,
     ),
     Check(
@@ -247,26 +247,26 @@ CHECKS = (
         name="credits_grant_status",
         rule="A closed grant has no balance and has a closing time; an open one has no closing time, and no void or deletion.",
         statement="""
-            SELECT account.tenant_id, account.id, account.status, account.closed_at, account.balance
-            FROM credits_grant account
-            WHERE (%(tenant)s::uuid IS NULL OR account.tenant_id = %(tenant)s) AND (
-                account.status <> 'open' AND (account.balance <> 0 OR account.closed_at IS NULL)
-                OR account.status = 'open' AND account.closed_at IS NOT NULL
-                OR account.status NOT IN ('voided', 'deleted') AND EXISTS (
+            SELECT grant_row.tenant_id, grant_row.id, grant_row.status, grant_row.closed_at, grant_row.balance
+            FROM credits_grant grant_row
+            WHERE (%(tenant)s::uuid IS NULL OR grant_row.tenant_id = %(tenant)s) AND (
+                grant_row.status <> 'open' AND (grant_row.balance <> 0 OR grant_row.closed_at IS NULL)
+                OR grant_row.status = 'open' AND grant_row.closed_at IS NOT NULL
+                OR grant_row.status NOT IN ('voided', 'deleted') AND EXISTS (
                     SELECT FROM credits_transaction entry
-                    WHERE entry.tenant_id = account.tenant_id AND entry.grant_id = account.id AND entry.kind IN ('void', 'deletion')))
+                    WHERE entry.tenant_id = grant_row.tenant_id AND entry.grant_id = grant_row.id AND entry.kind IN ('void', 'deletion')))
         """,
     ),
     Check(
         name="credits_expiry_day",
         rule="An expiry counts from the day after the grant's last one, or later; and no transaction is booked later than now.",
         statement="""
-            SELECT entry.tenant_id, entry.id, entry.grant_id, entry.kind, entry.occurred_at, entry.created_at, account.expiry_date
+            SELECT entry.tenant_id, entry.id, entry.grant_id, entry.kind, entry.occurred_at, entry.created_at, grant_row.expiry_date
             FROM credits_transaction entry
-            JOIN credits_grant account ON account.tenant_id = entry.tenant_id AND account.id = entry.grant_id
+            JOIN credits_grant grant_row ON grant_row.tenant_id = entry.tenant_id AND grant_row.id = entry.grant_id
             WHERE (%(tenant)s::uuid IS NULL OR entry.tenant_id = %(tenant)s) AND (
                 entry.created_at > clock_timestamp() + interval '1 minute'
-                OR entry.kind = 'expiry' AND (entry.occurred_at >= (account.expiry_date + 1)::timestamp AT TIME ZONE 'UTC') IS NOT TRUE)
+                OR entry.kind = 'expiry' AND (entry.occurred_at >= (grant_row.expiry_date + 1)::timestamp AT TIME ZONE 'UTC') IS NOT TRUE)
         """,
     ),
     Check(

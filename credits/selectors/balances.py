@@ -22,17 +22,17 @@ from kernel.ledger.prepared_queries import is_one_of, prepared
 # How many transactions a balance is returned with; list_transactions has them all.
 NEWEST_TRANSACTIONS = 100
 TYPES = {UnitType.CURRENCY: BalanceType.CASH, UnitType.METRIC: BalanceType.USAGE}
-HELD = "credits_held_at(account, 'infinity', present.moment)"
+HELD = "credits_held_at(grant_row, 'infinity', present.moment)"
 USABLE = f"""
-    SELECT {", ".join(f"account.{name}" for name in GRANT_FIELDS if name != "held")}, {HELD} AS held
-    FROM (SELECT ledger_now() AS moment) present, credits_grant account
-    WHERE account.tenant_id = %s AND account.customer_id = %s AND credits_is_usable(account, ledger_day(present.moment))
-    ORDER BY credits_burn_down_order(account)
+    SELECT {", ".join(f"grant_row.{name}" for name in GRANT_FIELDS if name != "held")}, {HELD} AS held
+    FROM (SELECT ledger_now() AS moment) present, credits_grant grant_row
+    WHERE grant_row.tenant_id = %s AND grant_row.customer_id = %s AND credits_is_usable(grant_row, ledger_day(present.moment))
+    ORDER BY credits_burn_down_order(grant_row)
 """  # noqa: S608 - names of columns, from a constant
 HELD_NOW = f"""
-    SELECT account.id, {HELD} AS held
-    FROM (SELECT ledger_now() AS moment) present, credits_grant account
-    WHERE account.tenant_id = %s AND account.id = ANY (%s)
+    SELECT grant_row.id, {HELD} AS held
+    FROM (SELECT ledger_now() AS moment) present, credits_grant grant_row
+    WHERE grant_row.tenant_id = %s AND grant_row.id = ANY (%s)
 """  # noqa: S608 - constants
 
 

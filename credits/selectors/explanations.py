@@ -18,9 +18,9 @@ ENTRY_FIELDS = (*TRANSACTION_FIELDS, "actor", "request_id")
 CREDITS = Q(type=TransactionType.CREDIT)
 DEBITS = Q(type=TransactionType.DEBIT)
 HELD_AT = """
-    SELECT account.id, credits_held_at(account, %s::timestamptz, coalesce(%s::timestamptz, ledger_now())) AS held
-    FROM credits_grant account
-    WHERE account.tenant_id = %s AND account.id = ANY (%s)
+    SELECT grant_row.id, credits_held_at(grant_row, %s::timestamptz, coalesce(%s::timestamptz, ledger_now())) AS held
+    FROM credits_grant grant_row
+    WHERE grant_row.tenant_id = %s AND grant_row.id = ANY (%s)
 """
 
 

@@ -15,19 +15,19 @@ from kernel.ledger.errors import NotFound
 
 # Without an instant everything booked counts, and the present decides which holds are overdue and which grants are in force.
 ALWAYS = "infinity"
-COLUMNS = ", ".join(f"account.{name}" for name in GRANT_FIELDS if name not in {"balance", "held", "status"})
+COLUMNS = ", ".join(f"grant_row.{name}" for name in GRANT_FIELDS if name not in {"balance", "held", "status"})
 # `usable`: the balance of a grant that a debit on that day could draw on, with what holds reserve of it. What is left of a grant past its
 # last day isn't, even if no job has expired it yet.
 BALANCES = f"""
     SELECT {COLUMNS}, past.balance, past.held,
-           CASE WHEN account.closed_at <= %s::timestamptz THEN account.status
-                WHEN credits_is_over(account.expiry_date, day.day) THEN 'expired' ELSE 'open' END AS status,
-           CASE WHEN day.day >= account.effective_date AND NOT credits_is_over(account.expiry_date, day.day) THEN past.balance
+           CASE WHEN grant_row.closed_at <= %s::timestamptz THEN grant_row.status
+                WHEN credits_is_over(grant_row.expiry_date, day.day) THEN 'expired' ELSE 'open' END AS status,
+           CASE WHEN day.day >= grant_row.effective_date AND NOT credits_is_over(grant_row.expiry_date, day.day) THEN past.balance
                 ELSE 0 END AS usable
-    FROM credits_grant account
+    FROM credits_grant grant_row
     CROSS JOIN (SELECT instant, ledger_day(instant) AS day FROM (SELECT coalesce(%s::timestamptz, ledger_now()) AS instant) present) day
-    CROSS JOIN LATERAL credits_balances_at(account, %s::timestamptz, day.instant, %s) past
-    WHERE account.tenant_id = %s AND (account.created_at <= %s::timestamptz OR %s = 'world')
+    CROSS JOIN LATERAL credits_balances_at(grant_row, %s::timestamptz, day.instant, %s) past
+    WHERE grant_row.tenant_id = %s AND (grant_row.created_at <= %s::timestamptz OR %s = 'world')
 """  # noqa: S608 - names of columns, from a constant
 TOTALS = f"""
     SELECT unit_type, CASE unit_type WHEN 'METRIC' THEN metric_id ELSE currency END AS unit, count(*) AS grants, sum(balance) AS balance,
@@ -41,7 +41,7 @@ TOTALS = f"""
 
 def grant_balance_at(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = None, clock: str = Clock.BOOK) -> dict[str, Any]:
     """A grant with its balance at an instant. Raises NotFound, also where the grant did not exist yet."""
-    rows = queries.fetch_rows(f"{BALANCES} AND account.id = %s", [*_parameters(tenant_id, at, clock), grant_id])
+    rows = queries.fetch_rows(f"{BALANCES} AND grant_row.id = %s", [*_parameters(tenant_id, at, clock), grant_id])
     if not rows:
         raise NotFound(kind="grant", id=grant_id)
     grant: dict[str, Any] = rows[0]._asdict()
@@ -50,7 +50,7 @@ def grant_balance_at(*, tenant_id: UUID, grant_id: UUID, at: datetime | None = N
 
 def customer_balance_at(*, tenant_id: UUID, customer_id: str, at: datetime | None = None, clock: str = Clock.BOOK) -> list[dict[str, Any]]:
     """One balance for each currency and metric that the customer could draw on at an instant, with its grants."""
-    rows = queries.fetch_rows(f"{BALANCES} AND account.customer_id = %s", [*_parameters(tenant_id, at, clock), customer_id])
+    rows = queries.fetch_rows(f"{BALANCES} AND grant_row.customer_id = %s", [*_parameters(tenant_id, at, clock), customer_id])
     grants = [with_unit(row._asdict()) for row in rows if row.usable > 0]
     units = sorted({(grant["type"], grant["unit"]) for grant in grants})
     return [balance_of(unit, [grant for grant in grants if (grant["type"], grant["unit"]) == unit], counted="usable") for unit in units]

@@ -177,7 +177,7 @@ def _end_hold(named: dict[str, Any], *, tenant_id: UUID, kind: str, facts: dict[
 
 def _post(
     function: str,
-    item: Mapping[str, Any],
+    hold_call: Mapping[str, Any],
     *,
     tenant_id: UUID,
     names: Sequence[str],
@@ -185,8 +185,8 @@ def _post(
     is_recorded: Callable[[Any, str], bool] | None = None,
 ) -> Posted[Any]:
     """What a posting function of holds posted, or what an earlier call with the same key did. Raises the error that refused the call."""
-    [row] = posting.post(function, [item], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
-    facts_digest = digest_from_json(item["facts_digest"])
+    [row] = posting.post(function, [hold_call], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
+    facts_digest = digest_from_json(hold_call["facts_digest"])
     return or_raise(posted_or_error(row, facts_digest=facts_digest, names=names, errors=errors, is_recorded=is_recorded))
 
 

@@ -12,7 +12,7 @@ from kernel.ledger.integrity.checks import find_violations
 # Postings to these grants wait, and add to the recomputed balance.
 LOCK_GRANTS = "SELECT id FROM credits_grant WHERE tenant_id = %s ORDER BY tenant_id, id FOR UPDATE"
 SET_GRANTS = """
-UPDATE credits_grant account
+UPDATE credits_grant grant_row
 SET balance = newest.balance_after, last_entry_number = newest.entry_number, last_entry_at = newest.created_at, held = line.remaining
 FROM credits_grant stored
 CROSS JOIN LATERAL (
@@ -22,8 +22,8 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(remaining), 0) AS remaining FROM credits_holdline WHERE tenant_id = stored.tenant_id AND grant_id = stored.id
 ) AS line
-WHERE stored.tenant_id = %s AND account.tenant_id = stored.tenant_id AND account.id = stored.id
-    AND (account.balance, account.last_entry_number, account.last_entry_at, account.held)
+WHERE stored.tenant_id = %s AND grant_row.tenant_id = stored.tenant_id AND grant_row.id = stored.id
+    AND (grant_row.balance, grant_row.last_entry_number, grant_row.last_entry_at, grant_row.held)
         IS DISTINCT FROM (newest.balance_after, newest.entry_number, newest.created_at, line.remaining)
 """
 # Where these are broken the entries themselves are wrong, and nothing can be recomputed from them.

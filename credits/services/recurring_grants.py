@@ -33,8 +33,8 @@ YEARS_AHEAD = 100
 SHARED = ("customer_id", "name", "unit_type", "currency", "metric_id", "amount", "cost_of_credit", "category", "priority")
 
 ROLL_OVER = """
-SELECT credits_roll_over(account.tenant_id, account, ledger_now(), %s, %s)
-FROM credits_grant account WHERE account.tenant_id = %s AND account.id = %s
+SELECT credits_roll_over(grant_row.tenant_id, grant_row, ledger_now(), %s, %s)
+FROM credits_grant grant_row WHERE grant_row.tenant_id = %s AND grant_row.id = %s
 """
 UPDATE_ALERTS = "SELECT credits_update_alerts(%s, %s, ARRAY[%s]::uuid[])"
 

@@ -130,8 +130,8 @@ def _make_zero(cost: Mapping[str, Any], *, run: str, audit: Mapping[str, Any]) -
 def _make_later_amendment(line: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
     """A later call, on the transaction of `line`. An exported row keeps its digest and its time."""
     stamps = {name: value for name, value in call["stamps"].items() if value is not None}
-    item = make_amendment(actor=line["actor"], request_id=line["request_id"], transaction_id=UUID(line["id"]), **call["parts"])
-    return {**item, **stamps}
+    amendment = make_amendment(actor=line["actor"], request_id=line["request_id"], transaction_id=UUID(line["id"]), **call["parts"])
+    return {**amendment, **stamps}
 
 
 def _read_refused(row: Any, line: Mapping[str, Any]) -> Posted[ImportedRow] | LedgerError:
