@@ -31,7 +31,7 @@ TABLES = (
     "metering_cost",
 )
 OURS, COPY = "Countinghouse", r"\copy, one process"
-NOTES = "no parsing of JSON, no checks but the tables' own constraints, no rollups, no replies; the rows come ready with ids and times"
+NOTES = "It parses no JSON, checks only the tables' own constraints, and makes no rollups and no replies. The rows come with ids and times."
 
 
 @dataclass

@@ -41,7 +41,7 @@ OPTION = {
 }
 RESOURCE = {"url": "https://shop.example/search"}
 OURS, BY_HAND = "reauthorize, settle, complete", "hold, capture, complete"
-NOTES = "no rules, no cost row, no token, no payee: only the customer's credit moves"
+NOTES = "Only the customer's credit moves: without rules, a row of a cost, a token or a payee."
 
 Call = Callable[..., dict[str, Any]]
 Pay = Callable[[Call, str, str], None]

@@ -58,7 +58,7 @@ def place_hold(
         tenant_id=tenant_id,
         digest_of_facts=hold_digest(facts),
         names=HOLD_FACTS,
-        # A currency that is stated, and the same one by default, are no other fact.
+        # A caller that states the currency and one that leaves it to the default ask for the same hold.
         is_recorded=lambda row, name: name == "currency" and row.wallet_currency == row.currency,
         errors=_placing_errors(amount=amount, expires_at=expires_at),
     )
@@ -108,7 +108,7 @@ def capture_hold(
 
 
 def _is_recorded(hold_id: UUID, amount: Decimal | None, row: Any, name: str) -> bool:
-    """A capture without an amount, and one of all that the hold reserved then, are the same."""
+    """A capture without an amount is the same call as a capture of all that the hold reserved then."""
     if name != "amount" or row.id != hold_id:
         return False
     reserved_before = row.amount - row.captured + row.taken

@@ -42,8 +42,8 @@ COPIED_FACTS = (
 def encode_import(facts: Mapping[str, Any], *, actor: str, request_id: str) -> bytes:
     """A checked transaction as `billing_post` takes it, encoded. Runs no query.
 
-    `facts`: the arguments of record_transaction or reverse_transaction; optionally `id` and `facts_digest` (hexadecimal), which are kept:
-    a caller of the ledger that the file comes from finds its keys here.
+    `facts`: the arguments of record_transaction or reverse_transaction; optionally `id` and `facts_digest` (hexadecimal), which are kept,
+    so that callers of the ledger that the file comes from can repeat their calls here.
     """
     label, direction = SHIPPED_TYPES.get(facts["type"], (None, None))
     line = {

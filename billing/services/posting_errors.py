@@ -26,7 +26,8 @@ def posting_errors(posting: Mapping[str, Any]) -> dict[str, Callable[[Any], Ledg
 
 
 def insufficient(row: Any, *, requested: Decimal, held: Decimal | None = None) -> Insufficient:
-    """The error of a wallet whose floor doesn't allow what was requested, by its outcome row. `held`: where the row's own is of a hold."""
+    """The error for an amount that the wallet's floor doesn't allow, from the outcome row. `held`: what holds reserve of the wallet, needed
+    where the row's own `held` is that of one hold."""
     held = row.held if held is None else held
     return Insufficient(
         balance=row.balance,

@@ -1,6 +1,7 @@
-"""The rows of the posting functions, as they are where something was posted: the `row` of what a service returns.
+"""The rows of the posting functions where something was posted. A service returns one as the `row` of a Posted.
 
-A test compares the names with the columns of the SQL functions. What only a refused posting's row says, the errors read.
+A test compares the names with the columns of the SQL functions. Columns that only a refused posting fills are left out here:
+posting_errors.py reads them.
 """
 
 from datetime import datetime

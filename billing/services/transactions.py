@@ -111,7 +111,7 @@ def _post_one(facts: Mapping[str, Any], *, tenant_id: UUID, actor: str, request_
 
 
 def _as_first_posted(outcome: Posted[TransactionRow] | LedgerError) -> Posted[TransactionRow] | LedgerError:
-    """A replay without the reversals that came later: they alone change a row, and a repeated call gets the first reply."""
+    """A replay as the first call was answered: without the reversals that came later. Nothing else changes a row."""
     if isinstance(outcome, Posted) and outcome.replayed:
         return Posted(outcome.row._replace(reversed_amount=Decimal(0), reversed_by_id=None), replayed=True)
     return outcome

@@ -1,8 +1,8 @@
 -- Finds the call that a capture, a release or an extension of a hold repeats.
 --
 -- Takes: the tenant, the hold's id, the kind of the call, and its key. A release has none: a hold is released once. Returns: at most one
--- row: its digest, the amount that it took, and the debit. A debit of the type usage that has the key of a capture, and is of none, is
--- found too.
+-- row: its digest, the amount that it took, and the debit. For a capture it also finds a debit of the type usage that has this
+-- key, though no capture posted it.
 -- Locks: nothing; the caller has locked the hold's wallet. Never: writes.
 CREATE OR REPLACE FUNCTION billing_hold_step_before(tenant uuid, of_hold uuid, of_kind text, key text)
 RETURNS TABLE (first_digest bytea, taken numeric, transaction_id uuid)

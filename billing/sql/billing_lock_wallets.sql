@@ -37,7 +37,7 @@ BEGIN
             WITH created AS (
                 INSERT INTO billing_wallet (id, tenant_id, currency, balance, last_entry_number, floor)
                 SELECT DISTINCT ON (posting.wallet_currency)
-                    -- The id of its first posting, unless an imported posting brings that of another wallet.
+                    -- The wallet takes the id of its first posting, unless that is an imported one whose id another wallet has already.
                     CASE WHEN EXISTS (SELECT FROM billing_wallet wallet WHERE wallet.id = posting.id AND wallet.tenant_id = tenant)
                         THEN gen_random_uuid() ELSE posting.id END,
                     tenant, posting.wallet_currency, 0, 0, new_floor

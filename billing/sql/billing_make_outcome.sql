@@ -1,7 +1,7 @@
 -- Builds the outcome row of a posting.
 --
 -- Takes: the outcome; the entry that was posted or has the key already (NULL for none); the wallet's currency, balance, held amount and
--- floor; the magnitude asked for, what remains of an original, and the reversal after which nothing did.
+-- floor; the magnitude asked for, what remains of an original, and the reversal after which nothing remained.
 -- Returns: one row.
 -- Locks: nothing.
 -- Never: reads a table.

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("credits", version=1, digest="753bb7965bcb21c1"),
+        InstallFunctions("credits", version=1, digest="a7c6426e5b797453"),
         TenantKey("RecurringGrant"),
         TenantKey("Grant"),
         TenantKey("Consumption"),

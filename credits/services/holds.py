@@ -191,7 +191,8 @@ def _post(
 
 
 def _is_recorded(amount: Decimal | None, key: str | None, row: Any, name: str) -> bool:
-    """A capture without an amount, and one of all that was reserved then, are the same; and so is one that states no key."""
+    """Whether the row records what this call says of a fact. A capture without an amount is the same as one of all that was reserved then;
+    a call that states no key is the same as one with the key that the hold was ended with."""
     if name == "hold":
         return key is None
     return name == "amount" and row.taken is not None and row.taken == (row.amount - row.captured + row.taken if amount is None else amount)

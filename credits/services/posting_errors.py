@@ -25,7 +25,7 @@ NOTHING_TO_DO = frozenset({"nothing_left", "closed_before", "not_due"})
 def posting_errors(*, requested: Any, invoice_id: str = "", reverses: Any = None) -> Mapping[str, Callable[[Any], LedgerError]]:
     """For each refused outcome of `credits_post` a function from its row to the error.
 
-    `requested`: the posting's units; None of a reversal of all that is left.
+    `requested`: the posting's units; None for a reversal of all that is left.
     """
 
     def units_of(row: Any) -> Any:

@@ -123,7 +123,7 @@ def issue_recurring_grant(*, tenant_id: UUID, actor: str, request_id: str, recur
             rows = RecurringGrant.objects.filter(tenant_id=tenant_id, id=recurring_grant_id)
             rows.update(next_period=recurring_grant.next_period, next_on=recurring_grant.next_on)
             if recurring_grant.status != RecurringGrantStatus.ACTIVE:
-                # By itself, because the history of settings records each update that names the status.
+                # An update of its own, because the history of settings records each update that names the status.
                 with setting_author(actor=actor, request_id=request_id):
                     rows.update(status=recurring_grant.status)
     return issued
@@ -282,7 +282,8 @@ def _locked(*, tenant_id: UUID, recurring_grant_id: UUID) -> RecurringGrant:
 
 
 def _lock_period_before(recurring_grant: RecurringGrant) -> None:
-    """To issue a grant locks the alerts of the customer, and to roll over then locks the grant before: every posting locks grants first."""
+    """Lock the grant of the period before, first. Issuing locks the customer's alerts and rolling over then locks this grant,
+    but every posting locks grants before alerts."""
     keys = {"tenant_id": recurring_grant.tenant_id, "recurring_grant_id": recurring_grant.id, "period": recurring_grant.next_period - 1}
     Grant.objects.select_for_update(no_key=True).filter(**keys).first()
 

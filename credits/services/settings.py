@@ -70,7 +70,7 @@ def set_policy(
 ) -> Policy:
     """Change the named settings: how many days before its last day a grant with a balance is announced; how long a hold may last.
 
-    A hold's time counts with its extensions, None is no limit, and holds that are open keep their end. Raises InvalidValue.
+    The time of a hold includes its extensions; None means no limit. Holds that are open already keep their end. Raises InvalidValue.
     """
     if expiring_days is not UNCHANGED and not 0 <= expiring_days <= MAX_EXPIRING_DAYS:
         reason = "too_small" if expiring_days < 0 else "too_large"

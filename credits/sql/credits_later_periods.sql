@@ -1,5 +1,6 @@
 -- Finds the grants that a rollover may reach from these: the next period's, and the one after it where that period is over as well.
--- Takes: a tenant, ids of grants. Returns: ids, without the given ones unless one rolls over to another; empty where none is recurring.
+-- Takes: a tenant, ids of grants. Returns: ids; a given one is among them only if another given one rolls over to it. Empty where none is
+-- recurring.
 -- Locks: nothing. A caller locks them together with its own, by id: an imported period may have a lower id than the period before it.
 CREATE OR REPLACE FUNCTION credits_later_periods(tenant uuid, grants uuid[]) RETURNS uuid[] LANGUAGE plpgsql STABLE
 AS $$

@@ -1,5 +1,5 @@
--- Locks the grants of postings before the first posting is decided, and the grants that may be rolled over to: an expiry rolls over, and
--- credit that is given back to a grant past its last day expires again at once.
+-- Locks, before the first posting is decided, the grants of all postings and those that they may roll over to. An expiry rolls over, and so
+-- does credit that is given back to a grant past its last day, because it expires again at once.
 -- Takes: a tenant, postings. Returns: nothing.
 -- Locks: grants, in the order of their ids, so that calls with common grants wait for each other in one direction and can't deadlock.
 -- Never: changes a row.

@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("metering", version=1, digest="45ef32e6e2da8216"),
+        InstallFunctions("metering", version=1, digest="5519ae1d45145906"),
         TenantKey("Policy"),
         TenantKey("Service"),
         TenantKey("Agent"),

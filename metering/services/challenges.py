@@ -14,7 +14,7 @@ from metering.paying.payers import MAX_PRESENTATION_LENGTH, NotPayable, Option, 
 from metering.paying.selectors import list_refusals
 
 NAMES = {"scheme": "scheme", "network": "network", "asset": "asset", "pay_to": "payTo"}
-# What of an address is no blank or control character stays; the rest is percent-encoded.
+# The characters of an address that stay as they are, beside letters and digits; others (blanks, control characters) are percent-encoded.
 URL_CHARACTERS = "!#$%&'()*+,-./:;=?@[]_~"
 MAX_NAME_LENGTH = 255
 
@@ -27,7 +27,7 @@ class NoPayableOption(LedgerError):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The first option that can be paid, and what of its challenge is sent back with the payment."""
+    """The first option that can be paid, and the parts of its challenge that are sent back with the payment."""
 
     option: Option
     # The name of what pays.

@@ -1,5 +1,6 @@
-"""Reports of usage: what integrations say of a call, with the provider's own counters as the member `facts`. A recorded one is a fact
-(metering_fact; the published name). Where a price is known, a report becomes a cost that supersedes the estimates."""
+"""Reports of usage: what integrations say of a call, with the provider's own counters as the member `facts`. A recorded report
+is called a fact (metering_fact), which is its published name. Where a price is known, a report becomes a cost that supersedes the
+estimates."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -41,7 +42,7 @@ class ReportFacts(TypedDict, total=False):
     # The text of a JSON object, as is `integration`.
     facts: Required[str]
     integration: str | None
-    # About which of several model calls it is.
+    # The model call that it is about, where there are several.
     call_id: str | None
     # Default: now.
     occurred_at: datetime | None
@@ -169,7 +170,7 @@ def _pricing_fields_text(priced: PricingResult) -> str | None:
 
 @lru_cache(maxsize=256)
 def _read_fields_text(read: tuple[str, ...]) -> str | None:
-    """Remembered, because nearly all reports of a batch have counters of the same names. Ignored fields aren't: callers may name many."""
+    """Cached, because nearly all reports of a batch have counters of the same names. Ignored fields are not: callers may send any names."""
     return _encode({"read": read, "ignored": ()}).decode() if read else None
 
 

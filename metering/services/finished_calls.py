@@ -18,7 +18,7 @@ RESPONSE, ERROR = FactPhase.RESPONSE.value, FactPhase.ERROR.value
 
 
 def is_finished(facts: Mapping[str, Any]) -> bool:
-    """Whether a new transaction is a call that is over already. What a file brings in states its status too."""
+    """Whether a new transaction is a call that is over already. An imported row isn't one: it states its status as well."""
     return facts.get("outcome") is not None and facts.get("status") is None
 
 

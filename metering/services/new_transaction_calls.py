@@ -1,6 +1,6 @@
 """Calls of the posting functions of new transactions: metering_post, or metering_post_in_order where they must be decided one by one.
 
-They must where the tenant has spending rules, where these are being changed, or where it holds estimates. metering_post then answers
+They must be where the tenant has spending rules, where these are being changed, or where it holds estimates. metering_post then answers
 `needs_order` and writes nothing, so that a call for several tenants never waits for a counter or the wallet of one of them. A
 process remembers the answer for a while and calls metering_post_in_order at once, apart from other tenants' postings.
 """

@@ -51,7 +51,8 @@ def outcomes_of(answers: Sequence[AnsweredPosting], *, tenant_id: UUID, with_row
 
 
 def _full_row_maker(answers: Sequence[AnsweredPosting], *, tenant_id: UUID) -> Callable[[RowDict, Any], RowDict]:
-    """Makes the full rows of new transactions. Only what must be paid is read: its payment, and of a finished call what that made of it."""
+    """Makes the full rows of new transactions. What must be paid is read from the ledger: the payment, and finished calls whole, because
+    the payment changed their costs."""
     paid = [answer.row for answer in answers if answer.row.outcome == POSTED and answer.row.requires_payment]
     over = [row.id for row in paid if row.status == Status.COMPLETED]
     payments = list_current_payments(tenant_id=tenant_id, ids=[row.id for row in paid])
@@ -70,7 +71,7 @@ def _with_first_facts(rows: Mapping[UUID, RowDict], *, tenant_id: UUID) -> dict[
 
 
 def _report_of(fact: Mapping[str, Any], costs: Iterable[RowDict]) -> RowDict:
-    """What the reply says of a report: its fact, how the pricing went, its cost, and the costs which that superseded."""
+    """What the reply says of a report: its fact, how the pricing went, its cost, and the costs that this cost superseded."""
     cost_id = next((cost["id"] for cost in costs if cost["inferred_from_id"] == fact["id"]), None)
     superseded = [cost for cost in costs if cost_id is not None and cost["superseded_by_id"] == cost_id]
     return {"fact_id": fact["id"], "cost_id": cost_id, "pricing": pricing_of(fact), "superseded": superseded or None}
@@ -101,7 +102,8 @@ def _short_row(posting_item: RowDict, row: Any) -> RowDict:
 
 
 def _is_recorded(row: RowDict, name: str, facts: Mapping[str, Any]) -> bool:
-    """Whether the transaction records the value that this call states for a fact. It is a replay then, though the first left it out."""
+    """Whether the transaction records the value that this call states for a fact. The call is a replay then, even if the first call left
+    the fact out."""
     if name not in RECORDED_AS or facts.get(name) is None:
         return False
     recorded, stated = RECORDED_AS[name](row), facts[name]

@@ -49,7 +49,7 @@ def encoded_columns(items: Sequence[Mapping[str, Any]]) -> str:
 def _columns(
     rows: Sequence[Mapping[str, Any]], names: Sequence[str], *, shared_names: Set[str], prefix: str = ""
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The values of each attribute; and the one value of each of `shared_names` of which all rows have the same."""
+    """The values of each attribute. One of `shared_names` that is the same in all rows stands once, in the second dictionary."""
     columns: dict[str, Any] = {}
     shared: dict[str, Any] = {}
     for name in names:
@@ -64,5 +64,5 @@ def _columns(
 
 
 def _sent(cost: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An array of arrays must have arrays of one length: here one of them is a text."""
+    """A cost as it is sent: `supersedes_ids` is one text, because PostgreSQL takes an array of arrays only if all have one length."""
     return {**cost, "supersedes_ids": f"{{{','.join(map(str, cost['supersedes_ids']))}}}"} if "supersedes_ids" in cost else cost

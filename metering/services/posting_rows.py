@@ -50,7 +50,7 @@ class AdditionRow(TypedDict):
     """A report that was recorded, or a transaction that was completed, perhaps with one. `id` and `status` are the transaction's.
 
     `pricing`: how the report's pricing went; `superseded`: with full rows, the costs that its cost replaced, with id and fiat_amount;
-    `reported_at`: when the usage occurred; `transaction`: of a completion with full rows, the whole, as it is now.
+    `reported_at`: when the usage occurred; `transaction`: of a completion with full rows, the whole transaction as it is now.
     """
 
     id: UUID

@@ -208,8 +208,10 @@ def _database_now() -> datetime:
 
 @translate_db_errors
 def end_price(*, tenant_id: UUID, actor: str, request_id: str, price_id: UUID, valid_to: datetime | None = None) -> None:
-    """No transaction from `valid_to` (the database's time where None) on has this price. Raises NotFound, InvalidValue (an end before the
-    beginning)."""
+    """End a price: it counts for no transaction from `valid_to` on (None: the database's time).
+
+    Raises NotFound, InvalidValue (an end before the beginning).
+    """
     with setting_author(actor=actor, request_id=request_id):
         updated = Price.objects.filter(tenant_id=tenant_id, id=price_id).update(valid_to=valid_to or Now())
     if not updated:

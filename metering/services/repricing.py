@@ -62,7 +62,7 @@ def reprice_transactions(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> RepricingReport:
-    """Compute costs from facts again; with `apply` post what differs. Killed and repeated, it goes on where it stopped."""
+    """Compute costs from facts again; with `apply` post what differs. If it is killed and run again, it goes on where it stopped."""
     report, last = RepricingReport(), None
     book = cache(lambda tenant: selectors.list_prices(tenant_id=tenant))
     while True:
@@ -76,7 +76,8 @@ def reprice_transactions(
 
 
 def undo_repricing(*, undone: UUID, run: UUID, apply: bool) -> RepricingReport:
-    """Supersede what a run posted by what it had superseded, wherever its row is still the active one. Raises NotFound (kind: run)."""
+    """Undo a run: each cost that it posted and that is still active is superseded by the cost that was there before. Raises NotFound
+    (kind: run)."""
     if not repricing.has_run(run=undone):
         raise NotFound(kind="run", id=undone)
     report, last = RepricingReport(), None

@@ -20,7 +20,8 @@ RULE = "The model, the tokens and the values of declared keys that a transaction
 
 
 def find_misread_usage(tenant_id: UUID | None, at_most: int) -> Iterator[Violation]:
-    """The first transactions that count for something else than they say. A violation's `facts`: what differs, the stored value first."""
+    """The first transactions that are counted as something else than their documents say. A violation's `facts`: what differs, the
+    stored value first."""
     check = Check(name=NAME, rule=RULE, statement="")
     keys: dict[UUID, list[UsageKey]] = {}
     return islice(

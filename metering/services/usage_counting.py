@@ -86,8 +86,8 @@ def recount_usage(*, tenant_id: UUID) -> int:
 
 
 def _count_page(tenant_id: UUID) -> int:
-    """Count at most PER_PAGE new transactions and as many changed ones; how many of the kind of which there are more."""
-    # Before the look at what is there: whatever becomes visible later was recorded after this moment.
+    """Count at most PER_PAGE new transactions and as many changed ones. Returns the larger of the two numbers."""
+    # Read before the transactions are listed: whatever becomes visible later was recorded after this moment.
     final = final_until()
     with transaction.atomic():
         queries.fetch_rows("SELECT metering_lock_usage(%s)", [tenant_id])
@@ -102,8 +102,8 @@ def _count_page(tenant_id: UUID) -> int:
 
 
 def count_transactions(*, tenant_id: UUID, ids: list[UUID], notes: list[UUID], until: datetime | None) -> None:
-    """Count these transactions as they are now. The caller holds the tenant's lock of counting. `until`: when all that was recorded
-    before is counted by it; None: that doesn't change."""
+    """Count these transactions as they are now. The caller holds the tenant's lock of counting. `until`: everything
+    recorded before this moment is counted then; None: the moment that was noted before stays."""
     keys = list_usage_keys(tenant_id=tenant_id)
     readings = [read_transaction(row, keys=keys) for row in list_readable(tenant_id=tenant_id, ids=ids)]
     numbers = [*DIMENSIONS.values(), *(key.number for key in keys)]
@@ -176,7 +176,7 @@ def _public_model(service: str, model: str) -> tuple[Any, Any] | None:
 
 @lru_cache(maxsize=10_000)
 def _has_input_only(service: str, model: str) -> bool:
-    """By the price of now: models don't begin to write."""
+    """Whether the model is billed by what it reads alone. Its present price says so of the past too."""
     found = _public_model(service, model)
     return found is not None and has_input_only(found[1].get_prices(datetime.now(UTC)))
 

@@ -8,11 +8,11 @@
 --   not_found           the tenant has no such transaction
 --   wrong_status        the status doesn't allow the move; `status` is the transaction's
 --   out_of_bounds       `occurred_at` is further from the present than the tenant's policy allows
---   not_stale           a cancellation of stale transactions finds that this one hasn't been authorized for so long, or that whom a
---                       payment of it pays has seen the payment (what `presented` is to any other cancellation)
+--   not_stale           a cancellation of stale transactions finds that this one hasn't been authorized for so long, or that a
+--                       payment of it was presented (any other cancellation then has the outcome `presented`)
 --   not_open            denied and cancelled transactions take no facts and no costs
 --   cost_not_found, cost_of_another, already_superseded, cost_of_payment  (metering_choose_superseded_costs)
---   presented           whom a payment of a 402 pays has seen it and may still collect it; `id` is the payment
+--   presented           a payment of a 402 was presented to the resource that it pays, which may still collect it; `id` is the payment
 --   needs_person        a spending rule leaves the move to a person, and nobody has decided
 -- Locks: the tenant's rules, shared; all transactions of the array by id, before anything is decided; then the counters of its spending
 -- rules, by id; what their payments take (paying_lock_counters_and_money); then the sums (metering_roll_up).

@@ -35,7 +35,7 @@ BEGIN
                 tenant, owner, payment, (item.fact).facts, has_failed, moment, item.actor, item.request_id
             );
         ELSIF payment.kind = 'x402' THEN
-            -- Whom it pays may still collect what it was shown.
+            -- The resource that it pays has seen it and may still collect it.
             IF status IN ('cancelled', 'denied', 'completed') AND payment.closed_at IS NULL
                 AND (payment.status = 'authorized' OR payment.hold_expires_at <= ledger_now())
             THEN
@@ -53,7 +53,7 @@ BEGIN
             FROM metering_cost known
             WHERE known.tenant_id = tenant AND known.transaction_id = owner.id AND known.is_active
                 AND known.fiat_asset_symbol = payment.currency AND known.payment_id IS NULL
-                -- What failed cost nothing but what is known to be spent; and captures in parts are known better than what was expected.
+                -- Estimates don't count where the call failed, or where a payment was captured in parts, which is better known.
                 AND NOT (known.is_estimate AND (has_failed OR payment.closed_at IS NULL AND payment.captured > 0));
             cost := CASE WHEN payment.closed_at IS NULL THEN greatest(cost, payment.captured) ELSE cost END;
             IF payment.status = 'authorized' OR cost > payment.captured + payment.unpaid THEN

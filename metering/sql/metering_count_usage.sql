@@ -1,8 +1,8 @@
 -- Counts the usage of transactions: writes what each counts for now, and changes the sums by the difference.
 --
 -- Takes: the tenant, the transactions, what was read of each (an array of objects: transaction_id, and what it has of model, keys by their
--- number, and tokens), the notes that are dealt with by it, the numbers of the tenant's dimensions in ascending order, and until when all
--- transactions are counted then.
+-- number, and tokens), the notes that are dealt with by it, the numbers of the tenant's dimensions in ascending order, and the moment up
+-- to which all transactions are counted once this is done.
 -- Returns: nothing.
 -- Locks: the tenant's lock of counting, which the caller holds already (metering_lock_usage); the rows of usage and the sums.
 -- Never: changes a row of the ledger. The state that it counts is read after the notes, so that no change is missed: whatever changes a

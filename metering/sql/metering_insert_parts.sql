@@ -1,5 +1,5 @@
--- Writes what belongs to one new transaction: the first step of its status, what was reported of it, its costs, and what was sent and
--- became no cost. metering_post_array writes the same for many.
+-- Writes what belongs to one new transaction: the first step of its status, what was reported of it, its costs, and the costs that
+-- were sent but don't become rows. metering_post_array writes the same for many.
 -- Takes: the tenant, the posting, what is known of its transaction, which must have been inserted, the costs to write, and when it
 -- happened.
 -- Returns: true. Locks: nothing.

@@ -1,6 +1,6 @@
 -- The transactions whose usage is to be counted: those that a note names, and those that were recorded since the tenant's progress.
--- Takes: the tenant, and how many of each kind at most. Returns: the notes' transactions with their notes' ids, then the new ones by the
--- time of recording, with that. Locks: nothing: the caller holds the tenant's lock of counting.
+-- Takes: the tenant, and how many of each kind at most. Returns: the notes' transactions with their notes' ids, then the new ones in the
+-- order in which they were recorded, each with that time. Locks: nothing: the caller holds the tenant's lock of counting.
 CREATE OR REPLACE FUNCTION metering_list_uncounted_usage(tenant uuid, at_most integer)
 RETURNS TABLE (transaction_id uuid, note_id uuid, recorded_at timestamptz)
 LANGUAGE plpgsql STABLE

@@ -52,7 +52,7 @@ BEGIN
         trace.id := item.new_trace_id;
         trace.reference := item.new_trace_id;
     END IF;
-    -- By itself, because PL/pgSQL starts an executor for a condition with a query in it, whatever the rest of the condition says.
+    -- A statement of its own: PL/pgSQL starts an executor for a condition with a query in it, even if the rest of the condition is false.
     IF policy.has_rules OR policy.holds_estimates THEN
         is_used := EXISTS (SELECT FROM metering_transaction transaction_row
             WHERE transaction_row.tenant_id = tenant AND transaction_row.idempotency_key = item.idempotency_key);

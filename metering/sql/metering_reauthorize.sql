@@ -7,7 +7,7 @@
 --   not_found     the tenant has no such transaction
 --   completed     the transaction is over; nothing was written
 --   wrong_status  it isn't authorized; `status` is the transaction's
---   in_progress   an earlier payment was presented to whom it pays, or collected; `id` is that payment's
+--   in_progress   an earlier payment was presented to the resource that it pays, or collected; `id` is that payment's
 -- Locks: the tenant's rules, shared; the transactions by id; the counters of its spending rules; the money that pays; the sums
 -- (metering_roll_up).
 -- Never: writes anything of an item that isn't `posted`; holds money for a round that isn't authorized.

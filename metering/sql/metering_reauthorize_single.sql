@@ -96,7 +96,7 @@ BEGIN
         step.transaction_id := owner.id;
         step.actor := item.actor;
         step.request_id := item.request_id;
-        -- The round's row has the digest of what its caller stated; of the step and its costs nothing was.
+        -- The round's row has the digest of what its caller stated. Of the step and its costs the caller stated nothing.
         step.facts_digest := metering_no_facts_digest();
         step.move.id := item.change_id;
         step.move.to_status := decision.status;

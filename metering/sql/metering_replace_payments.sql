@@ -1,5 +1,5 @@
--- Ends the payments that the payment of a further round takes the place of: that of an earlier challenge, which is cancelled, and what is
--- held for the estimates in the same currency.
+-- Ends the payments that are replaced by the payment of a further round: that of an earlier challenge, which is cancelled, and those that
+-- hold the estimates in the same currency.
 --
 -- Takes: the tenant, the transaction's row, the currency, who asks, and the moment.
 -- Returns: the changes to the sums.

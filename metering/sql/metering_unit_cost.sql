@@ -2,7 +2,8 @@
 -- Takes: the quantity; the row of metering_unitprice.
 -- Returns: the cost, not rounded to the places of an amount.
 -- Locks: nothing.
--- Never: writes, or decides what a transaction costs: services/unit_costs.py does, and the integrity check compares it with this one.
+-- Never: writes, or decides what a transaction costs: metering/pricing/unit_costs.py does, and the integrity check compares the
+-- two.
 CREATE OR REPLACE FUNCTION metering_unit_cost(quantity numeric, unit metering_unitprice)
 RETURNS numeric
 LANGUAGE sql IMMUTABLE

@@ -25,7 +25,7 @@ CREATE TYPE metering_new_move AS (
     override text
 );
 
--- What was reported about a transaction. `call_id`: about which of its model calls. `facts_digest`, hexadecimal: only of a report that is
+-- What was reported about a transaction. `call_id`: the model call that it is about. `facts_digest`, hexadecimal: only of a report that is
 -- recorded together with its transaction; one that is added later has that of its amendment.
 CREATE TYPE metering_new_fact AS (
     id uuid, source text, version text, phase text, facts text, integration text, pricing text, pricing_note text, pricing_fields text,
@@ -71,8 +71,8 @@ CREATE TYPE metering_supersession AS (
 -- A new transaction. `facts_digest` is hexadecimal; `new_trace_id` is used where the trace doesn't exist yet. `checks_occurred_at`:
 -- the tenant's policy says how far `occurred_at` may be from the present. A posting with a `call_outcome` and no `status` is a call that is
 -- over: it begins as completed where it would be authorized. `fact` is what was reported of it. `ending_digest`: that of the facts with
--- which a call of its own would have completed it; with a report, that has it. `decided_at`: when an imported transaction reached its first
--- status, if not when it happened.
+-- which a call of its own would have completed it; where there is a report, the report has it. `decided_at`: when an imported
+-- transaction reached its first status, if not when it happened.
 CREATE TYPE metering_posting AS (
     id uuid, actor text, request_id text, occurred_at timestamptz, checks_occurred_at boolean, decided_at timestamptz,
     completed_at timestamptz, idempotency_key text, facts_digest text, service_name text, agent_id uuid, agent_name text,
@@ -106,8 +106,8 @@ CREATE TYPE metering_found_agent AS (
 );
 
 -- What metering_resolve finds out about a posting. `posting_outcome` is one of metering_post's, or `unnamed` where a service, agent or
--- trace must be inserted first; `begins_as` is the status it will have. No name is one of metering_posting's: the two are unnested side by
--- side.
+-- trace must be inserted first; `begins_as` is the status it will have. None of its attributes has a name of
+-- metering_posting's: the two are unnested side by side.
 CREATE TYPE metering_resolution AS (
     posting_outcome text, first_id uuid, first_digest bytea, service_id uuid, agent metering_found_agent, trace_id uuid,
     known_reference uuid,
