@@ -29,7 +29,7 @@ COLUMNS = {
     "credits_recurringgrant": ("next_period,next_on", "status"),
     # What the job that counts by a key notes on its row is no change of a setting.
     "metering_usagekey": ("counts_from,backfilled_at,backfilled_id,has_sums", "place, name, number, withdrawn_at"),
-    "metering_agent": ("", "name, label, description, status"),
+    "metering_agent": ("", "name, label, description, status, customer_id"),
     # The values of headers may be credentials of the receiver's.
     "events_endpoint": (
         "headers,consecutive_failures,first_failure_at,last_success_at,not_before,updated_at,version",

@@ -16,7 +16,7 @@ from backoffice.history import RECORDED
 from backoffice.models import Change
 from billing import services as billing
 from credits import services as credits
-from credits.models import Grant
+from credits.models import Grant, RecurringGrant
 from kernel.corrections import services as corrections
 from kernel.tenants import services as tenants
 from metering import services as metering
@@ -27,6 +27,18 @@ from tests.factories import IssuedKeyFactory, TenantFactory
 
 pytestmark = pytest.mark.django_db
 AUTHOR = {"actor": "staff:7", "request_id": "req-7"}
+
+# Columns that are neither recorded nor hidden, because they never change, or only together with one that is recorded.
+UNRECORDED = {"id", "tenant_id", "created_at", "created_by"}
+UNRECORDED_OF = {
+    "auth_user": {"date_joined"},
+    "billing_wallet": {"currency"},
+    "credits_balancealert": {"customer_id", "currency", "metric_id"},
+    "credits_recurringgrant": {field.column for field in RecurringGrant._meta.fields} - {"status"},
+    "events_endpoint": {"disabled_at"},
+    "metering_agent": {"updated_at"},
+    "metering_usagekey": {"actor", "declared_at"},
+}
 
 
 @pytest.fixture
@@ -99,6 +111,19 @@ def test_the_tables_whose_changes_are_recorded_are_those_that_the_pages_name():
         cursor.execute("SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE 'backoffice_history_%'")
         tables = {table for (table,) in cursor.fetchall()}
     assert tables - set(STAFF_TABLES) == {apps.get_model(label)._meta.db_table for label in RECORDED} - set(STAFF_TABLES)
+
+
+def test_no_column_of_a_setting_is_left_out_of_the_history_unawares():
+    """A new setting must be named in the migration of the history, or its changes would leave no trace."""
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            SELECT tgrelid::regclass::text, attname
+            FROM pg_trigger JOIN pg_attribute ON attrelid = tgrelid AND attnum > 0 AND NOT attisdropped
+            WHERE tgname = 'backoffice_history_update' AND attnum <> ALL (tgattr::int2[])
+                AND attname <> ALL (string_to_array(replace(encode(tgargs, 'escape'), '\\000', ''), ','))
+        """)
+        rest = cursor.fetchall()
+    assert sorted(pair for pair in rest if pair[1] not in UNRECORDED | UNRECORDED_OF.get(pair[0], set())) == []
 
 
 def test_issuing_a_recurring_grant_is_no_change_of_it_and_its_end_is_one(tenant):
