@@ -325,9 +325,8 @@ class Day(Field):
 class JsonObject(Field):
     """A customer's own object, kept as its text: key for key, digit for digit. Read as RawJson; written unchanged.
 
-    Refused, because the database couldn't give it back or compute with it: NUL and lone surrogates (unstorable_text), nesting beyond
-    `max_depth` (too_deep), exponents beyond 999 (number_out_of_range), NaN and Infinity (not_finite), more than `max_size` bytes
-    (too_long).
+    Refused, because the database couldn't give it back or compute with it: NUL and lone surrogates (unstorable_text), more levels than
+    `max_depth` (too_deep), exponents beyond 999 (number_out_of_range), NaN, Infinity (not_finite), over `max_size` bytes (too_long).
     """
 
     fast_type = msgspec.Raw
@@ -336,8 +335,7 @@ class JsonObject(Field):
     # Two patterns: as one they take six times as long, because a search for it can't skip to the next digit.
     _NO_NUMBER = re.compile(r"-?(?:NaN|Infinity)")
     _LONG_EXPONENT = re.compile(r"[0-9][eE][+-]?0*[1-9][0-9]{3}")
-    # Any long exponent reads `0e0000` then, its sign left out.
-    _AS_EXPONENTS = bytes.maketrans(b"123456789E", b"000000000e")
+    _AS_EXPONENTS = bytes.maketrans(b"123456789E", b"000000000e")  # With its sign left out, a long exponent reads `0e0000` then.
     _UNSTORABLE = re.compile(r"\\(?:u0000|u[dD][89a-fA-F])")
 
     def __init__(self, *, max_size: int = 65_536, max_depth: int = 64, **kwargs: Any) -> None:
