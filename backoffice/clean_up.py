@@ -5,10 +5,10 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from backoffice.list_exports.background_workbooks import MAX_AGE as EXPORT_MAX_AGE
-from backoffice.list_exports.background_workbooks import path_of
+from backoffice.exports.background_workbooks import MAX_AGE as EXPORT_MAX_AGE
+from backoffice.exports.background_workbooks import path_of
 from backoffice.models import Export, SignIn
-from backoffice.sign_in import MAX_AGE as SIGN_IN_MAX_AGE
+from backoffice.staff.sign_in import MAX_AGE as SIGN_IN_MAX_AGE
 from kernel.backfills.uploads.stored_files import delete_old_files
 
 NAME = "backoffice.clean_up"

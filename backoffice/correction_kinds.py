@@ -7,18 +7,14 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from backoffice.customers.rows import make_customer
 from backoffice.models import Customer
-from backoffice.services import open_customer
 from credits import services
 from credits.choices import Category, UnitType
 from credits.correction_kinds import NEVER_EXPIRES, opened_entry
 from kernel.corrections.kinds import CorrectionInput, FormField, Kind, PostedEntry, register
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.money import finer_than_currency, in_words
-from kernel.tenants.models import Tenant
-
-# The longest id of a customer.
-MAX_ID = 255
 
 FIELDS = (
     FormField("name", "Name of the grant", help="The customer's statement shows it."),
@@ -69,20 +65,6 @@ def cautions(tenant_id: UUID, target_ids: Sequence[UUID], facts: Mapping[str, st
         found.append(f"It begins on {first}, which is over.")
     finer = [finer_than_currency(amount, currency) if is_money else "", finer_than_currency(cost, currency)]
     return [*found, *(sentence for sentence in finer if sentence)]
-
-
-def name_of_new(tenant_id: UUID, customer_id: str) -> str:
-    """What names the row of a customer that has none yet, for `make_customer`."""
-    return f"{tenant_id}:{customer_id}"
-
-
-def make_customer(name: str, actor: str, request_id: str) -> None:
-    """Makes the row of the customer, if it has none. Raises ValueError for what is no tenant and customer."""
-    tenant, _, customer_id = name.partition(":")
-    tenant_id = UUID(tenant)
-    if not customer_id or "\0" in customer_id or len(customer_id) > MAX_ID or not Tenant.objects.filter(pk=tenant_id).exists():
-        raise ValueError(name)
-    open_customer(tenant_id, customer_id, actor=actor, request_id=request_id)
 
 
 def _day(text: str | None) -> date | None:

@@ -2,7 +2,8 @@
 
 from procrastinate.contrib.django import app
 
-from backoffice import clean_up, day_sums
+from backoffice import clean_up
+from backoffice.dashboard import day_sums
 from kernel.ledger.job_retries import RETRY
 
 CLOSE_DAYS = "backoffice.close_days"

@@ -192,7 +192,7 @@ class IntegrityRun(models.Model):
 
 
 class SignIn(models.Model):
-    """An attempt to sign in to the back office. It limits how fast passwords can be tried, and is kept for MAX_AGE of backoffice.sign_in.
+    """An attempt to sign in to the back office. It limits how fast passwords can be tried, and is kept for MAX_AGE of staff/sign_in.py.
 
     `name_digest`: SHA-256 of the name that was typed. The name itself isn't stored, because people type passwords into the wrong field.
     `user`: the staff account with this name, if there is one.

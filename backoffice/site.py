@@ -19,7 +19,7 @@ from django.utils.text import capfirst
 from unfold.sites import UnfoldAdminSite
 
 from backoffice.app_titles import APP_TITLES, TITLES
-from backoffice.sign_in import WINDOW, SignInForm
+from backoffice.staff.sign_in import WINDOW, SignInForm
 from kernel.base.empty_values import NOTHING
 
 DEFAULT_ICON = "table_rows"
@@ -36,7 +36,7 @@ class OfficeSite(UnfoldAdminSite):
     empty_value_display = NOTHING
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        from backoffice.dashboard import dashboard  # noqa: PLC0415
+        from backoffice.dashboard.page import dashboard  # noqa: PLC0415
 
         return super().index(request, {**dashboard(request), **(extra_context or {})})
 
@@ -50,23 +50,25 @@ class OfficeSite(UnfoldAdminSite):
         return response
 
     def get_urls(self) -> list[Any]:
-        from backoffice import saved_views, views  # noqa: PLC0415
         from backoffice.customers import pages as customers  # noqa: PLC0415
         from backoffice.customers import statements as customer_statements  # noqa: PLC0415
+        from backoffice.exports import pages as exports  # noqa: PLC0415
+        from backoffice.staff import saved_views  # noqa: PLC0415
+        from backoffice.staff.profile import profile  # noqa: PLC0415
 
         page = self.admin_view
         return [
-            path("backoffice/sums/", page(views.list_sums), name="backoffice_list_sums"),
-            path("backoffice/export/start/", page(views.export), name="backoffice_export_start"),
-            path("backoffice/export/<uuid:export_id>/progress/", page(views.progress), name="backoffice_export_progress"),
-            path("backoffice/export/<uuid:export_id>/file/", page(views.download), name="backoffice_export_download"),
+            path("backoffice/sums/", page(exports.list_sums), name="backoffice_list_sums"),
+            path("backoffice/export/start/", page(exports.export), name="backoffice_export_start"),
+            path("backoffice/export/<uuid:export_id>/progress/", page(exports.progress), name="backoffice_export_progress"),
+            path("backoffice/export/<uuid:export_id>/file/", page(exports.download), name="backoffice_export_download"),
             path("backoffice/savedview/save/", page(saved_views.save_view), name="backoffice_savedview_save"),
             path("backoffice/savedview/<int:view_id>/remove/", page(saved_views.delete_view), name="backoffice_savedview_remove"),
             path("customers/", page(customers.customer_list), name="backoffice_customers"),
             path("customers/new-grant/", page(customers.new_grant), name="backoffice_new_grant"),
             path("customers/customer/", page(customers.customer_page), name="backoffice_customer_page"),
             path("customers/statement/", page(customer_statements.customer_statement), name="backoffice_customer_statement"),
-            path("backoffice/profile/", page(views.profile), name="backoffice_profile"),
+            path("backoffice/profile/", page(profile), name="backoffice_profile"),
             *super().get_urls(),
         ]
 
@@ -96,7 +98,7 @@ class OfficeSite(UnfoldAdminSite):
         return self._search_apps(super().get_app_list(request), term.lower())[:MAX_PAGES]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        from backoffice.saved_views import saved_views  # noqa: PLC0415
+        from backoffice.staff.saved_views import saved_views  # noqa: PLC0415
 
         # Read only if the page shows them.
         return {**super().each_context(request), "saved_views": SimpleLazyObject(lambda: saved_views(request))}

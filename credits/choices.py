@@ -1,6 +1,11 @@
 """Choices of the model fields of this ledger."""
 
+from datetime import timedelta
+
 from django.db import models
+
+# How long before its last day pages count a grant as expiring soon.
+EXPIRES_SOON_WITHIN = timedelta(days=30)
 
 
 class TransactionType(models.TextChoices):

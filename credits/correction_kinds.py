@@ -46,9 +46,9 @@ EXPIRY = FormField("expiry_date", "Last day, in UTC", type="date", is_required=F
 MAX_REASON = 1000
 # Grants of a customer that a message names.
 MAX_NAMED = 10
-# A correction may post several entries of one kind. The ending of an entry's idempotency key tells the dashboard (backoffice/day_sums.py)
-# which figure counts it, where staff posted it: without an ending (ADJUSTED), "adjusted"; `:moved`, "consumed", as before the move to
-# another grant; `:extended`, a grant that takes another's place, none.
+# A correction may post several entries of one kind. The ending of an entry's idempotency key tells which figure of the dashboard counts it
+# (backoffice/dashboard/day_sums.py), where staff posted it: without an ending (ADJUSTED), "adjusted"; `:moved`, "consumed", as before the
+# move to another grant; `:extended`, a grant that takes another's place, none.
 MOVED, EXTENDED = ":moved", ":extended"
 ADJUSTED = r"^correction:[0-9a-f-]{36}:[0-9a-f-]{36}$"
 

@@ -15,9 +15,8 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.text import capfirst
 
-from backoffice.kept_duplicates import kept_duplicates, undecided_duplicates
 from backoffice.models import KeptDuplicate
-from backoffice.services import keep_duplicates
+from backoffice.near_duplicates import keep_duplicates, kept_duplicates, undecided_duplicates
 from billing.admin.filters import FlagFilter
 from billing.admin.pages import TransactionAdmin
 from billing.choices import Flag

@@ -13,8 +13,8 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.text import capfirst
 
 from backoffice.app_titles import list_title
-from backoffice.history import OPERATIONS, RECORDED, difference_of, model_of, operation_of
 from backoffice.models import Change, ClosedDay, DaySum, Export, IntegrityRun, SavedView, SignIn
+from backoffice.row_pages.history import OPERATIONS, RECORDED, difference_of, model_of, operation_of
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import id_link, label, link
 from kernel.tenants.admin.read_only import ReadOnly

@@ -19,16 +19,14 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from backoffice.correction_kinds import MAX_ID, name_of_new
 from backoffice.customers.id_search import customers_beginning_with, customers_containing
 from backoffice.customers.links import customer_url
-from backoffice.customers.rows import row_of_customer, rows_of_customers
+from backoffice.customers.rows import MAX_ID, name_of_new, row_of_customer, rows_of_customers
 from backoffice.customers.timeline import timeline
-from backoffice.expiring_soon import SOON
 from backoffice.models import Customer, id_of_customer
 from credits import selectors as credits
 from credits.admin import unit_of
-from credits.choices import GrantStatus, RecurringGrantStatus, UnitType
+from credits.choices import EXPIRES_SOON_WITHIN, GrantStatus, RecurringGrantStatus, UnitType
 from credits.models import Grant, Hold, RecurringGrant
 from credits.selectors.balances import HELD_OF_GRANT
 from credits.selectors.database_now import NOW, TODAY, database_now
@@ -252,7 +250,7 @@ def _name_url(request: HttpRequest, tenant: Tenant, customer_id: str, known: Cus
 
 def _balances(*, tenant_id: UUID, customer_id: str) -> list[dict[str, Any]]:
     """Of each currency and metric: what is available, held, and expires soon."""
-    soon = database_now().astimezone(UTC).date() + SOON
+    soon = database_now().astimezone(UTC).date() + EXPIRES_SOON_WITHIN
     found = []
     for balance in credits.customer_balances(tenant_id=tenant_id, customer_id=customer_id):
         expiring = sum((row["balance"] for row in balance["grants"] if row["expiry_date"] and row["expiry_date"] <= soon), Decimal(0))

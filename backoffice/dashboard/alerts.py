@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from backoffice.integrity_runs import failed_integrity_runs
-from backoffice.kept_duplicates import undecided_duplicates
+from backoffice.integrity.runs import failed_integrity_runs
+from backoffice.near_duplicates import undecided_duplicates
 from billing.models import Transaction as BillingTransaction
 from kernel.backfills.choices import RunState
 from kernel.backfills.models import BackfillRun

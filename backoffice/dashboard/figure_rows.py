@@ -1,4 +1,4 @@
-"""Which rows each figure adds up, for the lists it links to. The numbers are in dashboard.py and day_sums.py."""
+"""Which rows each figure adds up, for the lists it links to. The numbers are in figures.py and day_sums.py."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -7,11 +7,10 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from backoffice.day_sums import CREDIT_FIGURE, TAKES_OR_GIVES_BACK, FigureName
-from backoffice.expiring_soon import EXPIRING_SOON, SOON
+from backoffice.dashboard.day_sums import CREDIT_FIGURE, TAKES_OR_GIVES_BACK, FigureName
 from billing.choices import ADJUSTMENT
 from billing.selectors.holds import OPEN
-from credits.choices import GrantStatus, UnitType
+from credits.choices import EXPIRES_SOON_WITHIN, GrantStatus, UnitType
 from credits.selectors.database_now import NOW, TODAY
 from kernel.corrections.models import CorrectionEntry
 from kernel.ledger.admin.figures import Figure, figure_url, register_figure
@@ -21,6 +20,7 @@ from kernel.ledger.clocks import CLOCK_FIELDS, Clock
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.choices import Grain, Status
 
+EXPIRING_SOON = f"Expiring within {EXPIRES_SOON_WITHIN.days} days"
 # A cost counts at the time of its transaction.
 COST_TIMES = {Clock.BOOK.value: "transaction__created_at", Clock.WORLD.value: "transaction__occurred_at"}
 COST_OF = {
@@ -42,7 +42,7 @@ def _outstanding(rows: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def _expiring(rows: QuerySet[Any]) -> QuerySet[Any]:
-    return rows.filter(status=GrantStatus.OPEN, balance__gt=0, expiry_date__gte=TODAY, expiry_date__lte=TODAY + SOON)
+    return rows.filter(status=GrantStatus.OPEN, balance__gt=0, expiry_date__gte=TODAY, expiry_date__lte=TODAY + EXPIRES_SOON_WITHIN)
 
 
 def _usable(figure: Any) -> Any:

@@ -11,8 +11,8 @@ from django.db import connections
 from django.http import HttpRequest
 from django.utils import timezone
 
-from backoffice.list_exports.exported_rows import ExportedRows
-from backoffice.list_exports.spreadsheets import CHUNK, write_excel
+from backoffice.exports.exported_rows import ExportedRows
+from backoffice.exports.spreadsheets import CHUNK, write_excel
 from backoffice.models import Export
 
 log = structlog.get_logger(__name__)

@@ -11,8 +11,8 @@ from django.db.models import F
 from django.http import HttpRequest
 from django.utils.text import capfirst
 
-from backoffice.list_exports.changelists import changelist_at
-from backoffice.list_exports.spreadsheets import CHUNK
+from backoffice.exports.changelists import changelist_at
+from backoffice.exports.spreadsheets import CHUNK
 from kernel.ledger.admin.searching import NEWEST
 from kernel.ledger.identifiers import code_in_words
 from kernel.ledger.money import PLACES

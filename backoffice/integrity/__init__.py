@@ -1,0 +1,1 @@
+"""What the ledgers must obey: every check of every ledger, and the results of the runs that looked."""

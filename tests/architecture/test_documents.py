@@ -10,7 +10,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management import get_commands
 
-from backoffice.integrity import LEDGERS, checks_of
+from backoffice.integrity.checks import LEDGERS, checks_of
 from kernel.events.registry import list_types
 from tests.architecture import mention_rules
 from tests.architecture.file_rules import ROOT, committed_files

@@ -14,8 +14,8 @@ from django.core.management import CommandError, call_command
 from django.db.models import Model
 from django.utils import timezone
 
-from backoffice.integrity import LEDGERS, checks_of
-from backoffice.ledger_exports import EXPORTS
+from backoffice.exports.ledger_files import EXPORTS
+from backoffice.integrity.checks import LEDGERS, checks_of
 from billing import services as billing
 from billing.models import DailyTotal, Transaction, TransactionType, Wallet
 from credits import services as credits

@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 from django.core.management import CommandError, call_command
 
-from backoffice.ledger_exports import EXPORTS
+from backoffice.exports.ledger_files import EXPORTS
 from kernel.ledger.exports import writing
 from kernel.ledger.exports.definitions import Field, Kind, LedgerFile
 from kernel.ledger.exports.writing import PARQUET, write_export

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from backoffice.ledger_exports import EXPORTS
+from backoffice.exports.ledger_files import EXPORTS
 from billing import services as billing
 from credits import services as credits
 from credits.models import Hold, HoldEntry, HoldLine

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError
 from django.db import connection
 
-from backoffice.integrity import LEDGERS, checks_of
+from backoffice.integrity.checks import LEDGERS, checks_of
 from billing import services as billing
 from credits import services as credits
 from metering.services import complete_transaction, record_cost, record_transaction

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.utils import timezone
 
-from backoffice.integrity_runs import save_integrity_run
+from backoffice.integrity.runs import save_integrity_run
 from backoffice.models import ClosedDay, Customer, DaySum, Export, KeptDuplicate, SavedView, SignIn
 from billing import services as billing
 from credits import services as credits

@@ -10,8 +10,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from backoffice import day_sums
-from backoffice.integrity_runs import save_integrity_run
+from backoffice.dashboard import day_sums
+from backoffice.integrity.runs import save_integrity_run
 from backoffice.models import ClosedDay, DaySum, KeptDuplicate
 from billing import services as billing
 from billing.models import Transaction

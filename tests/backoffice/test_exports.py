@@ -12,8 +12,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from backoffice.list_exports import background_workbooks
-from backoffice.list_exports.spreadsheets import cell, csv_lines, is_exact_in_excel, write_excel
+from backoffice.exports import background_workbooks
+from backoffice.exports.spreadsheets import cell, csv_lines, is_exact_in_excel, write_excel
 from backoffice.models import Export, SavedView
 from billing import services as billing
 from credits import services as credits

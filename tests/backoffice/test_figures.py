@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 from django.utils import timezone
 
-from backoffice import day_sums
+from backoffice.dashboard import day_sums
 from backoffice.models import DaySum
 from billing import services as billing
 from billing.models import DailyTotal, Wallet

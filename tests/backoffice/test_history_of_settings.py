@@ -12,8 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from backoffice.admin.own_tables import STAFF_TABLES
-from backoffice.history import RECORDED
 from backoffice.models import Change
+from backoffice.row_pages.history import RECORDED
 from billing import services as billing
 from credits import services as credits
 from credits.models import Grant, RecurringGrant

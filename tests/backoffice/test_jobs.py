@@ -10,7 +10,7 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from backoffice import jobs
-from backoffice.list_exports.background_workbooks import path_of
+from backoffice.exports.background_workbooks import path_of
 from backoffice.models import ClosedDay, Export, SignIn
 from tests.backoffice.staff_members import employ
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from backoffice.models import SignIn
-from backoffice.sign_in import MAX_FAILURES_PER_ADDRESS, MAX_FAILURES_PER_NAME
+from backoffice.staff.sign_in import MAX_FAILURES_PER_ADDRESS, MAX_FAILURES_PER_NAME
 from kernel.tenants.staff_roles import roles_of
 from kernel.tenants.staff_scope import scope_of
 from tests.backoffice.staff_members import PASSWORD, employ

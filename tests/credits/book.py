@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from backoffice.integrity import checks_of
+from backoffice.integrity.checks import checks_of
 from credits import services
 from credits.models import CreditTransaction, Grant, HoldEntry, HoldLine
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from backoffice.integrity import checks_of
+from backoffice.integrity.checks import checks_of
 from credits import services
 
 NAMES = ("grant", "transaction", "consumption", "hold", "holdline", "holdentry", "holdcall", "recurringgrant")

@@ -15,7 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from backoffice.integrity import checks_of
+from backoffice.integrity.checks import checks_of
 from kernel.ledger.errors import LedgerError
 from metering import services
 from metering.integrity import checks

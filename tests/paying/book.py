@@ -8,7 +8,7 @@ from django.db import connection
 
 import billing.services
 import credits.services
-from backoffice.integrity import LEDGERS, checks_of
+from backoffice.integrity.checks import LEDGERS, checks_of
 from billing.models import Wallet
 from credits.models import Grant
 from metering import services

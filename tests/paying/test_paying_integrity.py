@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from backoffice.integrity import checks_of
+from backoffice.integrity.checks import checks_of
 from tests.paying.book import PayingBook, cost
 
 pytestmark = pytest.mark.django_db

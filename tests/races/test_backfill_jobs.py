@@ -10,7 +10,7 @@ import psutil
 import pytest
 from django.core.management import CommandError, call_command
 
-from backoffice.integrity import LEDGERS, checks_of
+from backoffice.integrity.checks import LEDGERS, checks_of
 from billing.models import Transaction, Wallet
 from kernel.backfills import services
 from kernel.backfills.applying.locks import is_worked_on

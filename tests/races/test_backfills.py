@@ -16,7 +16,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from backoffice.integrity import LEDGERS, checks_of
+from backoffice.integrity.checks import LEDGERS, checks_of
 from billing.models import Transaction, Wallet
 from billing.services import record_transaction
 from kernel.backfills import services

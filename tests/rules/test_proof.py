@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from backoffice.integrity import checks_of
+from backoffice.integrity.checks import checks_of
 from config.database_roles import service_privileges
 from metering import services
 from metering.rules import integrity

@@ -1,10 +1,10 @@
-"""Calls backoffice.day_sums.close_days."""
+"""Calls backoffice.dashboard.day_sums.close_days."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from backoffice import day_sums
+from backoffice.dashboard import day_sums
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.db import DatabaseError
 
-from backoffice.ledger_exports import EXPORTS
+from backoffice.exports.ledger_files import EXPORTS
 from kernel.backfills.progress_bar import Progress
 from kernel.base.commands import DomainCommand
 from kernel.ledger.exports.definitions import LedgerFile

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.core.management.base import CommandError
 
-from backoffice.integrity import CHECKS
+from backoffice.integrity.checks import CHECKS
 from billing.services import rebuild_wallets
 from credits.services import rebuild_grants
 from kernel.base.commands import DomainCommand

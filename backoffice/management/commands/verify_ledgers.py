@@ -10,8 +10,8 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.db import DatabaseError
 
-from backoffice.integrity import LEDGERS, Search, checks_of, count_rows
-from backoffice.integrity_runs import save_integrity_run
+from backoffice.integrity.checks import LEDGERS, Search, checks_of, count_rows
+from backoffice.integrity.runs import save_integrity_run
 from kernel.backfills.output import discard_stdout
 from kernel.base.commands import DomainCommand
 from kernel.ledger.database_errors import reason_for_operators

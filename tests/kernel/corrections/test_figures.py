@@ -7,7 +7,7 @@ from uuid import uuid4
 from django.db import transaction
 from django.utils import timezone
 
-from backoffice.day_sums import day_rows
+from backoffice.dashboard.day_sums import day_rows
 from backoffice.models import Customer
 from billing.models import Wallet
 from credits import services as credits
