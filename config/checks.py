@@ -14,7 +14,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
-from kernel.events.signing import MAX_KEYS, parse_key
+from kernel.events.http.signing import MAX_KEYS, parse_key
 from kernel.ledger.database_functions.function_versions import outdated_functions
 from metering.paying.tokens import parse_keys
 

@@ -12,17 +12,18 @@ from typing import Any, ClassVar
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from kernel.backfills import arguments, rejects, reports, selectors
+from kernel.backfills import rejects, reports, selectors
 from kernel.backfills.adapters import Adapter
 from kernel.backfills.applying.apply_run import database_lost_error
 from kernel.backfills.applying.run_work import RunWork
+from kernel.backfills.arguments.parser import add_arguments
 from kernel.backfills.errors import BackfillStopped, ReportLost
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.output import check_writable, discard_stdout
 from kernel.backfills.planning import make_plan
-from kernel.backfills.progress_bar import Progress
 from kernel.backfills.reading.sources import Source, source_of
-from kernel.backfills.stop_requests import Stop
+from kernel.backfills.terminal.output import check_writable, discard_stdout
+from kernel.backfills.terminal.progress_bar import Progress
+from kernel.backfills.terminal.stop_requests import Stop
 from kernel.base.error_messages import message_for_operator
 from kernel.base.errors import DomainError
 from kernel.ledger.database_errors import reason_for_operators
@@ -44,7 +45,7 @@ class BackfillCommand(BaseCommand):
         return parser
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        arguments.add_arguments(parser, self.adapter)
+        add_arguments(parser, self.adapter)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         # Not in `handle`: Django's check of migrations, which runs before it, queries the database too.

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 
+from kernel.backfills.arguments.profiles import matching_profiles
 from kernel.backfills.errors import BadSource
-from kernel.backfills.profiles import matching_profiles
 from kernel.backfills.reading.columns import NUMBERS, Column, day, moment
 from kernel.backfills.reading.files.records import CSV, JSON, Layout, Record, TypedText
 from kernel.backfills.reading.options import ReadingOptions

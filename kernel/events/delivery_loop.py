@@ -23,12 +23,12 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from kernel.events.errors import SigningKeyMissing
-from kernel.events.http_connections import idle_connections
+from kernel.events.http.connections import idle_connections
+from kernel.events.http.signing import master_keys
 from kernel.events.models import Endpoint
 from kernel.events.services.delivery_results import AttemptResult, record
 from kernel.events.services.fan_out import PAGE, fan_out
 from kernel.events.services.sending import ClaimCursor, DeliveryBatch, claim, send_leased, unsent
-from kernel.events.signing import master_keys
 
 T = TypeVar("T")
 log = structlog.get_logger("countinghouse.events")

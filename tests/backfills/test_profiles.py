@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError
 
+from kernel.backfills.arguments.profiles import matching_profiles, read_profile, shipped_profiles
 from kernel.backfills.models import BackfillReject, BackfillRun
-from kernel.backfills.profiles import matching_profiles, read_profile, shipped_profiles
 from kernel.backfills.reading.sources import find_source
 
 pytestmark = pytest.mark.django_db

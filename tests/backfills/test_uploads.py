@@ -25,7 +25,7 @@ from kernel.backfills import jobs
 from kernel.backfills.admin import upload_forms
 from kernel.backfills.known_commands import adapter_of
 from kernel.backfills.models import BackfillRun, BackfillUpload, BackfillUploadStep
-from kernel.backfills.stop_requests import Stop
+from kernel.backfills.terminal.stop_requests import Stop
 from kernel.backfills.uploads import background_work
 from kernel.corrections import services as corrections
 from tests.backoffice.staff_members import employ, log_in

@@ -14,7 +14,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from backoffice.exports.ledger_files import EXPORTS
-from kernel.backfills.progress_bar import Progress
+from kernel.backfills.terminal.progress_bar import Progress
 from kernel.base.commands import DomainCommand
 from kernel.ledger.exports.definitions import LedgerFile
 from kernel.ledger.exports.writing import CSV, FORMATS, PARQUET, NoParquet, new_file, one_snapshot, require_parquet, write_export

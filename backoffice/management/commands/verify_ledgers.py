@@ -12,7 +12,7 @@ from django.db import DatabaseError
 
 from backoffice.integrity.checks import LEDGERS, Search, checks_of, count_rows
 from backoffice.integrity.runs import save_integrity_run
-from kernel.backfills.output import discard_stdout
+from kernel.backfills.terminal.output import discard_stdout
 from kernel.base.commands import DomainCommand
 from kernel.ledger.database_errors import reason_for_operators
 from kernel.ledger.integrity.checks import Violation

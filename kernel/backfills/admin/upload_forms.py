@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from kernel.backfills.adapters import Adapter
-from kernel.backfills.arguments import DELIMITERS, THOUSANDS, ReadingParser
+from kernel.backfills.arguments.parser import DELIMITERS, THOUSANDS, ReadingParser
 from kernel.backfills.errors import BadSource
 from kernel.backfills.known_commands import known_adapters, title_of
 from kernel.backfills.models import BackfillUpload

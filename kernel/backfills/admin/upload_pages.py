@@ -12,11 +12,11 @@ from django.urls import reverse
 
 from kernel.backfills import reports, selectors
 from kernel.backfills.admin.upload_forms import ReadingForm, command_choices
+from kernel.backfills.arguments.profiles import Profile, find_profile, shipped_profiles
 from kernel.backfills.choices import MAY_PLAN, MAY_REQUEST_UNDO, WAITING_STATES, WORKING, RunState, UploadState
 from kernel.backfills.errors import BadSource
 from kernel.backfills.known_commands import adapter_of, title_of
 from kernel.backfills.models import BackfillRun, BackfillUpload
-from kernel.backfills.profiles import Profile, find_profile, shipped_profiles
 from kernel.backfills.reading.columns import quoted
 from kernel.backfills.reading.sources import find_source
 from kernel.backfills.uploads.stored_files import path_of

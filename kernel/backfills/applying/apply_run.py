@@ -21,14 +21,14 @@ from kernel.backfills.choices import RunState
 from kernel.backfills.errors import DatabaseLost, NotAllowed, RunMoved
 from kernel.backfills.make_reader import make_reader
 from kernel.backfills.models import BackfillReject, BackfillRun, BackfillShare
-from kernel.backfills.progress_bar import Progress
 from kernel.backfills.reading.options import ReadingOptions
 from kernel.backfills.reading.prefetching import read_chunks
 from kernel.backfills.reading.rows import Posting, Row
 from kernel.backfills.reading.sources import Reading, Source
 from kernel.backfills.reimport_after_undo import choose_keys, outcome_taken_back, undone_runs
 from kernel.backfills.rejects import outcome_without_posting
-from kernel.backfills.stop_requests import Stop
+from kernel.backfills.terminal.progress_bar import Progress
+from kernel.backfills.terminal.stop_requests import Stop
 from kernel.ledger.database_errors import reason_for_operators, translate_db_errors
 from kernel.ledger.errors import Busy, LedgerError, LedgerUnavailable, OutcomeUnknown
 from kernel.ledger.outcomes import POSTED

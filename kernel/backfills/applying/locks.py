@@ -10,7 +10,7 @@ from django.db import connection
 
 from kernel.backfills.errors import NotAllowed
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.stop_requests import Stop
+from kernel.backfills.terminal.stop_requests import Stop
 
 RETRY_SECONDS = 1.0
 

@@ -17,8 +17,8 @@ from kernel.backfills.applying import locks
 from kernel.backfills.applying.apply_run import ApplyRun
 from kernel.backfills.errors import BackfillStopped, DatabaseLost, Interrupted, NotAllowed, ReaderLost
 from kernel.backfills.models import BackfillRun, BackfillShare
-from kernel.backfills.progress_bar import Progress
-from kernel.backfills.stop_requests import Stop
+from kernel.backfills.terminal.progress_bar import Progress
+from kernel.backfills.terminal.stop_requests import Stop
 
 ADD_UP_EVERY_SECONDS = 2.0
 LOOK_EVERY_SECONDS = 0.1

@@ -17,10 +17,10 @@ from kernel.backfills.errors import BackfillStopped, Interrupted, NotAllowed
 from kernel.backfills.make_reader import make_reader
 from kernel.backfills.models import BackfillRun, BackfillShare
 from kernel.backfills.planning.make_plan import MakeProgress
-from kernel.backfills.progress_bar import Progress
 from kernel.backfills.reading.options import ReadingOptions
 from kernel.backfills.reading.sources import Source
-from kernel.backfills.stop_requests import Stop
+from kernel.backfills.terminal.progress_bar import Progress
+from kernel.backfills.terminal.stop_requests import Stop
 from kernel.base.errors import DomainError
 from kernel.ledger.outcomes import POSTED
 

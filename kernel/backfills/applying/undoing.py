@@ -17,8 +17,8 @@ from kernel.backfills.applying.pacing import Pacer
 from kernel.backfills.choices import MAY_UNDO
 from kernel.backfills.errors import NotAllowed, RunMoved
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.progress_bar import Progress
-from kernel.backfills.stop_requests import Stop
+from kernel.backfills.terminal.progress_bar import Progress
+from kernel.backfills.terminal.stop_requests import Stop
 from kernel.base.error_messages import message_for_operator
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import Busy, LedgerError, LedgerUnavailable, OutcomeUnknown

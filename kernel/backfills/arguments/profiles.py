@@ -14,9 +14,9 @@ from typing import Any
 from django.apps import apps
 
 from kernel.backfills.adapters import Adapter
-from kernel.backfills.arguments import DELIMITERS, ReadingParser
+from kernel.backfills.arguments.option_values import options_given
+from kernel.backfills.arguments.parser import DELIMITERS, ReadingParser
 from kernel.backfills.errors import BadSource
-from kernel.backfills.option_values import options_given
 from kernel.backfills.reading.files.records import Layout
 from kernel.backfills.reading.options import ReadingOptions
 from kernel.backfills.reading.sources import Source

@@ -9,16 +9,14 @@ from typing import Any
 
 from kernel.backfills import rejects, selectors, services
 from kernel.backfills.adapters import Adapter
+from kernel.backfills.arguments.option_values import options_given
+from kernel.backfills.arguments.profiles import find_profile
 from kernel.backfills.errors import BadSource
 from kernel.backfills.file_hints import form_hints, hints_for
 from kernel.backfills.make_reader import make_reader
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.option_values import options_given
-from kernel.backfills.output import check_writable
 from kernel.backfills.planning.planner import Planner, describe_account, digest_of_plan
 from kernel.backfills.planning.temp_tables import PlanTables
-from kernel.backfills.profiles import find_profile
-from kernel.backfills.progress_bar import Progress
 from kernel.backfills.reading.files.records import JSON
 from kernel.backfills.reading.first_rows import first_rows, left_out
 from kernel.backfills.reading.options import ReadingOptions
@@ -26,7 +24,9 @@ from kernel.backfills.reading.prefetching import read_chunks
 from kernel.backfills.reading.rows import RowReader
 from kernel.backfills.reading.sources import Reading, Source, find_source
 from kernel.backfills.reimport_after_undo import after_undo
-from kernel.backfills.stop_requests import Stop
+from kernel.backfills.terminal.output import check_writable
+from kernel.backfills.terminal.progress_bar import Progress
+from kernel.backfills.terminal.stop_requests import Stop
 from kernel.ledger.errors import NotFound
 from kernel.ledger.identifiers import new_id
 from kernel.tenants.models import Tenant

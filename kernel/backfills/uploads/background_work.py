@@ -19,20 +19,20 @@ from kernel.backfills import selectors, services
 from kernel.backfills.adapters import Adapter
 from kernel.backfills.applying import locks
 from kernel.backfills.applying.run_work import RunWork
-from kernel.backfills.arguments import BATCH_SIZE, ReadingParser
+from kernel.backfills.arguments.option_values import options_given
+from kernel.backfills.arguments.parser import BATCH_SIZE, ReadingParser
+from kernel.backfills.arguments.profiles import find_profile
 from kernel.backfills.choices import WORKING, UploadState
 from kernel.backfills.errors import BackfillStopped, BadSource, DatabaseLost, Interrupted, ReaderLost
 from kernel.backfills.file_hints import DELIMITER_NAMES, other_delimiter
 from kernel.backfills.known_commands import adapter_of
 from kernel.backfills.models import BackfillRun, BackfillUpload
-from kernel.backfills.option_values import options_given
 from kernel.backfills.planning import make_plan
-from kernel.backfills.profiles import find_profile
-from kernel.backfills.progress_bar import Progress
 from kernel.backfills.reading.files.records import CSV
 from kernel.backfills.reading.options import ReadingOptions
 from kernel.backfills.reading.sources import Source, find_source
-from kernel.backfills.stop_requests import Stop
+from kernel.backfills.terminal.progress_bar import Progress
+from kernel.backfills.terminal.stop_requests import Stop
 from kernel.backfills.uploads.file_preview import preview_file
 from kernel.backfills.uploads.stored_files import path_of
 from kernel.base.error_messages import message_for_operator

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from kernel.backfills.profiles import matching_profiles
+from kernel.backfills.arguments.profiles import matching_profiles
 from kernel.backfills.reading.columns import escaped
 from kernel.backfills.reading.first_rows import ROWS_SHOWN
 from kernel.backfills.reading.sources import Reading, Source

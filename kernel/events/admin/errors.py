@@ -12,7 +12,7 @@ register_messages(
     }
 )
 
-# Why an address can't be sent to: kernel/events/url_safety.py.
+# Why an address can't be sent to: kernel/events/http/url_safety.py.
 URL_SENTENCES = {
     "bad_url": "It is no URL.",
     "not_https": "It must begin with https://.",

@@ -20,11 +20,11 @@ from kernel.events import registry
 from kernel.events.admin.errors import URL_SENTENCES
 from kernel.events.choices import URL_LENGTH, Ordering, Payload
 from kernel.events.errors import UrlRefused
+from kernel.events.http.url_safety import check_url
 from kernel.events.services import endpoints as services
 from kernel.events.services.endpoint_tests import TEST_TYPE, send_test
 from kernel.events.services.endpoints import DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS, recover_since
 from kernel.events.services.resending import recover_deliveries
-from kernel.events.url_safety import check_url
 from kernel.ledger.admin.fields import WholeNumberField
 from kernel.ledger.admin.formatting import page_of
 from kernel.ledger.admin.settings import DATETIME_LOCAL, MomentField, SettingForm, form_id_of, switch_field, text_field

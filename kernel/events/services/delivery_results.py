@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from kernel.base.setting_author import setting_author
 from kernel.events import delivery_retries
 from kernel.events.choices import OPEN_STATES, DeliveryState, DisabledReason, EndpointStatus
-from kernel.events.http_sending import Answer
+from kernel.events.http.requests import Answer
 from kernel.events.ids import endpoint_ref
 from kernel.events.models import Delivery, Endpoint
 from kernel.events.services.event_writer import write_event

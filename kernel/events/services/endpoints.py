@@ -11,16 +11,17 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from kernel.base.setting_author import setting_author
-from kernel.events import ids, registry, signing
+from kernel.events import ids, registry
 from kernel.events.choices import DisabledReason, EndpointStatus, Ordering, Payload
 from kernel.events.errors import EndpointLimit, GraceRunning, VersionConflict
+from kernel.events.http import signing
+from kernel.events.http.url_safety import check_url
 from kernel.events.models import Endpoint, SecretReading
 from kernel.events.selectors.endpoints import get_endpoint, snapshot_of
 from kernel.events.services.event_writer import write_event
 from kernel.events.services.headers import check_headers
 from kernel.events.services.idempotent_calls import IDS, claim_call
 from kernel.events.services.listeners import refresh_listeners
-from kernel.events.url_safety import check_url
 from kernel.ledger.database_errors import translate_db_errors
 from kernel.ledger.errors import InvalidValue
 from kernel.ledger.identifiers import new_id

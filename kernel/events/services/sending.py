@@ -14,12 +14,12 @@ from django.db.models import F
 
 from kernel.base.caches import BoundedDict
 from kernel.events.choices import OPEN_STATES, DeliveryState, Ordering, Origin, Payload
-from kernel.events.http_sending import Request, send
+from kernel.events.http.requests import Request, send
+from kernel.events.http.signing import signatures
 from kernel.events.ids import endpoint_ref, event_ref
 from kernel.events.models import Attempt, Delivery
 from kernel.events.rendering import body_of, thin_body_of
 from kernel.events.services.delivery_results import AttemptResult, record
-from kernel.events.signing import signatures
 from kernel.ledger import queries
 from kernel.ledger.errors import NotFound
 

@@ -9,13 +9,13 @@ from kernel.backfills import reports, services
 from kernel.backfills.adapters import Blocker, UndoStep
 from kernel.backfills.applying import apply_run, locks, undoing
 from kernel.backfills.applying.pacing import MAX_PAUSE_SECONDS, MIN_BATCH, Pacer
-from kernel.backfills.arguments import MAX_BATCH
+from kernel.backfills.arguments.parser import MAX_BATCH
 from kernel.backfills.errors import BadSource, RunMoved
 from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.backfills.planning import planner
 from kernel.backfills.reading.files import lines
 from kernel.backfills.reading.sources import Reading, Source
-from kernel.backfills.stop_requests import Stop
+from kernel.backfills.terminal.stop_requests import Stop
 from kernel.ledger.errors import Busy, OutcomeUnknown
 from tests.factories import TenantFactory
 from tests.kernel.backfills.example_ledger import ShelfAdapter, moves, write_csv

@@ -280,8 +280,8 @@ def test_a_run_paused_by_a_person_posts_nothing_until_it_is_resumed(plan, run_co
         if paused == ["paused"] and BackfillRun.objects.get(id=run.id).state == "paused":
             paused.append(services.resume_run(tenant_id=tenant.id, run_id=run.id, actor="staff:1").state)
 
-    monkeypatch.setattr("kernel.backfills.stop_requests.Stop.check", pause_once)
-    monkeypatch.setattr("kernel.backfills.stop_requests.Stop.sleep", lambda self, seconds: resume_instead_of_sleeping(seconds))
+    monkeypatch.setattr("kernel.backfills.terminal.stop_requests.Stop.check", pause_once)
+    monkeypatch.setattr("kernel.backfills.terminal.stop_requests.Stop.sleep", lambda self, seconds: resume_instead_of_sleeping(seconds))
     _, code = run_command("--apply", run.id, "--batch-size", 10)
     assert (code, paused, len(moves(tenant))) == (0, ["paused", "running"], 20)
 
@@ -488,7 +488,7 @@ def test_the_summary_for_scripts_is_one_json_object(run_command, tenant, file):
 def test_no_process_works_on_a_run_that_stands_still(plan, file):
     run = plan(file)
     assert not locks.is_worked_on(run)
-    from kernel.backfills.stop_requests import Stop
+    from kernel.backfills.terminal.stop_requests import Stop
 
     with locks.hold_run_lock(run, wait=False, stop=Stop()):
         assert locks.is_worked_on(run)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kernel.backfills import progress_bar
-from kernel.backfills.progress_bar import LINE_EVERY_SECONDS, Progress
+from kernel.backfills.terminal import progress_bar
+from kernel.backfills.terminal.progress_bar import LINE_EVERY_SECONDS, Progress
 
 
 @pytest.fixture

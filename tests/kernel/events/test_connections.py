@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from kernel.events import http_connections, url_safety
-from kernel.events.http_connections import IdleConnections, Route, Timer
-from kernel.events.http_sending import Request, send
+from kernel.events.http import connections, url_safety
+from kernel.events.http.connections import IdleConnections, Route, Timer
+from kernel.events.http.requests import Request, send
 from tests.kernel.events.receiver import CERTIFICATE, NAME, Answered, Receiver
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
@@ -22,7 +22,7 @@ LOCAL = ipaddress.ip_address("127.0.0.1")
 def local_settings(settings, monkeypatch):
     settings.WEBHOOK_ALLOW_NETS, settings.WEBHOOK_CA_FILE = ["127.0.0.0/8"], str(CERTIFICATE)
     monkeypatch.setattr(url_safety, "_looked_up", lambda host, port: [LOCAL])
-    http_connections.idle_connections.close()
+    connections.idle_connections.close()
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def test_other_trusted_certificates_need_another_connection(receiver, settings):
 def test_a_request_on_a_connection_that_the_receiver_ended_is_sent_on_a_new_one(receiver, monkeypatch):
     assert post(receiver).status_code == 204
     # Ended in the moment between the look and the request.
-    monkeypatch.setattr(http_connections.HTTPConnection, "is_connected", True, raising=False)
-    [(_, _, connection)] = http_connections.idle_connections._idle
+    monkeypatch.setattr(connections.HTTPConnection, "is_connected", True, raising=False)
+    [(_, _, connection)] = connections.idle_connections._idle
     socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
     assert post(receiver).status_code == 204
     assert (len(receiver.received), receiver.connections) == (2, 2)
@@ -89,7 +89,7 @@ class FakeConnection:
 
 
 def test_idle_connections_have_a_bound_and_an_age(monkeypatch):
-    monkeypatch.setattr(http_connections, "MAX_IDLE", 2)
+    monkeypatch.setattr(connections, "MAX_IDLE", 2)
     now = [100.0]
     idle = IdleConnections(clock=lambda: now[0])
     route, other = (Route("https", name, 443, "192.0.2.1", "") for name in ("a.test", "b.test"))
@@ -99,7 +99,7 @@ def test_idle_connections_have_a_bound_and_an_age(monkeypatch):
     assert (first.is_closed, second.is_closed) == (True, False)
     assert idle.take(other) is None
     assert idle.take(route) is third
-    now[0] += http_connections.IDLE_SECONDS
+    now[0] += connections.IDLE_SECONDS
     assert idle.take(route) is None
     assert second.is_closed
 

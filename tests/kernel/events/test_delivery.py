@@ -8,8 +8,9 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from kernel.events import http_sending, url_safety
 from kernel.events.delivery_loop import DeliveryLoop
+from kernel.events.http import requests, url_safety
+from kernel.events.http.signing import secret_of
 from kernel.events.ids import endpoint_ref, event_ref
 from kernel.events.models import Attempt, Delivery, Endpoint, Event
 from kernel.events.services import clean_up, sending
@@ -18,7 +19,6 @@ from kernel.events.services.delivery_results import AttemptResult, record
 from kernel.events.services.event_writer import write_event
 from kernel.events.services.fan_out import fan_out
 from kernel.events.services.sending import ClaimCursor
-from kernel.events.signing import secret_of
 from tests.kernel.events.receiver import CERTIFICATE, NAME, Answered, Receiver
 
 pytestmark = pytest.mark.django_db
@@ -136,7 +136,7 @@ def test_after_the_tenth_failure_a_delivery_has_failed(tenant, listen, write, re
     ],
 )
 def test_anything_but_a_whole_2xx_answer_in_time_is_a_failure(tenant, listen, write, receiver, monkeypatch, answered, error):
-    monkeypatch.setattr(sending, "send", partial(http_sending.send, seconds=0.5))
+    monkeypatch.setattr(sending, "send", partial(requests.send, seconds=0.5))
     listen(url=receiver.url)
     receiver.answer = lambda received: answered
     write()
@@ -308,10 +308,10 @@ def test_a_lease_that_ended_is_given_again_and_costs_no_attempt_of_the_schedule(
     [second] = leased()
     assert (second.attempts, second.failures) == (2, 0)
     its = {"tenant_id": tenant.id, "delivery_id": first.id, "endpoint_id": first.endpoint_id, "headers": {}}
-    record([AttemptResult(**its, number=1, answer=http_sending.Answer(error="late"))])
+    record([AttemptResult(**its, number=1, answer=requests.Answer(error="late"))])
     record([AttemptResult(**its, number=1)])
     assert states(tenant) == ["leased"]
-    success = AttemptResult(**its, number=2, answer=http_sending.Answer(status_code=200))
+    success = AttemptResult(**its, number=2, answer=requests.Answer(status_code=200))
     record([success])
     # A worker that lost its connection meanwhile records once more what it has.
     record([success])
@@ -328,7 +328,7 @@ def test_results_recorded_together_say_of_the_endpoint_what_they_say_one_by_one(
     errors = ["", "status 500", "", "status 503", "status 500"]
 
     def sent(number):
-        answer = http_sending.Answer(status_code=503 if "503" in errors[number] else 200, error=errors[number])
+        answer = requests.Answer(status_code=503 if "503" in errors[number] else 200, error=errors[number])
         its = {"tenant_id": tenant.id, "delivery_id": leased[number].id, "endpoint_id": endpoint.id, "number": 1}
         return AttemptResult(**its, answer=answer, ended_at=timezone.now())
 

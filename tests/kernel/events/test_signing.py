@@ -8,8 +8,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from kernel.events.errors import SigningKeyMissing
+from kernel.events.http.signing import secret_of, sign, signatures
 from kernel.events.models import Endpoint
-from kernel.events.signing import secret_of, sign, signatures
 
 KEY, OTHER = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
 EVENT, BODY = "evt_01930000000070008000000000000001", '{"a":1}'

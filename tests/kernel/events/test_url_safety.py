@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from kernel.events import url_safety
 from kernel.events.errors import UrlRefused
-from kernel.events.url_safety import AddressRefused, check_url, vetted_addresses
+from kernel.events.http import url_safety
+from kernel.events.http.url_safety import AddressRefused, check_url, vetted_addresses
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from django.db import connection
 from django.utils import timezone
 
 from kernel.events.delivery_loop import DeliveryLoop
+from kernel.events.http.signing import secret_of
 from kernel.events.ids import event_ref
 from kernel.events.models import Delivery, Event
 from kernel.events.services.event_writer import write_event
-from kernel.events.signing import secret_of
 from tests.kernel.events.killed_worker import POINTS
 from tests.kernel.events.receiver import Receiver
 from tests.races.threads import at_once

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from kernel.backfills.arguments.profiles import Profile, find_profile, shipped_profiles
 from kernel.backfills.errors import BadSource
-from kernel.backfills.output import discard_stdout
-from kernel.backfills.profiles import Profile, find_profile, shipped_profiles
+from kernel.backfills.terminal.output import discard_stdout
 
 
 class Command(BaseCommand):

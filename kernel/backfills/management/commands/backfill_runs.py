@@ -10,7 +10,7 @@ from kernel.backfills import reports, selectors, services
 from kernel.backfills.applying.locks import is_worked_on
 from kernel.backfills.choices import RunState
 from kernel.backfills.models import BackfillRun
-from kernel.backfills.output import discard_stdout
+from kernel.backfills.terminal.output import discard_stdout
 from kernel.base.commands import DomainCommand
 from kernel.tenants.tenant_option import add_tenant_option, chosen_tenant_id
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from billing import services as billing
-from kernel.events import url_safety
 from kernel.events.delivery_loop import DeliveryLoop
+from kernel.events.http import url_safety
 from tests.kernel.events.api.conftest import ENDPOINTS
 from tests.kernel.events.receiver import CERTIFICATE, NAME, Receiver
 

@@ -1,7 +1,7 @@
 """One HTTP request to a receiver: to a vetted address, within a total time, and with bounds on what is read.
 
 The name is looked up and its addresses are vetted for each request. urllib3 connects to a vetted address, with the name for SNI, the
-certificate check and the Host header, or an open connection to a vetted address is used again (http_connections.py). It follows no
+certificate check and the Host header, or an open connection to a vetted address is used again (connections.py). It follows no
 redirect, reads no proxy from the environment, and keeps no cookie. Its own time limits are for each read; the total one is a timer that
 ends the connection, because a receiver could send one byte at a time for ever.
 """
@@ -22,8 +22,8 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
 from kernel.events.errors import UrlRefused
-from kernel.events.http_connections import Route, idle_connections, timer, tls_context
-from kernel.events.url_safety import AddressRefused, Target, check_url, vetted_addresses
+from kernel.events.http.connections import Route, idle_connections, timer, tls_context
+from kernel.events.http.url_safety import AddressRefused, Target, check_url, vetted_addresses
 
 log = structlog.get_logger("countinghouse.events")
 
