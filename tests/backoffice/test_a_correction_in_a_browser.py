@@ -96,7 +96,15 @@ def test_a_debit_is_found_and_reversed_by_two_people(enter, book):
     approver.wait_for_load_state("networkidle")
     assert "Clara Klein" in approver.locator("#content-main").inner_text()
     approver.fill("#id_text", "Seen in the log of the gateway.")
-    follow(approver, "button", "Approve and post 1 entry")
+    approver.get_by_role("button", name="Approve and post 1 entry").click()
+    question = approver.get_by_role("dialog", name="Approve and post 1 entry for Acme Robotics?")
+    for part in ("Clara Klein asks to reverse", "Prepaid 2026", "30.00 USD", "from 470.00 USD to 500.00 USD"):
+        assert part in question.inner_text()
+    # Nothing is decided before the answer, and "No" decides nothing.
+    question.get_by_role("button", name="No").click()
+    assert Grant.objects.get(name="Prepaid 2026").balance == Decimal(470)
+    approver.get_by_role("button", name="Approve and post 1 entry").click()
+    follow(approver, "button", "Yes", exact=True)
     assert Grant.objects.get(name="Prepaid 2026").balance == Decimal(500)
 
     # The trail is complete, from the request to the entry and back.

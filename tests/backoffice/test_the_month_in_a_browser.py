@@ -109,10 +109,17 @@ def test_a_rejection_asks_for_its_reason_posts_nothing_and_the_clerk_reads_why(e
     approver.keyboard.press("r")
     assert approver.evaluate("document.activeElement.id") == "id_text"
     assert approver.get_by_role("button", name="Yes").count() == 0
+    # Nor does a click decide without a reason, and the field's complaint doesn't stop an approval.
+    approver.get_by_role("button", name="Reject").click()
+    assert approver.locator("dialog[open]").count() == 0
+    approver.get_by_role("button", name="Approve").click()
+    approver.get_by_role("dialog", name="Approve and post").get_by_role("button", name="No").click()
+    assert approver.evaluate("document.querySelector('.ch-decision').checkValidity()")
+    approver.locator("#id_text").focus()
     approver.keyboard.type("He had ninety days to use it.")
     approver.locator("#id_text").blur()
     approver.keyboard.press("r")
-    approver.get_by_role("dialog", name="Reject the request?").wait_for()
+    approver.get_by_role("dialog", name="Reject the request for Acme Robotics?").wait_for()
     approver.get_by_role("button", name="Yes").click()
     approver.wait_for_load_state("networkidle")
     approver.reload(wait_until="networkidle")

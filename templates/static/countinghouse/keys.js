@@ -87,22 +87,30 @@
             box.append(list);
         });
 
-    // Asks, and then presses the page's own button. What the button needs, such as a reason, is asked for first.
+    // Without a reason there is no rejection: the field says so until it is written in or left.
+    const askForText = (field) => {
+        field.focus();
+        field.setCustomValidity("Write the reason first.");
+        field.reportValidity();
+        for (const name of ["input", "blur"]) field.addEventListener(name, () => field.setCustomValidity(""), { once: true });
+    };
+
+    // Asks, with the page's own words for what is decided, and then sends the form with this button. What the button needs is asked for first.
     const confirm = (target) => {
         const needed = document.getElementById(target.dataset.needs || "");
-        if (needed && !needed.value.trim()) {
-            needed.focus();
-            needed.setCustomValidity("Write the reason first.");
-            needed.reportValidity();
-            needed.addEventListener("input", () => needed.setCustomValidity(""), { once: true });
-            return;
-        }
+        if (needed && !needed.value.trim()) return askForText(needed);
         dialog(target.dataset.confirm, (box) => {
+            for (const said of document.querySelectorAll("[data-says] > p")) {
+                const line = document.createElement("p");
+                line.textContent = said.textContent;
+                box.append(line);
+            }
             const buttons = document.createElement("div");
             buttons.className = "ch-buttons";
             const yes = button("Yes", target.classList.contains("ch-danger") ? "ch-danger" : "ch-primary", () => {
                 box.close();
-                target.click();
+                // No click, which would ask again.
+                target.form.requestSubmit(target);
             });
             buttons.append(yes, button("No", "", () => box.close()));
             box.append(buttons);
@@ -112,6 +120,10 @@
 
     document.addEventListener("click", (event) => {
         if (event.target.closest?.("[data-print]")) window.print();
+        const asked = event.target.closest?.("button[data-confirm]");
+        if (!asked) return;
+        event.preventDefault();
+        confirm(asked);
     });
 
     document.addEventListener("keydown", (event) => {
