@@ -44,6 +44,12 @@ def test_the_right_password_is_refused_after_too_many_wrong_ones(victor):
     assert sign_in().status_code == 302
 
 
+def test_a_refused_sign_in_says_why_once(victor):
+    page = sign_in(password="wrong").content.decode()
+    assert page.count("errornote") == 1
+    assert "Please enter the correct username and password" in page
+
+
 def test_a_success_clears_the_failures_before_it(victor):
     for _ in range(3):
         for _ in range(MAX_FAILURES_PER_NAME - 1):
