@@ -186,10 +186,10 @@ def _rules(tenants: Any, today: date) -> dict[str, Any] | None:
     days = Rollup.objects.filter(tenant__in=tenants, grain=Grain.DAY, starts_at=midnight(today))
     tightest = get_tightest(tenant_ids=list(Tenant.objects.filter(id__in=tenants).values_list("id", flat=True)))
     if tightest is not None:
-        unit = "" if tightest["measurement_type"] == Measurement.COUNT_TRANSACTIONS else tightest["currency"]
+        unit = "calls" if tightest["measurement_type"] == Measurement.COUNT_TRANSACTIONS else tightest["currency"]
         tightest |= {
             "url": page_of("rules.spendingrule", tightest["rule_id"]),
-            "used_text": f"{with_thousands(tightest['used'], unit)} of {with_thousands(tightest['limit_value'], unit)} {unit}".strip(),
+            "used_text": f"{with_thousands(tightest['used'], unit)} of {with_thousands(tightest['limit_value'], unit)} {unit}",
             "bar": used_bar(tightest["used"], tightest["limit_value"]),
         }
     denied = days.aggregate(total=Sum("denied"))["total"] or 0

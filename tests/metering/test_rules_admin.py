@@ -1,11 +1,13 @@
 """The pages of spending rules: what a rule says, the forms that make and change one, and who may use them."""
 
+import re
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from kernel.tenants.models import Tenant
-from metering.rules.models import RuleVersion, SpendingRule
+from metering.rules.models import RuleCounter, RuleCounterEntry, RuleVersion, SpendingRule
 from tests.backoffice.staff_members import employ, log_in
 from tests.backoffice.test_settings import change
 from tests.factories import IssuedKeyFactory
@@ -266,3 +268,18 @@ def test_a_rule_is_found_by_its_number_and_its_name(operator, caller):
     for term in ("RL-002", "2", "Daily cap", rule["id"]):
         found = operator.get(f"/admin/{RULE}/", {"q": term}).context["cl"].result_list
         assert [str(row.pk) for row in found] == [rule["id"]]
+
+
+@pytest.mark.parametrize(("kind", "unit"), [("spend", "USD"), ("calls", "calls")])
+def test_what_a_limit_counts_has_its_unit_on_every_list_and_page(operator, caller, bot, kind, unit):
+    form = {**FORM, "kind": kind, "limit": "10", "per": "agent"}
+    change(operator, f"{RULE}/new-rule", tenant=caller.tenant, **form)
+    caller.create(agentName="bot-1", costs=[{"fiatAmount": "3", "fiatAssetSymbol": "USD", "isEstimate": False}])
+    pages = [f"/admin/rules/{name}/" for name in ("rulecounter", "rulecounterentry", "ruleparameter")]
+    pages += [f"/admin/rules/{model._meta.model_name}/{model.objects.get().pk}/change/" for model in (RuleCounter, RuleCounterEntry)]
+    for path in [*pages, f"/admin/{RULE}/{made().pk}/change/"]:
+        html = operator.get(path).content.decode()
+        amounts = re.findall(r'<span class="money[^"]*">[^<]*<span>([^<]*)</span>', html)
+        assert amounts, path
+        assert set(amounts) <= {unit, unit.removesuffix("s")}, path
+    assert "bot-1" in operator.get("/admin/rules/rulecounter/").content.decode()

@@ -26,7 +26,7 @@ from metering.rules.admin.forms import (
     notify_text,
 )
 from metering.rules.admin.panels import PARTS, denials_panel, dry_run_context, parts_of, usage_panel, versions_panel
-from metering.rules.choices import RuleStatus, RuleType
+from metering.rules.choices import Measurement, RuleStatus, RuleType
 from metering.rules.models import AgentRule, RuleCondition, RuleParameter, RuleVersion, SpendingRule
 from metering.rules.selectors.definitions import FORMATTED_ID, get_rule
 from metering.rules.selectors.sentences import rule_sentences, rule_warnings
@@ -147,6 +147,9 @@ class RuleParameterAdmin(RulePartAdmin):
     list_display = ("rule", "tenant", "limit_value", "measurement_type", "interval_value", "interval_unit", "removed_at")
     codes = ("measurement_type",)
     icon = "speed"
+
+    def currency_of(self, row: Any) -> str:
+        return "calls" if row.measurement_type == Measurement.COUNT_TRANSACTIONS else super().currency_of(row)
 
 
 @admin.register(RuleCondition)

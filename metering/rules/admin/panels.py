@@ -72,7 +72,7 @@ def usage_panel(rule: SpendingRule) -> Panel:
     rows = [
         (
             line["parameter_name"] or parameter_limit(line),
-            _group(line["group"], labels),
+            group_in_words(line["group"] or {}, labels),
             used_bar(line["used"], line["limit_value"]),
             _amount(line, "used"),
             _amount(line, "remaining"),
@@ -85,14 +85,14 @@ def usage_panel(rule: SpendingRule) -> Panel:
     return Panel("Used of the limits", headers, rows, empty="Nothing is counted: the rule has no limit over time, or is paused.", note=note)
 
 
-def _group(group: dict[str, Any] | None, labels: dict[str, str]) -> str:
-    if group is None:
-        return "all"
-    return ", ".join(labels.get(str(value), str(value)) if value is not None else f"no {word}" for word, value in group.items())
+def group_in_words(group: dict[str, Any], labels: dict[str, str]) -> str:
+    """Whose calls are summed: `labels` are the names of agents by their ids."""
+    words = (labels.get(str(value), str(value)) if value is not None else f"no {word}" for word, value in group.items())
+    return ", ".join(words) or "all calls"
 
 
 def _amount(line: dict[str, Any], name: str) -> Any:
-    return money(line[name], "" if line["measurement_type"] == Measurement.COUNT_TRANSACTIONS else line["currency"])
+    return money(line[name], "calls" if line["measurement_type"] == Measurement.COUNT_TRANSACTIONS else line["currency"])
 
 
 def used_bar(used: Decimal, limit: Decimal) -> SafeString:

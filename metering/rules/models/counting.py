@@ -1,5 +1,7 @@
 """What the decisions read and write: what is measured, the sums, the rounds of authorization and the denials."""
 
+from decimal import Decimal
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -11,6 +13,13 @@ from kernel.ledger.identifiers import code_in_words
 from kernel.ledger.json_field import DocumentField
 from kernel.ledger.money import MoneyField, in_words, is_finite
 from metering.rules.choices import IntervalUnit, Measurement, RequestStatus, Scope
+
+# What people call what is measured over time.
+MEASURED = {
+    Measurement.COUNT_TRANSACTIONS.value: "Calls",
+    Measurement.SUM_PAYMENT_AMOUNT.value: "Payments",
+    Measurement.SUM_TRANSACTION_COSTS.value: "Costs of calls",
+}
 
 
 class RuleMeasure(TenantOwned):
@@ -46,9 +55,15 @@ class RuleMeasure(TenantOwned):
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["tenant", "key_digest"], name="rules_rulemeasure_key")]
 
+    def unit_of(self, amount: Decimal) -> str:
+        """The unit of an amount that it sums: a currency, or calls."""
+        if self.measurement_type != Measurement.COUNT_TRANSACTIONS:
+            return self.currency
+        return "call" if amount == 1 else "calls"
+
     def __str__(self) -> str:
         unit = self.interval_unit.removesuffix("s") if self.interval_value == 1 else self.interval_unit
-        return f"{code_in_words(self.measurement_type)} in {self.interval_value} {unit}"
+        return f"{MEASURED.get(self.measurement_type, code_in_words(self.measurement_type))} in {self.interval_value} {unit}"
 
 
 class RuleCounter(TenantOwned):
@@ -93,7 +108,7 @@ class RuleCounterEntry(TenantOwned):
         indexes = [models.Index(fields=["tenant", "counter", "at", "id"], name="rules_rulecounterentry_time")]
 
     def __str__(self) -> str:
-        return f"{in_words(self.amount)} counted"
+        return f"{in_words(self.amount, self.counter.measure.unit_of(self.amount))} counted"
 
 
 class AuthorizationRequest(LedgerRow):
