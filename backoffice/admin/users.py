@@ -85,3 +85,14 @@ class StaffAdmin(DjangoUserAdmin, ModelAdmin):
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     icon = "group"
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        """What the question before a deletion lists: the groups, and who is in them. Django names the rows of the tables in between."""
+        _, _, forbidden, protected = super().get_deleted_objects(objs, request)
+        lines: list[Any] = []
+        counts = {"groups": len(objs), "people who lose what they allow": 0}
+        for group in objs:
+            members = [f"{user.get_full_name() or user.username} loses what it allows" for user in group.user_set.order_by("username")]
+            lines += [f"Group “{group}”", *([members] if members else [])]
+            counts["people who lose what they allow"] += len(members)
+        return lines, counts, forbidden, protected

@@ -372,3 +372,22 @@ def test_limits_are_counted_anew_for_each_request(book):
     assert client.get(page).status_code == 302
     StaffTenant.objects.create(profile=user.profile, tenant=book.tenant)
     assert client.get(page).status_code == 200
+
+
+def test_the_question_before_a_group_is_deleted_names_it_and_the_people_who_lose_it(office):
+    employ("clara", "clerk", first_name="Clara", last_name="Klein")
+    group = Group.objects.get(name="clerk")
+    path = f"/admin/auth/group/{group.pk}/delete/"
+    shown = office.get(path).content.decode()
+    for words in ("Group “clerk”", "Clara Klein loses what it allows"):
+        assert words in shown
+    chosen = {"action": "delete_selected", "_selected_action": [group.pk]}
+    for html in (shown, office.post("/admin/auth/group/", chosen).content.decode()):
+        assert " object (" not in html
+        assert "User_groups" not in html
+
+
+def test_nothing_but_a_group_can_be_deleted_by_a_form(rf, boss):
+    request = rf.get("/")
+    request.user = boss
+    assert {model._meta.label for model, page in admin.site._registry.items() if page.has_delete_permission(request)} == {"auth.Group"}
