@@ -1,5 +1,6 @@
 """A bank's file in a real browser: uploaded, its columns chosen, planned again, posted after a colleague's approval, and taken back."""
 
+import re
 from io import StringIO
 from urllib.parse import urlsplit
 
@@ -67,6 +68,8 @@ def test_a_file_is_mapped_planned_posted_by_two_people_and_taken_back(enter, tra
     # It can't know which column is which, and says so; the delimiter it has seen.
     work(page)
     assert "5 columns of the file are not known here" in text_of(page)
+    # Neither it nor the form speaks of options of the command.
+    assert re.findall(r"--[a-z]+|manage\.py", text_of(page)) == []
     page.click("summary:has-text('more columns')")
     for column, theirs in CHOSEN.items():
         page.select_option(f"#id_from_{column}", theirs)
@@ -94,7 +97,11 @@ def test_a_file_is_mapped_planned_posted_by_two_people_and_taken_back(enter, tra
     colleague = enter("anna", urlsplit(page.url).path, width=width)
     assert "Your approval is asked for" in text_of(colleague)
     colleague.fill("#id_text", "Compared with the bank's statement.")
-    press(colleague, "Approve and post")
+    colleague.get_by_role("button", name="Approve and post").click()
+    question = colleague.get_by_role("dialog", name="Approve and post?").inner_text()
+    assert "Clara Klein asks to post 30 rows of umsätze 2025.csv, for Acme Robotics." in question
+    assert "It moves at most" in question
+    press(colleague, "Yes")
     work(colleague)
     assert Transaction.objects.count() == 30
     assert "30" in text_of(colleague)
@@ -103,7 +110,8 @@ def test_a_file_is_mapped_planned_posted_by_two_people_and_taken_back(enter, tra
     page.fill("#id_text", "The file of another company.")
     press(page, "Ask for approval to take it back")
     colleague.goto(urlsplit(colleague.url).path)
-    press(colleague, "Approve and take back")
+    colleague.get_by_role("button", name="Approve and take back").click()
+    press(colleague, "Yes")
     work(colleague)
     assert (Transaction.objects.count(), BackfillUpload.objects.get().state) == (60, "undone")
     for step in ("Clara Klein", "Anna Meyer", "Compared with the bank's statement.", "The file of another company."):

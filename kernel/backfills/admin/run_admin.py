@@ -39,7 +39,7 @@ class BackfillRunAdmin(LedgerAdmin):
     actions_detail = ("download_rejects",)
     field_labels = {"command": "its rows are", "position": "rows done"}
     folds_empty = True
-    technical = ("line", "offset", "jobs")
+    technical = ("line", "offset", "jobs", "options", "plan", "file_size")
 
     def formatter_for(self, field: Field) -> Callable[[Any], Any] | None:
         if field.name == "command":

@@ -1,7 +1,8 @@
 """The form of a new upload, and the form that says how a file is read.
 
 The latter is another way to write the options of the command line: it makes arguments of its fields and fills its fields from arguments,
-so that the page and the command read a file in one way. What has no field of its own stands in `more`, an option a line.
+so that the page and the command read a file in one way. What has no field of its own stands in `more`, an option a line. The words of the
+labels are those of `form_words`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,18 +11,21 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from kernel.backfills.adapters import Adapter
+from kernel.backfills.admin.form_words import in_words_of_the_form
 from kernel.backfills.arguments.parser import DELIMITERS, THOUSANDS, ReadingParser
 from kernel.backfills.errors import BadSource
 from kernel.backfills.known_commands import known_adapters, title_of
 from kernel.backfills.models import BackfillUpload
 from kernel.backfills.reading.files.records import FORMATS
 from kernel.backfills.reading.files.unpacking import ENCODINGS
-from kernel.backfills.reading.options import ABSOLUTE, EFFECT, MAGNITUDE
+from kernel.backfills.reading.options import ABSOLUTE, EFFECT
 from kernel.backfills.reading.rows import columns_by_name
 from kernel.backfills.selectors import list_undone_runs
+from kernel.base.field_labels import LABELS
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
 
@@ -57,6 +61,11 @@ LISTS = {
     "value_maps": "map-value",
     "new_types": "new-type",
 }
+SIGNS = [
+    ("", "nothing: amounts have none"),
+    (EFFECT, "which way the balance moves"),
+    (ABSOLUTE, "nothing: they are dropped"),
+]
 # Switches, and the option that each sets.
 SWITCHES = {
     "has_exponents": "--numbers=scientific",
@@ -94,6 +103,11 @@ class UploadForm(forms.Form):
         if "\0" in file.name:
             raise forms.ValidationError("Give the file another name.")
         return file
+
+
+def in_plain(column: str) -> str:
+    """What the office calls a column of the ledger."""
+    return capfirst(LABELS.get(column) or column.removesuffix("_id").replace("_", " "))
 
 
 def _select(label: str, choices: Iterable[tuple[str, str]], help: str = "") -> forms.ChoiceField:
@@ -138,7 +152,8 @@ class ReadingForm(forms.Form):
         for column in self.adapter.columns:
             source, constant = self[f"from_{column.name}"], self[f"set_{column.name}"]
             is_used = any(field.value() or field.errors for field in (source, constant))
-            (first if column.required or is_used else others).append({"column": column, "source": source, "constant": constant})
+            line = {"column": column, "words": in_plain(column.name), "source": source, "constant": constant}
+            (first if column.required or is_used else others).append(line)
         return [first, others]
 
     def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
@@ -149,65 +164,68 @@ class ReadingForm(forms.Form):
             "Times": ["date_formats", "timezone"],
             "Values and rows": ["value_maps", "new_types", "nulls", "skips"],
             "The file": ["format", "delimiter", "encoding", "sheet", "items", "skip_lines", "header"],
-            "More": ["again", "more"],
+            "Once more": ["again"],
         }
         return [(title, [self[name] for name in members if name in self.fields]) for title, members in names.items()]
 
     def _column_fields(self) -> dict[str, forms.Field]:
         fields: dict[str, forms.Field] = {}
         for column in self.adapter.columns:
-            fields[f"from_{column.name}"] = _select(f"{column.name} is", _named(self.theirs, "–"))
-            fields[f"set_{column.name}"] = _text(f"{column.name} where the row has none")
+            fields[f"from_{column.name}"] = _select(f"{in_plain(column.name)} is", _named(self.theirs, "–"))
+            fields[f"set_{column.name}"] = _text(f"{in_plain(column.name)} where the row has none")
         return fields
 
     def _layout_fields(self) -> dict[str, forms.Field]:
         return {
-            "format": _select("Format", _named(FORMATS, "as its name says"), "--format"),
-            "delimiter": _select("Delimiter", _named(DELIMITERS, "comma"), "--delimiter"),
-            "encoding": _select("Encoding", _named(ENCODINGS, "UTF-8, or as the file's mark says"), "--encoding"),
-            "sheet": _text("Sheet of a workbook", "--sheet: the first, if empty."),
-            "items": _text("Where the list is", "--items, for JSON pages: data or data.results."),
-            "skip_lines": _text("Lines above the header", "--skip-lines", inputmode="numeric"),
-            "header": _text("Columns of a file without a header", "--columns a,b,c"),
+            "format": _select("Format", _named(FORMATS, "as its name says")),
+            "delimiter": _select("Delimiter", _named(DELIMITERS, "comma"), "What stands between two values of a line."),
+            "encoding": _select("Encoding", _named(ENCODINGS, "UTF-8, or as the file's mark says"), "Where letters such as ü are wrong."),
+            "sheet": _text("Sheet of a workbook", "The first, if empty."),
+            "items": _text("Where the list is", "In JSON, the name that the list of rows has: data, or data.results."),
+            "skip_lines": _text("Lines above the header", "How many stand above the names of the columns.", inputmode="numeric"),
+            "header": _text("Columns of a file without a header", "Their names, in order: date,amount,text"),
         }
 
     def _value_fields(self) -> dict[str, forms.Field]:
         fields: dict[str, forms.Field] = {
-            "decimal": _select("Decimal separator", [("", "point"), ("comma", "comma")], "--decimal"),
-            "thousands": _select("Thousands separator", _named(THOUSANDS, "none"), "--thousands"),
-            "scale": _text("Scale", "--scale: 0.01 for cents.", inputmode="decimal"),
-            "has_exponents": _switch("Amounts may be written 3.45e-05 (--numbers scientific)"),
-            "has_parentheses": _switch("(1.50) is negative (--negative parentheses)"),
-            "is_rounded": _switch("Round what has more than 18 decimals (--rounding half-even)"),
-            "date_formats": _lines("How times are written", "--date-format: %d.%m.%Y, epoch-s … For one column: occurred_at:%d.%m.%Y"),
-            "timezone": _text("Zone of times without an offset", "--timezone: Europe/Berlin, UTC", list="zones"),
-            "value_maps": _lines("Other words for values", "--map-value, one a line: type:charge=topup"),
-            "nulls": _lines("Texts that mean no value", "--null, one a line: NULL"),
-            "skips": _lines("Rows to leave out", "--skip-rows-where, one a line: Date=Total*"),
+            "decimal": _select("Decimal separator", [("", "point"), ("comma", "comma")]),
+            "thousands": _select("Thousands separator", _named(THOUSANDS, "none")),
+            "scale": _text("Scale", "What amounts are multiplied by: 0.01 if they are cents.", inputmode="decimal"),
+            "has_exponents": _switch("Amounts may be written 3.45e-05"),
+            "has_parentheses": _switch("(1.50) is negative"),
+            "is_rounded": _switch("Round what has more than 18 decimals"),
+            "date_formats": _lines(
+                "How times are written",
+                "One a line: %d.%m.%Y reads 31.12.2026. Of one column: occurred_at:%d.%m.%Y",
+            ),
+            "timezone": _text("Zone of times without an offset", "Such as Europe/Berlin or UTC.", list="zones"),
+            "value_maps": _lines("Other words for values", "One a line: type:charge=topup reads charge in the column type as topup."),
+            "nulls": _lines("Texts that mean no value", "One a line, such as NULL or n/a."),
+            "skips": _lines("Rows to leave out", "One a line: Date=Total* leaves out what begins with Total in the column Date."),
         }
         if "currency" in (column.name for column in self.adapter.columns):
-            fields["upper_currency"] = _switch("Currencies are in lower case (--upper currency)")
+            fields["upper_currency"] = _switch("Currencies are in lower case")
         if self.adapter.type_directions:
             directions = ", ".join(self.adapter.type_directions)
-            fields["new_types"] = _lines("Types that the catalogue lacks", f"--new-type, one a line: minutes=debit ({directions})")
+            fields["new_types"] = _lines("Types that the catalogue lacks", f"One a line, with the direction: minutes=debit ({directions}).")
         if self.adapter.amount_column:
-            fields["sign_from"] = _text("The sign is in the column", "--sign-from: S/H, or Kind:Withdrawal=Deposit")
-            fields["signs"] = _select("Signs mean", [("", MAGNITUDE), (EFFECT, EFFECT), (ABSOLUTE, ABSOLUTE)], "--signs")
-            fields["type_from_sign"] = _text("Types of amounts above and below zero", "--type-from-sign: topup,usage")
+            fields["sign_from"] = _text("The sign is in the column", "S/H, or Kind:Withdrawal=Deposit, what takes money first.")
+            fields["signs"] = _select("Signs mean", SIGNS)
+            fields["type_from_sign"] = _text("Types of amounts above and below zero", "Both, with a comma: topup,usage")
         return fields
 
     def _other_fields(self) -> dict[str, forms.Field]:
-        others = [(ASK, "are an error"), (IGNORE, "are left out (--ignore)")]
+        others = [(ASK, "are an error"), (IGNORE, "are left out")]
         if any(column.name == METADATA for column in self.adapter.columns):
             others.append((KEEP, "are kept in metadata"))
         fields: dict[str, forms.Field] = {
             "others": _select("Columns of the file that no field takes", others),
-            "key_from": _text("Make the key of the columns", "--key-from: date,amount,text. _line is the record's line."),
-            "again": _select("Bring in again what was taken back of the run", _named(self._undone(), "–"), "--again"),
-            "more": _lines("Further options", "As on the command line, one a line: --map amount.value=metadata.value"),
+            "key_from": _text("Make the key of the columns", "Where the file has none: date,amount,text. _line is the line of the file."),
+            "again": _select("Bring in again what was taken back of the run", _named(self._undone(), "–")),
+            "more": _lines("Further options", "Options without a field above, one a line: --map a.b=metadata.b"),
         }
         if self.adapter.amount_column:
-            fields["negated"] = _select("Money out is in the column", _named(self.theirs, "–"), "--map COLUMN=-amount")
+            fields["negated"] = _select("Money out is in the column", _named(self.theirs, "–"), "They are read with the sign turned round.")
         return fields
 
     def _undone(self) -> list[str]:
@@ -221,9 +239,9 @@ class ReadingForm(forms.Form):
         self.arguments = arguments_of(cleaned, self.adapter, self.theirs)
         reading = [one for one in self.arguments if not one.startswith("--again=")]
         try:
-            ReadingParser(self.adapter, title="The options").parse_args(reading)
+            ReadingParser(self.adapter, title="The form").parse_args(reading)
         except BadSource as refused:
-            raise forms.ValidationError(str(refused)) from refused
+            raise forms.ValidationError(in_words_of_the_form(str(refused))) from refused
         return cleaned
 
 

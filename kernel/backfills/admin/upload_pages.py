@@ -11,6 +11,7 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 
 from kernel.backfills import reports, selectors
+from kernel.backfills.admin.form_words import in_words_of_the_form
 from kernel.backfills.admin.upload_forms import ReadingForm, command_choices
 from kernel.backfills.arguments.profiles import Profile, find_profile, shipped_profiles
 from kernel.backfills.choices import MAY_PLAN, MAY_REQUEST_UNDO, WAITING_STATES, WORKING, RunState, UploadState
@@ -49,15 +50,17 @@ def page_context(request: HttpRequest, upload: BackfillUpload, form: ReadingForm
     is_shown = upload.state != UploadState.PLANNING and run is not None
     return {
         "upload": upload,
+        "problem": in_words_of_the_form(upload.problem),
         "status": status_of(upload),
         "facts": _facts(upload),
         "is_working": upload.state in WORKING,
         "progress": _progress(upload),
-        "hints": plan.get("hints", []) if upload.state == UploadState.PLANNED else [],
+        "hints": [in_words_of_the_form(hint) for hint in plan.get("hints", [])] if upload.state == UploadState.PLANNED else [],
         "suggested": _suggested(upload),
         "panels": _panels(run) if is_shown and run is not None else [],
         "first_rows": _first_rows(upload),
         "may": may,
+        "asked_by": actor_names({upload.requested_by})[upload.requested_by] if upload.requested_by else "",
         "needs_approval": run is not None and selectors.needs_approval(run),
         "moves": [money(amount, unit) for unit, amount in selectors.moves_of(run).items()] if run is not None else [],
         "reading": (form or _form(request, upload)) if may["plan"] else None,
@@ -169,7 +172,7 @@ def _panels(run: BackfillRun) -> list[Panel]:
     plan = run.plan
     panels = [_outcomes(run)]
     if refused := plan.get("examples"):
-        rows = [(one["place"], one["outcome"], one["why"]) for one in refused[:ROWS_SHOWN]]
+        rows = [(one["place"], one["outcome"], in_words_of_the_form(one["why"])) for one in refused[:ROWS_SHOWN]]
         note = f"The first {len(rows)} of {reports.refused_rows(plan['counts']):,}." if len(refused) > len(rows) else ""
         panels.append(Panel("Would not be posted", ("Where", "Outcome", "Why"), rows, note=note))
     panels += _names_panels(plan)
@@ -238,8 +241,7 @@ def _first_rows(upload: BackfillUpload) -> list[dict[str, Any]]:
     if upload.state == UploadState.PLANNING:
         return []
     if upload.run is not None and upload.state != UploadState.REFUSED:
-        rows: list[dict[str, Any]] = upload.run.plan.get("first_rows", [])
-        return rows
+        return [row | {"why": in_words_of_the_form(row.get("why", ""))} for row in upload.run.plan.get("first_rows", [])]
     return [{"place": "", "before": row, "after": {}, "why": ""} for row in upload.look.get("first_rows", [])]
 
 
