@@ -7,16 +7,14 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.http import urlencode
 
 from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time
 from kernel.corrections.admin.correction_actions import CorrectionActions
 from kernel.ledger.admin import LedgerAdmin, Panel
 from kernel.ledger.admin.figures import FigureFilter
-from kernel.ledger.admin.formatting import Html, actor_names, coded, id_link, joined, json_block, label, link, money, row_link
+from kernel.ledger.admin.formatting import Html, actor_names, coded, id_link, joined, json_block, label, money, row_link
 from kernel.ledger.admin.settings import setting_action
 from kernel.ledger.admin.sums import StoredSums
 from metering.admin.cost_columns import COST_COLUMNS
@@ -24,7 +22,7 @@ from metering.admin.filters import EstimateFilter, StaleFilter
 from metering.admin.forms import PolicyForm
 from metering.admin.person_decisions import rounds_of
 from metering.admin.stored_sums import stored_sums
-from metering.models import Cost, Fact, Policy, Rollup, StatusChange, Trace, Transaction
+from metering.models import Cost, Fact, Policy, Rollup, StatusChange, Transaction
 
 # Rows shown in one panel.
 MAX_ROWS = 50
@@ -88,12 +86,6 @@ def same_trace(transaction: Transaction) -> list[Panel]:
     rows = Transaction.objects.filter(tenant_id=transaction.tenant_id, trace_id=transaction.trace_id).exclude(pk=transaction.pk)
     panel = calls_panel("In the same trace", rows)
     return [panel] if panel.rows else []
-
-
-def calls_of(trace: Trace) -> Panel:
-    rows = Transaction.objects.filter(tenant_id=trace.tenant_id, trace_id=trace.pk)
-    every = f"{reverse('admin:metering_transaction_changelist')}?{urlencode({'q': str(trace.reference), 'window': 'all'})}"
-    return calls_panel("Calls", rows, empty="No call names it.", note=link(every, "All its calls, with their costs"))
 
 
 def calls_panel(title: str, rows: QuerySet[Transaction], **more: str) -> Panel:
@@ -194,18 +186,6 @@ class StatusChangeAdmin(LedgerAdmin):
     list_filter = ("to_status",)
     search_fields = ("id", "transaction")
     icon = "timeline"
-
-
-@admin.register(Trace)
-class TraceAdmin(LedgerAdmin):
-    list_display = ("reference", "tenant", "external_id", "created_at")
-    list_select_related = ("tenant",)
-    search_fields = ("id", "reference", "external_id")
-    search_parts = ("external_id",)
-    icon = "account_tree"
-
-    def panels(self, request: HttpRequest, row: Trace) -> list[Panel]:
-        return [calls_of(row)]
 
 
 @admin.register(Policy)

@@ -14,7 +14,7 @@ from metering.selectors.prices import (
     with_units,
 )
 from metering.selectors.rows import RowDict, check_exists, rows_of
-from metering.selectors.traces import count_trace_transactions, get_trace, list_trace_totals, list_traces
+from metering.selectors.traces import count_trace_transactions, get_trace, list_first_calls, list_trace_totals, list_traces
 from metering.selectors.transactions import (
     get_transaction,
     get_transactions,
@@ -46,6 +46,7 @@ __all__ = [
     "list_agents",
     "list_costs",
     "list_facts",
+    "list_first_calls",
     "list_first_facts",
     "list_price_terms",
     "list_prices",

@@ -13,7 +13,7 @@ from kernel.ledger.admin.formatting import money
 from kernel.ledger.errors import LedgerError
 from metering import services
 from metering.integrity import checks
-from metering.models import Cost
+from metering.models import Cost, Trace
 
 URL = "/v1/transactions"
 COST = {"fiatAmount": "0.05", "fiatAssetSymbol": "USD", "isEstimate": True}
@@ -121,6 +121,30 @@ def test_the_page_of_a_trace_shows_its_calls_and_leads_to_their_list(admin_clien
     assert (page.format(created["id"]) in html, page.format(other["id"]) in html) == (True, False)
     address = re.search('href="(/admin/metering/transaction/[?][^"]*)"', html)[1].replace("&amp;", "&")
     assert [str(row.id) for row in admin_client.get(address).context["cl"].result_list] == [created["id"]]
+
+
+def test_a_trace_says_when_for_whom_by_which_agents_and_what_its_calls_cost(admin_client, caller):
+    names = {"traceExternalId": "run-7", "agentName": "bot"}
+    for number in range(3):
+        caller.create(**names, customerId=f"customer {number}", costs=[COST, COST | {"fiatAmount": "2", "isEstimate": number == 0}])
+    html = admin_client.get("/admin/metering/trace/").content.decode()
+    row = re.search("<tbody>(.*?)</tbody>", html, re.DOTALL)[1]
+    labels = re.findall('data-label="([^"]*)"', row)
+    assert labels == ["Begun", "Customer", "Agent", "Cost", "Calls", "Tenant", "Reference of its own", "Reference"]
+    text = " ".join(re.sub("<[^>]*>", " ", row).split())
+    for part in ("customer 0, customer 1, 1 more", "bot", "4.00 USD", "2.15 USD estimated", " 3 "):
+        assert part in text
+    page = admin_client.get(f"/admin/metering/trace/{Trace.objects.get().pk}/change/").content.decode()
+    assert "2.15" in page
+
+
+def test_a_trace_with_more_calls_than_the_list_reads_has_no_sums(admin_client, caller, monkeypatch):
+    monkeypatch.setattr("metering.admin.traces.MAX_CALLS", 1)
+    for _ in range(2):
+        caller.create(traceExternalId="run-7", costs=[COST])
+    text = re.sub("<[^>]*>", " ", admin_client.get("/admin/metering/trace/").content.decode())
+    assert "more than 1" in text
+    assert "0.05" not in text
 
 
 def test_a_cost_is_corrected_by_one_that_supersedes_it(caller):
