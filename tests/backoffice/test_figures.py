@@ -132,6 +132,18 @@ def test_every_figure_leads_to_rows_that_add_up_to_it(tenant):
     assert wrong == {}
 
 
+def test_the_sum_below_a_list_of_holds_is_what_they_still_reserve_as_their_figures_say(office):
+    context = {"tenant_id": TenantFactory().id, **WHO}
+    until = timezone.now() + timedelta(hours=1)
+    billing.record_transaction(**context, amount=Decimal(100), type="topup", reference_id="first")
+    hold = billing.place_hold(**context, amount=Decimal(7), expires_at=until, reference_id="open").row
+    billing.capture_hold(**context, hold_id=hold.id, amount=Decimal(2), final=False, reference_id="part")
+    ended = billing.place_hold(**context, amount=Decimal(50), expires_at=until, reference_id="ended").row
+    billing.release_hold(**context, hold_id=ended.id)
+    html = office.get("/admin/billing/wallethold/").content.decode()
+    assert "5.00 <span>USD</span></span> still reserved" in html
+
+
 @pytest.mark.parametrize(
     "value",
     [
