@@ -10,14 +10,17 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
 from django.utils.text import capfirst
 
 from backoffice.app_titles import list_title
 from backoffice.models import Change, ClosedDay, DaySum, Export, IntegrityRun, SavedView, SignIn
 from backoffice.row_pages.history import OPERATIONS, RECORDED, difference_of, model_of, operation_of
+from kernel.base.empty_values import NOTHING
 from kernel.ledger.admin import LedgerAdmin
 from kernel.ledger.admin.formatting import id_link, label, link
 from kernel.tenants.admin.read_only import ReadOnly
+from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import scope_of
 
 FORMATS = {"xlsx": "Excel workbook", "csv": "CSV"}
@@ -43,6 +46,14 @@ class ExportAdmin(OwnRows, LedgerAdmin):
     fields = ("what", "file_format", "status", "rows", "size", "error", "created_at", "moved_at")
     folds_empty = True
     field_labels = {"rows": "rows written", "error": "why it failed", "moved_at": "last written"}
+
+    def action_links(self, request: HttpRequest, row: Export) -> list[dict[str, str]]:
+        """The file, if it is ready; else how far it is, with what can be done where it failed."""
+        if row.state == Export.State.READY:
+            found = {"title": "Download", "icon": "download", "url": reverse("admin:backoffice_export_download", args=(row.pk,))}
+        else:
+            found = {"title": "Progress", "icon": "hourglass", "url": reverse("admin:backoffice_export_progress", args=(row.pk,))}
+        return [*super().action_links(request, row), found]
 
     @admin.display(description="list")
     def what(self, export: Export) -> Any:
@@ -111,8 +122,8 @@ def _row_of(row: Change) -> Any:
     return id_link(model._meta.label_lower, row.row, text) if model and row.operation != "DELETE" else row.row
 
 
-def _tenant_of(row: Change) -> Any:
-    return id_link("tenants.tenant", row.tenant_id)
+def _tenant_of(row: Any) -> Any:
+    return id_link("tenants.tenant", row.tenant_id, getattr(row, "tenant_name", ""))
 
 
 class SettingFilter(admin.SimpleListFilter):
@@ -144,11 +155,17 @@ class ChangeAdmin(LedgerAdmin):
     """The history of settings: who changed what."""
 
     icon = "manage_history"
-    list_display = ("at", "table", "operation", "row", "actor", "database_user", "request_id")
+    list_display = ("at", "table", "operation", "changed", "tenant_id", "actor", "row")
     list_filter = (SettingFilter, OperationFilter)
     search_fields = ("row",)
     fields = ("at", "actor", "table", "row", "operation", "difference", "before", "after", "tenant_id", "database_user", "request_id", "id")
-    field_labels = {"table": "setting", "operation": "what", "before": "all values before", "after": "all values after"}
+    field_labels = {
+        "table": "setting",
+        "operation": "what",
+        "tenant_id": "tenant",
+        "before": "all values before",
+        "after": "all values after",
+    }
 
     def title_of(self, row: Change) -> str:
         return f"{_setting(row)}: {operation_of(row)}"
@@ -157,6 +174,17 @@ class ChangeAdmin(LedgerAdmin):
         words = {"table": _setting, "operation": operation_of, "row": _row_of, "tenant_id": _tenant_of}.get(field.name)
         # A partial and not the function: the base class sets an attribute on what formats a column, and the function formats several.
         return partial(words) if words is not None else super().formatter_for(field)
+
+    def read_related(self, rows: list[Any]) -> None:
+        """The names of the tenants, in one query."""
+        names = dict(Tenant.objects.filter(pk__in={row.tenant_id for row in rows if row.tenant_id}).values_list("pk", "name"))
+        for row in rows:
+            row.tenant_name = names.get(row.tenant_id, "")
+
+    @admin.display(description="difference")
+    def changed(self, row: Change) -> Any:
+        """In the list; what a new row has stands on the page of its change."""
+        return difference_of(row) if row.operation == "UPDATE" else NOTHING
 
     @admin.display(description="difference")
     def difference(self, row: Change) -> Any:

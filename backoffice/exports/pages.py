@@ -67,6 +67,8 @@ def progress(request: HttpRequest, export_id: UUID) -> HttpResponse:
         "export": found,
         "share": 100 if found.state == Export.State.READY else share,
         "has_stopped": workbooks.has_stopped(found),
+        "rows": f"{found.rows:,}",
+        "expected": f"{found.expected:,}",
     }
     return TemplateResponse(request, "backoffice/export.html", context)
 

@@ -238,6 +238,8 @@ def test_a_long_workbook_is_written_behind_a_progress_page(tenant, reader, viewe
     file = f"/admin/backoffice/export/{export.id}/file/"
     assert file in page
     assert b"".join(reader.get(file).streaming_content).startswith(b"PK")
+    # Who has left that page finds the file among the exports.
+    assert file in reader.get(f"/admin/backoffice/export/{export.id}/change/").content.decode()
 
 
 def test_an_export_that_died_says_so_and_offers_a_way_on(reader, viewer):

@@ -244,5 +244,8 @@ def test_amounts_of_the_history_are_exact_and_shown_as_money(office, tenant):
     assert (change.before["amount"], change.after["amount"]) == (exact, Decimal("0.10"))
     html = office.get(f"/admin/backoffice/change/{change.pk}/change/").content.decode()
     assert "Amount: 12,345,678,901,234,567.123456789012345678 USD → 0.10 USD" in html
+    listed = office.get("/admin/backoffice/change/").content.decode()
+    assert "Amount: 12,345,678,901,234,567.123456789012345678 USD → 0.10 USD" in listed
+    assert str(tenant) in listed
     made = office.get(f"/admin/backoffice/change/{Change.objects.filter(table='corrections_threshold').earliest('id').pk}/change/")
     assert "<dt>Amount</dt><dd>12,345,678,901,234,567.123456789012345678 USD</dd>" in made.content.decode()
