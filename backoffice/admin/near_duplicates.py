@@ -50,7 +50,8 @@ def pair_panel(row: Transaction, user: Any, scope: VisibleTenants) -> Panel | No
     names = actor_names([first.actor, second.actor])
     lines: list[tuple[Any, ...]] = [("Entry", row_link(first), row_link(second), "")]
     lines += [_compared("Change", *(effect(each.effect, each.currency) for each in (first, second)))]
-    lines += [_compared("Balance after", *(money(each.balance_after, each.currency) for each in (first, second)))]
+    # Of two entries of a wallet these always differ, which says nothing.
+    lines += [("Balance after", *(money(each.balance_after, each.currency) for each in (first, second)), "")]
     set_type_labels([first, second])
     lines += [_compared("Type", type_label(first), type_label(second))]
     titles = {name: capfirst(label_of(Transaction._meta.get_field(name))) for name in COMPARED}

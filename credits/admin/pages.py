@@ -1,11 +1,13 @@
 """The read-only admin of the credits ledger."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from credits.admin.filters import GrantStatusFilter
 from credits.admin.forms import AlertForm, CancelRecurringGrantForm, ChangeAlertForm, PolicyForm, ReleaseForm
@@ -31,6 +33,8 @@ from kernel.ledger.money import MoneyField, in_words
 NEWEST = 50
 # Entries of the same grant that are shown before an entry, and after it.
 ENTRIES_AROUND = 5
+# Characters of an invoice that stay in one line of a table.
+MAX_UNBROKEN = 16
 
 register_messages(
     {
@@ -51,14 +55,15 @@ def unit_of(grant: Grant | RecurringGrant) -> str:
     return grant.metric_id if grant.unit_type == UnitType.METRIC else grant.currency
 
 
-def reasons(chosen_by: dict[str, Any] | None) -> str:
-    """A sentence about why the burn-down chose a grant, from the values that it recorded."""
-    if not chosen_by:
+def reasons(row: CreditTransaction) -> str:
+    """A sentence about why the burn-down chose the grant of a debit, from the values that it recorded."""
+    if not row.chosen_by:
         return "named by the caller"
-    values = {"unit_type": "", **chosen_by}
+    values = {"unit_type": "", "available": 0, **row.chosen_by}
     expiry = f"expires {values['expiry_date']}" if values.get("expiry_date") else "never expires"
     order = f"No. {values.get('rank')} in burn-down order: priority {values.get('priority')}, {values['unit_type'].lower()}, {expiry}"
-    return f"{order}, {values.get('category')}, in force from {values.get('effective_date')}; {values.get('available')} were available"
+    available = in_words(Decimal(str(values["available"])), unit_of(row.grant))
+    return f"{order}, {values.get('category')}, in force from {values.get('effective_date')}; {available} were available"
 
 
 def lines_of(title: str, rows: Any, *, note: str = "") -> Panel:
@@ -73,7 +78,7 @@ def lines_of(title: str, rows: Any, *, note: str = "") -> Panel:
             row_link(row, row.get_kind_display()),
             effect(row.amount if row.type == TransactionType.CREDIT else -row.amount, unit_of(row.grant)),
             money(row.balance_after, unit_of(row.grant)),
-            row.invoice_id or NOTHING,
+            _in_one_line(row.invoice_id),
             _reason_or_link(row),
             local_time(row.occurred_at),
             names[row.actor],
@@ -83,10 +88,17 @@ def lines_of(title: str, rows: Any, *, note: str = "") -> Panel:
     return Panel(title, headers, lines, note=note)
 
 
+def _in_one_line(invoice_id: str | None) -> Any:
+    """A browser would break a short one at its hyphens."""
+    if not invoice_id or len(invoice_id) > MAX_UNBROKEN:
+        return invoice_id or NOTHING
+    return format_html('<span class="ch-id">{}</span>', invoice_id)
+
+
 def _reason_or_link(row: CreditTransaction) -> Any:
     if row.reverses_id is not None:
         return id_link("credits.credittransaction", row.reverses_id, "reverses an entry")
-    return reasons(row.chosen_by) if row.type == TransactionType.DEBIT else ""
+    return reasons(row) if row.type == TransactionType.DEBIT else ""
 
 
 class UnitAdmin(LedgerAdmin):
@@ -119,7 +131,7 @@ class UnitAdmin(LedgerAdmin):
 class GrantAdmin(CorrectionActions, UnitAdmin):
     # Its own columns say the unit.
     export_columns: ClassVar[Mapping[str, Any]] = {}
-    list_display = ("name", "customer_id", "balance", "held", "original_amount", "expiry_date", "status")
+    list_display = ("name", "customer_id", "balance", "held", "original_amount", "expiry_date", "status", "tenant")
     list_filter = (FigureFilter, GrantStatusFilter, "unit_type", "category")
     search_fields = ("id", "customer_id")
     search_parts = ("customer_id", "name")
@@ -136,6 +148,13 @@ class GrantAdmin(CorrectionActions, UnitAdmin):
 
     def formatter_for(self, field: models.Field) -> Callable[[Any], Any] | None:
         return (lambda row: status_today(row).label) if field.name == "status" else super().formatter_for(field)
+
+    def page_fields(self, row: Grant) -> dict[str, Any]:
+        """Its page begins with what is left."""
+        found = super().page_fields(row)
+        left = self.label_of_column("balance")
+        found["fields"].sort(key=lambda field: field[0] != left)
+        return found
 
     def panels(self, request: HttpRequest, row: Grant) -> list[Panel]:
         entries = CreditTransaction.objects.filter(tenant_id=row.tenant_id, grant_id=row.id).order_by("-entry_number")
@@ -190,7 +209,7 @@ class CreditTransactionAdmin(CorrectionActions, UnitAdmin):
         own = CreditTransaction.objects.filter(tenant_id=row.tenant_id)
         panels = []
         if row.type == TransactionType.DEBIT:
-            panels.append(Panel("Why this grant was charged", (), (), note=f"{reasons(row.chosen_by)}."))
+            panels.append(Panel("Why this grant was charged", (), (), note=f"{reasons(row)}."))
         if row.reverses_id is not None:
             panels.append(lines_of("Reverses", own.filter(id=row.reverses_id)))
         reversals = own.filter(reverses_id=row.id)

@@ -96,7 +96,7 @@ class CorrectionRequestAdmin(LedgerAdmin):
     """The list of requests. A request is decided on its own page."""
 
     icon = "approval"
-    list_display = ("correction", "tenant", "what", "moves", "why", "status", "asked", "created_at")
+    list_display = ("created_at", "tenant", "what", "moves", "why", "status", "asked", "correction")
     list_select_related = ("tenant",)
     list_filter = (BoxFilter, "state", "reason_code")
     list_before_template = "corrections/boxes.html"
