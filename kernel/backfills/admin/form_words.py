@@ -38,8 +38,8 @@ NAMED = {
 }
 KEPT = "Columns of the file that no field takes: are kept in metadata"
 NEXT_COMMAND = re.compile(r" Go on with: manage\.py \S+ --\S+ [0-9a-f-]{36}")
-KEEPS = re.compile(r"--map \S+=metadata\.[^\s,:;]+")
-TAKES = re.compile(rf"--({'|'.join(TAKEN)})\b(?!-)( [^\s=]+=<?[^\s,:;>]+>?| [^\s,:;.]+)?")
+KEEPS = re.compile(r"--map \S+=metadata\.[^\s,:;]*[^\s,:;.]")
+TAKES = re.compile(rf"--({'|'.join(TAKEN)})\b(?!-)( [^\s=]+=<?[^\s,:;>]*[^\s,:;.>]>?| [^\s,:;.]+)?")
 NAMES = re.compile(rf"--({'|'.join(sorted(NAMED, key=len, reverse=True))})\b(?!-)")
 
 
