@@ -83,7 +83,7 @@ def figures(response):
 def test_empty_books_say_what_to_do(look):
     response = look()
     assert response.context["is_empty"]
-    assert "Make a tenant and a key for it" in response.content.decode()
+    assert "send the first call" in response.content.decode()
 
 
 def test_billed_money_counts_in_the_spans_it_falls_in(look, tenant):
