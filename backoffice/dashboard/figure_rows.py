@@ -20,6 +20,9 @@ from kernel.ledger.clocks import CLOCK_FIELDS, Clock
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.choices import Grain, Status
 
+# Of grants; figures.py adds up by the same conditions.
+OUTSTANDING = Q(status=GrantStatus.OPEN, balance__gt=0) & ~Q(expiry_date__lt=TODAY)
+EXPIRES_SOON = Q(expiry_date__gte=TODAY, expiry_date__lte=TODAY + EXPIRES_SOON_WITHIN)
 EXPIRING_SOON = f"Expiring within {EXPIRES_SOON_WITHIN.days} days"
 # A cost counts at the time of its transaction.
 COST_TIMES = {Clock.BOOK.value: "transaction__created_at", Clock.WORLD.value: "transaction__occurred_at"}
@@ -38,11 +41,11 @@ def _billed(rows: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def _outstanding(rows: QuerySet[Any]) -> QuerySet[Any]:
-    return rows.filter(status=GrantStatus.OPEN, balance__gt=0).exclude(expiry_date__lt=TODAY)
+    return rows.filter(OUTSTANDING)
 
 
 def _expiring(rows: QuerySet[Any]) -> QuerySet[Any]:
-    return rows.filter(status=GrantStatus.OPEN, balance__gt=0, expiry_date__gte=TODAY, expiry_date__lte=TODAY + EXPIRES_SOON_WITHIN)
+    return rows.filter(OUTSTANDING, EXPIRES_SOON)
 
 
 def _usable(figure: Any) -> Any:

@@ -13,16 +13,16 @@ from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Case, F, Q, Sum, When
+from django.db.models import Case, F, Sum, When
 from django.db.models.functions import Greatest, TruncDate
 
 from backoffice.dashboard import day_sums
 from backoffice.dashboard.charts import draw_charts
 from backoffice.dashboard.day_sums import FigureName
-from backoffice.dashboard.figure_rows import EXPIRING_SOON
+from backoffice.dashboard.figure_rows import EXPIRES_SOON, EXPIRING_SOON, OUTSTANDING
 from billing.choices import ADJUSTMENT
 from billing.models import DailyTotal, Transaction
-from credits.choices import EXPIRES_SOON_WITHIN, GrantStatus, UnitType
+from credits.choices import UnitType
 from credits.models import Grant, Hold
 from credits.selectors.database_now import NOW
 from kernel.ledger.admin.figures import figure_url
@@ -78,7 +78,7 @@ def sum_figures(scope: VisibleTenants, today: date, clock: Clock) -> dict[str, A
             ("credits", "Credit consumed", credit(FigureName.CONSUMED)),
             ("credits", "Credit adjusted", credit(FigureName.CREDIT_ADJUSTED)),
         ],
-        "outstanding": _outstanding(tenants, today),
+        "outstanding": _outstanding(tenants),
         "rules": _rules(tenants, today),
         "charts": draw_charts(billed, costs, happened, sums, tenants, since=since, today=today, clock=clock),
         "unsummed": unsummed,
@@ -139,17 +139,15 @@ def _recorded_costs(tenants: Any, *, since: date) -> list[dict[str, Any]]:
     return [{**row, "day": row["starts_at"].astimezone(UTC).date(), "actual": row["amount"] - row["estimated"]} for row in sums]
 
 
-def _outstanding(tenants: Any, today: date) -> list[tuple[str, Any, str]]:
-    """Outstanding credit, what is held of it, and the part of it that expires within 30 days."""
+def _outstanding(tenants: Any) -> list[tuple[str, Any, str]]:
+    """Outstanding credit, what is held of it, and the part of it that expires soon."""
     unit = Case(When(unit_type=UnitType.METRIC, then=F("metric_id")), default=F("currency"))
-    soon = Q(expiry_date__gte=today, expiry_date__lte=today + EXPIRES_SOON_WITHIN)
     sums = (
-        Grant.objects.filter(tenant__in=tenants, status=GrantStatus.OPEN, balance__gt=0)
-        .exclude(expiry_date__lt=today)
+        Grant.objects.filter(OUTSTANDING, tenant__in=tenants)
         .annotate(unit=unit)
         .values("unit")
         .order_by()
-        .annotate(total=Sum("balance"), expiring=Sum("balance", filter=soon, default=Decimal(0)))
+        .annotate(total=Sum("balance"), expiring=Sum("balance", filter=EXPIRES_SOON, default=Decimal(0)))
     )
     rows = list(sums)
     return [
