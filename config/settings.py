@@ -210,8 +210,8 @@ BACKFILL_FILE_DAYS = env.int("BACKFILL_FILE_DAYS", default=30)
 # Uploads are received on disk, whatever their size.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 
-# Webhooks (kernel/events). The keys that endpoints' secrets are derived from: 32 bytes each, in base64. While one key takes the place of
-# another, both stand here, separated by a comma, and both sign. Without a key no endpoint can be made.
+# Webhooks (kernel/events). A list: the key that endpoints' secrets are derived from, 32 bytes in base64; or two, separated by a comma,
+# while one takes the place of the other: both sign. An empty list: no endpoint can be made.
 WEBHOOK_SIGNING_KEY = env.list("WEBHOOK_SIGNING_KEY", default=[])
 # Networks of the operator's own that may receive events, such as 10.20.0.0/16; all others must be public.
 WEBHOOK_ALLOW_NETS = env.list("WEBHOOK_ALLOW_NETS", default=[])

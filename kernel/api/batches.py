@@ -14,8 +14,8 @@ import msgspec
 from kernel.api.problems import Invalid, Problem, problem_of
 from kernel.ledger.outcomes import POSTED, REPLAYED, Posted
 
-# Items of one call, in each API.
-MAX_ITEMS = 1000
+# Items of one call, in each API. Of a backfill: MAX_BATCH_ROWS; of one statement to the database: MAX_BATCH_POSTINGS.
+MAX_BATCH_ITEMS = 1000
 REFUSED = "refused"
 ITEM_STATUSES = (POSTED, REPLAYED, REFUSED)
 

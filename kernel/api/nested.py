@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from kernel.api.batches import MAX_ITEMS
+from kernel.api.batches import MAX_BATCH_ITEMS
 from kernel.api.fields import Field
 from kernel.api.json import Source
 from kernel.api.problems import FieldProblem, Invalid, Refused
@@ -79,7 +79,7 @@ class Batch(ListOf):
 
     fast_type = msgspec.Raw
 
-    def __init__(self, shape: BodyShape, *, min_items: int = 1, max_items: int = MAX_ITEMS, **kwargs: Any) -> None:
+    def __init__(self, shape: BodyShape, *, min_items: int = 1, max_items: int = MAX_BATCH_ITEMS, **kwargs: Any) -> None:
         super().__init__(Nested(shape), min_items=min_items, max_items=max_items, **kwargs)
         self.shape = shape
 

@@ -18,7 +18,7 @@ from rest_framework.fields import empty
 
 from kernel.api import json
 from kernel.api.amounts import AmountNumber
-from kernel.api.batches import MAX_ITEMS
+from kernel.api.batches import MAX_BATCH_ITEMS
 from kernel.api.dialect import Dialect
 from kernel.api.fast_reader import FAST_READER_ERRORS, FastReader, NeedsExactReader, is_certain
 from kernel.api.fields import Field, storable
@@ -130,7 +130,7 @@ class Body(Declared):
         return values
 
     @classmethod
-    def read_list(cls, raw: bytes, *, max_items: int = MAX_ITEMS) -> list[dict[str, Any] | Invalid]:
+    def read_list(cls, raw: bytes, *, max_items: int = MAX_BATCH_ITEMS) -> list[dict[str, Any] | Invalid]:
         """A body that is a JSON array: for each item its values, or the Invalid that refuses it. Raises Invalid, RequestRefused."""
         batch = Batch(cls, min_items=0, max_items=max_items)
         if not raw:

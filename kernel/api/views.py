@@ -23,7 +23,7 @@ from rest_framework.viewsets import ViewSet
 from kernel.api import body_limits, json, serializers
 from kernel.api.amounts import as_text
 from kernel.api.authentication import SAFE_METHODS, KeyAuthentication, authenticate, authorize, caller_for_tenant
-from kernel.api.batches import MAX_ITEMS, BatchOutcome, ItemOutcome
+from kernel.api.batches import MAX_BATCH_ITEMS, BatchOutcome, ItemOutcome
 from kernel.api.body_limits import BodyKind
 from kernel.api.dialect import Dialect
 from kernel.api.fields import storable
@@ -84,7 +84,7 @@ class LedgerViewSet(ViewSet):
         raw = self.raw_body(BodyKind.BATCH if body.has_batch else BodyKind.ITEM)
         return body.read(raw, is_json=body_limits.is_json(self.http), ignored=self.ignored_fields)
 
-    def read_list(self, body: type[serializers.Body], *, max_items: int = MAX_ITEMS) -> list[dict[str, Any] | Invalid]:
+    def read_list(self, body: type[serializers.Body], *, max_items: int = MAX_BATCH_ITEMS) -> list[dict[str, Any] | Invalid]:
         """The items of a body that is an array, or with Content-Type application/x-ndjson one object per line."""
         raw = self.raw_body(BodyKind.BATCH)
         if "ndjson" not in (self.http.META.get("CONTENT_TYPE") or ""):

@@ -11,7 +11,7 @@ from kernel.backfills.reading.files.unpacking import ENCODINGS
 from kernel.backfills.reading.options import ABSOLUTE, EFFECT, MAGNITUDE
 
 BATCH_SIZE = 1000
-MAX_BATCH = 10_000
+MAX_BATCH_ROWS = 10_000
 MAX_SKIPPED_LINES = 10_000
 MAX_JOBS = 64
 THOUSANDS = {"comma": ",", "point": ".", "space": " ", "apostrophe": "'"}
@@ -332,8 +332,8 @@ def _unescaped(written: str) -> str:
 
 
 def _batch_size(written: str) -> int:
-    if not written.isdigit() or not 1 <= int(written) <= MAX_BATCH:
-        raise ArgumentTypeError(f"must be a whole number from 1 to {MAX_BATCH}")
+    if not written.isdigit() or not 1 <= int(written) <= MAX_BATCH_ROWS:
+        raise ArgumentTypeError(f"must be a whole number from 1 to {MAX_BATCH_ROWS}")
     return int(written)
 
 

@@ -37,7 +37,7 @@ from kernel.ledger.posting.statements import PostingFunction, call_function, rel
 BATCH_LOCK_TIMEOUT_MS = 250
 WAIT_TIMEOUT_SECONDS = 15.0
 # A larger batch gains nothing and holds its rows' locks longer.
-MAX_BATCH_SIZE = 250
+MAX_BATCH_POSTINGS = 250
 # A process is busy if it used at least this share of a processor since the last sample, which is taken so often (seconds).
 BUSY_SHARE = 0.4
 LOAD_SAMPLE_SECONDS = 0.05
@@ -183,7 +183,7 @@ class BatchQueue:
         with self._lock:
             keys = {pending.key_hash for pending in batch}
             free = [pending for pending in self._queue if pending.key_hash in keys or pending.key_hash not in self._locked_keys]
-            late_joiners = [pending for pending in free if pending.function == batch[0].function][: MAX_BATCH_SIZE - len(batch)]
+            late_joiners = [pending for pending in free if pending.function == batch[0].function][: MAX_BATCH_POSTINGS - len(batch)]
             self._remove_from_queue(late_joiners)
             self._locked_keys.update(pending.key_hash for pending in late_joiners)
             batch += late_joiners
@@ -223,7 +223,7 @@ class BatchQueue:
     def _next_batch(self) -> list[PendingPosting]:
         """The first queued posting whose key is free, and all after it that can go in the same call."""
         free = [pending for pending in self._queue if pending.key_hash not in self._locked_keys]
-        return [pending for pending in free if pending.function == free[0].function][:MAX_BATCH_SIZE]
+        return [pending for pending in free if pending.function == free[0].function][:MAX_BATCH_POSTINGS]
 
     def _remove_from_queue(self, batch: list[PendingPosting]) -> None:
         removed = set(batch)

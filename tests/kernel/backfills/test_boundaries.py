@@ -9,7 +9,7 @@ from kernel.backfills import reports, services
 from kernel.backfills.adapters import Blocker, UndoStep
 from kernel.backfills.applying import apply_run, locks, undoing
 from kernel.backfills.applying.pacing import MAX_PAUSE_SECONDS, MIN_BATCH, Pacer
-from kernel.backfills.arguments.parser import MAX_BATCH
+from kernel.backfills.arguments.parser import MAX_BATCH_ROWS
 from kernel.backfills.errors import BadSource, RunMoved
 from kernel.backfills.models import BackfillReject, BackfillRun
 from kernel.backfills.planning import planner
@@ -228,13 +228,13 @@ def test_a_record_is_long_beyond_a_number_of_lines(plan, tmp_path, lines, is_lon
     assert bool(plan(path).plan["long_records"]) == is_long
 
 
-@pytest.mark.parametrize(("size", "is_valid"), [(0, False), (1, True), (MAX_BATCH, True), (MAX_BATCH + 1, False)])
+@pytest.mark.parametrize(("size", "is_valid"), [(0, False), (1, True), (MAX_BATCH_ROWS, True), (MAX_BATCH_ROWS + 1, False)])
 def test_batches_have_a_smallest_and_a_largest_size(plan, run_command, tmp_path, size, is_valid):
     run = plan(write_csv(tmp_path / "moves.csv", rows(1)))
     if is_valid:
         assert run_command("--apply", run.id, "--batch-size", size)[1] == 0
     else:
-        with pytest.raises(CommandError, match=f"from 1 to {MAX_BATCH}"):
+        with pytest.raises(CommandError, match=f"from 1 to {MAX_BATCH_ROWS}"):
             run_command("--apply", run.id, "--batch-size", size)
 
 

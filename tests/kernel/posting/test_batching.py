@@ -511,7 +511,7 @@ def test_late_joiners_have_the_same_function_and_a_free_account(open_ledger, bus
 
 @only("greenlets")
 def test_a_call_with_late_joiners_is_no_larger_than_allowed(ledger, busy, monkeypatch):
-    monkeypatch.setattr(batching, "MAX_BATCH_SIZE", 3)
+    monkeypatch.setattr(batching, "MAX_BATCH_POSTINGS", 3)
     post_in_one_turn(ledger, *((f"key {number}", FIRST) for number in range(8)))
     assert ledger.calls == [["key 0", "key 1", "key 2"], ["key 3", "key 4", "key 5"], ["key 6", "key 7"]]
 
