@@ -5,9 +5,9 @@ from decimal import Decimal
 from kernel.ledger import queries
 
 
-def floor_allows(*, balance: Decimal, floor: Decimal | None, held: Decimal = Decimal(0)) -> bool:
+def floor_allows(*, balance: Decimal, held: Decimal, floor: Decimal | None) -> bool:
     """Calls billing_floor_allows (billing/sql/billing_floor_allows.sql), which every posting calls too."""
-    statement = "SELECT billing_floor_allows(%s::numeric, %s::numeric, %s::numeric) AS allowed"
+    statement = "SELECT billing_floor_allows(balance => %s::numeric, held => %s::numeric, floor => %s::numeric) AS allowed"
     allowed: bool = queries.fetch_rows(statement, (balance, held, floor))[0].allowed
     return allowed
 
@@ -16,6 +16,7 @@ def plan_floor_allows(*, balance: Decimal, held: Decimal, floor: Decimal | None)
     """A copy of billing_floor_allows for the plan of a backfill, which decides millions of rows without the database.
 
     tests/billing/test_floor.py holds the two equal. Nothing that moves money may call this one.
+    To change it: CONTRIBUTING.md, "To change the floor rule of wallets".
     """
     return floor is None or balance - held >= floor
 

@@ -43,7 +43,7 @@ def set_policy(
     if default_floor is not UNCHANGED and default_floor is not None:
         check_amount("default_floor", default_floor)
         # A new wallet has a balance of zero.
-        if not floor_allows(balance=Decimal(0), floor=default_floor):
+        if not floor_allows(balance=Decimal(0), held=Decimal(0), floor=default_floor):
             raise InvalidValue(field="default_floor", reason="too_large", value=default_floor, max=0)
     if near_duplicate_seconds is not UNCHANGED:
         _check_near_duplicate_seconds(near_duplicate_seconds)

@@ -141,7 +141,7 @@ def test_the_check_constraints_are_equal(tenant, floor):
         for held in (Decimal(0), STEP, Decimal(7)):
             wallet = {"balance": available + held, "held": held, "floor": floor}
             assert takes(lambda wallet=wallet: Wallet.objects.create(tenant=tenant, currency="USD", **wallet)) == floor_allows(**wallet)
-    opened = floor_allows(balance=Decimal(0), floor=floor)
+    opened = floor_allows(balance=Decimal(0), held=Decimal(0), floor=floor)
     assert takes(lambda: Policy.objects.create(tenant=tenant, default_floor=floor, updated_by="x")) == opened
 
 
