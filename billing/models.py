@@ -49,6 +49,7 @@ class Policy(TenantOwned):
     near_duplicate_seconds = models.PositiveIntegerField(default=NEAR_DUPLICATE_SECONDS)
     # The floor of wallets opened from now on, never above the zero that they open at. Null: none. The constraint below is a copy of
     # billing_floor_allows (billing/sql/billing_floor_allows.sql) for a balance of zero.
+    # To change it: CONTRIBUTING.md, "To change the floor rule of wallets".
     default_floor = MoneyField(null=True, blank=True)
     # How long a hold may last at most, with all its extensions. Null: as long as its caller says.
     longest_hold_seconds = models.PositiveIntegerField(null=True, blank=True)
@@ -117,7 +118,7 @@ class Wallet(TenantOwned):
     last_entry_at = models.DateTimeField(null=True, blank=True)
     # A debit that would take the balance less what is held below it is refused. Null: no limit. billing_wallet_floor_check is a copy of
     # billing_floor_allows (billing/sql/billing_floor_allows.sql): a constraint that called the function would keep migrations from
-    # replacing it.
+    # replacing it. To change it: CONTRIBUTING.md, "To change the floor rule of wallets".
     floor = MoneyField(null=True, blank=True)
     # An entry that takes the balance below it, or back to it, is an event (billing/sql/billing_write_events.sql). Null: none is.
     alert_below = MoneyField(null=True, blank=True)

@@ -35,7 +35,7 @@ SELECT currency, balance - taken, held, floor FROM (
     ) AS path
     JOIN billing_wallet wallet ON wallet.tenant_id = %(tenant)s AND wallet.id = path.wallet_id
 ) AS lowest
-WHERE NOT billing_floor_allows(balance - taken, held, floor)
+WHERE NOT billing_floor_allows(balance => balance - taken, held => held, floor => floor)
 ORDER BY currency
 """
 

@@ -73,7 +73,8 @@ CHECKS = (
         rule="A wallet's balance, less what is held, isn't below its floor.",
         statement="""
             SELECT tenant_id, id, currency, balance, held, floor FROM billing_wallet
-            WHERE (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s) AND NOT billing_floor_allows(balance, held, floor)
+            WHERE (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+                AND NOT billing_floor_allows(balance => balance, held => held, floor => floor)
         """,
     ),
     Check(

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("billing", version=1, digest="d6d8af2441d0f862"),
+        InstallFunctions("billing", version=1, digest="5f9d312139089f1d"),
         TenantKey("Policy"),
         TenantKey("TransactionType"),
         TenantKey("Wallet"),

@@ -60,8 +60,8 @@ BEGIN
         -- As billing_post decides the debit, by the wallet's own floor. While the floor rule looks at nothing but the balance less what is
         -- held, which a capture doesn't lower, it never refuses one.
         refusal := billing_posting_refusal(
-            false, true, 'debit', item.amount, -item.amount, wallet.balance,
-            wallet.held - CASE WHEN item.final THEN reserved ELSE item.amount END, wallet.floor
+            is_strict => false, is_catalogued => true, direction => 'debit', amount => item.amount, effect => -item.amount,
+            balance => wallet.balance, held => wallet.held - CASE WHEN item.final THEN reserved ELSE item.amount END, floor => wallet.floor
         );
     END IF;
     hold_outcome := CASE

@@ -74,8 +74,9 @@ BEGIN
             decision.entry_effect := billing_effect(item.direction, decision.entry_amount, is_reversal);
             decision.requested := abs(decision.entry_effect);
             decision.outcome := billing_posting_refusal(
-                is_strict AND NOT is_reversal, item.is_catalogued, item.direction, decision.entry_amount, decision.entry_effect,
-                wallet.balance, wallet.held, wallet.floor
+                is_strict => is_strict AND NOT is_reversal, is_catalogued => item.is_catalogued, direction => item.direction,
+                amount => decision.entry_amount, effect => decision.entry_effect, balance => wallet.balance, held => wallet.held,
+                floor => wallet.floor
             );
         END IF;
 

@@ -13,6 +13,7 @@
 -- (billing/integrity/checks.py). billing_above_floor says how much is left. Copies that can't call it, and that tests/billing/test_floor.py
 -- holds equal to it: the CHECK constraints billing_wallet_floor_check and billing_policy_default_floor_check, and
 -- billing.selectors.floors.plan_floor_allows, for the plan of a backfill.
+-- To change it: CONTRIBUTING.md, "To change the floor rule of wallets".
 --
 -- A rule that looks at more than the balance less what is held may refuse the capture of a hold that it allowed:
 -- billing_capture_or_release_hold answers `insufficient`, and the hold stays.

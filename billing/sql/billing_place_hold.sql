@@ -51,7 +51,8 @@ BEGIN
         WHEN placed.id IS NOT NULL THEN 'exists'
         WHEN wanted.expires_at <= moment THEN 'overdue'
         WHEN wanted.expires_at > last_moment THEN 'too_long'
-        WHEN NOT billing_floor_allows(wallet.balance, wallet.held + wanted.amount, hold_floor) THEN 'insufficient'
+        WHEN NOT billing_floor_allows(balance => wallet.balance, held => wallet.held + wanted.amount, floor => hold_floor)
+            THEN 'insufficient'
         WHEN ledger_is_out_of_range(wallet.held + wanted.amount)
             OR ledger_is_out_of_range(wallet.balance - wallet.held - wanted.amount) THEN 'out_of_range'
         ELSE 'posted'

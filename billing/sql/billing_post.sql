@@ -56,7 +56,8 @@ BEGIN
         change := billing_effect(direction, posting.amount, false);
         new_balance := wallet.balance + change;
         IF wallet.id IS NOT NULL AND direction IS NOT NULL AND billing_posting_refusal(
-            is_strict, is_catalogued, direction, posting.amount, change, wallet.balance, wallet.held, wallet.floor
+            is_strict => is_strict, is_catalogued => is_catalogued, direction => direction, amount => posting.amount, effect => change,
+            balance => wallet.balance, held => wallet.held, floor => wallet.floor
         ) IS NULL THEN
             -- The real clock, also where a test moves ledger_now: the order of entries follows it, never before the newest one.
             entry.created_at := greatest(clock_timestamp(), wallet.last_entry_at);

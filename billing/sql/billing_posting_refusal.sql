@@ -16,7 +16,7 @@ AS $$
     SELECT CASE
         WHEN is_strict AND NOT is_catalogued THEN 'unknown_type'
         WHEN direction <> 'signed' AND amount < 0 THEN 'negative_amount'
-        WHEN NOT billing_floor_allows(balance + effect, held, floor) THEN 'insufficient'
+        WHEN NOT billing_floor_allows(balance => balance + effect, held => held, floor => floor) THEN 'insufficient'
         WHEN ledger_is_out_of_range(balance + effect) THEN 'out_of_range'
     END
 $$;

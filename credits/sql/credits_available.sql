@@ -6,6 +6,7 @@
 -- the blockers of an undo (credits/imports/lookups.py). So does the event of an alert. Two copies can't call it:
 -- credits.selectors.balances.available, for what people read, which tests/credits/test_available.py holds equal; and the plan of an import,
 -- grant_refusal and apply in credits/imports/transactions.py, which tests/backfills/test_credits.py compares with what is posted.
+-- To change it: CONTRIBUTING.md, "To change what is available of credits".
 CREATE OR REPLACE FUNCTION credits_available(balance numeric, held numeric) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT balance - held

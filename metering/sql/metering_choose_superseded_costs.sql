@@ -17,6 +17,7 @@
 -- Not decided here: the costs of a call that is recorded when it is over (_add_cost in metering/services/finished_calls.py, a copy, which
 -- tests/metering/test_finished_calls.py holds equal); what a capture replaces (metering_replace_estimates_by_payment); the estimates of a
 -- cancelled or denied transaction (metering_void_estimates).
+-- To change it: CONTRIBUTING.md, "To change what supersedes an estimate".
 CREATE OR REPLACE FUNCTION metering_choose_superseded_costs(tenant uuid, item metering_amendment)
 RETURNS metering_supersession
 LANGUAGE plpgsql STABLE

@@ -25,6 +25,8 @@ PLAN_SETTINGS = [
     "jit = off",
 ]
 MORE_PLAN_SETTINGS = {"enable_bitmapscan = off", "enable_sort = off"}
+# Take several amounts, of which a caller could swap two.
+NAMED_ARGUMENTS = ("billing_floor_allows", "billing_posting_refusal")
 COMMENT = re.compile(r"--[^\n]*")
 # With another word after it than a table's name, INTO assigns a variable: only INSERT INTO writes a table.
 TABLE = r"(?:FROM|JOIN|INSERT\s+INTO|UPDATE)\s+(?:ONLY\s+)?(\w+)\b(?!\s*\()"
@@ -136,6 +138,16 @@ def clock_is_read_under_the_locks(files: Iterable[SqlFile]) -> list[str]:
         f"{file.name} takes the time with {name}, which is earlier than the locks: take clock_timestamp() once, after the locks."
         for file in files
         for name in re.findall(r"\b(now\(\)|statement_timestamp\(\)|current_timestamp|transaction_timestamp\(\))", file.code, re.IGNORECASE)
+    ]
+
+
+def look_alike_arguments_are_named(files: Iterable[SqlFile]) -> list[str]:
+    """Two amounts that change places are still two amounts: no error says so. After a named argument PostgreSQL takes named ones only."""
+    return [
+        f"{file.name} calls {name} by position: write `held => wallet.held`."
+        for file in files
+        for name, arguments in re.findall(rf"(?<!FUNCTION )\b({'|'.join(NAMED_ARGUMENTS)})\(\s*([^,]*)", file.code)
+        if "=>" not in arguments
     ]
 
 

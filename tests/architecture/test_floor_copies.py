@@ -102,7 +102,10 @@ def test_a_planted_copy_is_found(name, planted):
     ("name", "text"),
     [
         ("billing/sql/billing_x.sql", "SELECT floor(extract(epoch FROM moment) / 3600) > 5"),
-        ("billing/sql/billing_x.sql", "IF NOT billing_floor_allows(wallet.balance, wallet.held, wallet.floor) THEN"),
+        (
+            "billing/sql/billing_x.sql",
+            "IF billing_floor_allows(balance => wallet.balance, held => 0, floor => wallet.floor) THEN",
+        ),
         ("billing/sql/billing_x.sql", "IF new.floor <> old.floor OR wallet ->> 'floor' IS NULL THEN"),
         ("billing/sql/billing_x.sql", "SELECT amount > 0, wallet.floor -- below the floor if balance < floor"),
         ("billing/services/x.py", "changed = floor != wallet.floor and amount > 0"),

@@ -24,6 +24,7 @@ def listed(violations):
         "one_function_for_each_file",
         "rows_are_written_by_column_name",
         "clock_is_read_under_the_locks",
+        "look_alike_arguments_are_named",
         "plans_are_kept_under_the_same_settings",
     ],
 )
@@ -149,6 +150,16 @@ def test_an_insert_by_column_names_is_left_alone():
 @pytest.mark.parametrize("text", ["DECLARE at timestamptz := clock_timestamp();\nBEGIN", "BEGIN created_at := now();"])
 def test_a_clock_that_is_read_before_the_locks_is_found(text):
     assert sql_rules.clock_is_read_under_the_locks(sample(text))
+
+
+def test_amounts_that_are_handed_over_by_position_are_found():
+    for text in ("billing_floor_allows(0, part, billing_floor(a => 1))", "billing_posting_refusal(\n    false, is_catalogued => true)"):
+        assert "by position" in sql_rules.look_alike_arguments_are_named(sample(f"SELECT {text}"))[0]
+    for text in (
+        "SELECT billing_floor_allows(\n    balance => 0, held => 0)",
+        "CREATE FUNCTION billing_floor_allows(held int)",
+    ):
+        assert sql_rules.look_alike_arguments_are_named(sample(text)) == []
 
 
 def test_plans_that_are_kept_under_other_settings_are_found():

@@ -242,8 +242,11 @@ def test_a_plan_refuses_a_balance_exactly_where_the_posting_function_does(balanc
     wallet = {"currency": "USD", "balance": Decimal(0), "held": held, "floor": None if floor is None else Decimal(floor)}
     account = wallet_account("wallet USD", wallet, None)
     with connection.cursor() as cursor:
-        sent = [balance, balance, held, floor]
-        cursor.execute("SELECT billing_posting_refusal(false, true, 'signed', %s::numeric, %s::numeric, 0, %s::numeric, %s::numeric)", sent)
+        cursor.execute(
+            "SELECT billing_posting_refusal(is_strict => false, is_catalogued => true, direction => 'signed', amount => %s::numeric,"
+            " effect => %s::numeric, balance => 0, held => %s::numeric, floor => %s::numeric)",
+            [balance, balance, held, floor],
+        )
         [decided] = cursor.fetchone()
     planned = wallet_refusal(account, Decimal(balance))
     assert (planned and planned.code) == decided

@@ -33,7 +33,9 @@ BEGIN
     END IF;
     -- A payment takes a wallet without a floor as one with a floor of zero, as a hold would have. billing_post decides again, by the
     -- wallet's own floor, and would let it be overdrawn.
-    IF billing_floor_allows(wallet.balance - part, wallet.held, billing_hold_floor(wallet.floor, overdraft)) THEN
+    IF billing_floor_allows(
+        balance => wallet.balance - part, held => wallet.held, floor => billing_hold_floor(wallet.floor, overdraft)
+    ) THEN
         SELECT * INTO done FROM billing_post(tenant, jsonb_build_array(billing_usage_debit() || jsonb_build_object(
             'id', opening.id, 'currency', payment.currency, 'amount', part,
             'reference_id', format('payment:%s:%s', payment.id, ordinal), 'facts_digest', billing_no_facts_digest(), 'actor', actor,
