@@ -4,13 +4,12 @@ A sum has the day of book time and the day of world time, so it can be shown by 
 of balances are a figure of their own, neither billed nor granted nor consumed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, timedelta
 from decimal import Decimal
-from operator import itemgetter
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import TruncDate
 from django.utils import timezone
@@ -37,8 +36,6 @@ MAX_CUSTOMERS = 50
 # A row's created_at is set before its transaction commits. A day is summed only this long after its end, when no such row is missing.
 COMMIT_DELAY = timedelta(minutes=10)
 DAY_OF = {Clock.BOOK: "day", Clock.WORLD: "occurred_on"}
-# What tells one sum from another.
-KEY = ("tenant_id", "day", "occurred_on", "unit", "figure", "customer_id")
 
 
 def close_days(*, today: date | None = None) -> int:
@@ -130,37 +127,35 @@ def _credit(day: date) -> list[dict[str, Any]]:
         .values("tenant_id", "unit", "figure", "customer_id", "occurred_on")
         .annotate(total=Sum(EFFECT), entries=Count("id"))
     )
-    by_customer = [_row(day, row) for row in sums]
-    return [*_added_up(by_customer, without="customer_id", default=""), *_leaders(by_customer)]
+    statement, parameters = sums.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(ADDED_UP.format(sums=statement), [*parameters, FigureName.CONSUMED, MAX_CUSTOMERS])
+        return [_row(day, row) for row in cursor.fetchall()]
 
 
-def _row(day: date, sums: Mapping[str, Any]) -> dict[str, Any]:
-    sign = -1 if sums["figure"] == FigureName.CONSUMED else 1
-    names = ("tenant_id", "unit", "figure", "customer_id", "occurred_on", "entries")
-    return {"day": day, "amount": sign * sums["total"], **{name: sums[name] for name in names}}
+# Without customers, and who consumed most: added up here, because a day can have as many sums as customers.
+ADDED_UP = """
+WITH of_customers AS ({sums})
+(SELECT tenant_id, unit, figure, '', occurred_on, sum(entries)::bigint, sum(total) FROM of_customers GROUP BY 1, 2, 3, 4, 5)
+UNION ALL
+(SELECT tenant_id, unit, figure, customer_id, NULL::date, sum(entries)::bigint, sum(total) FROM of_customers
+WHERE figure = %s AND customer_id <> '' GROUP BY 1, 2, 3, 4, 5 ORDER BY sum(total), customer_id LIMIT %s)
+"""
 
 
-def _added_up(rows: Iterable[dict[str, Any]], *, without: str, default: Any) -> list[dict[str, Any]]:
-    """The rows that differ only in the column `without`, as one; its value there is `default`."""
-    totals: dict[Any, dict[str, Any]] = {}
-    # A day can have as many rows as customers: the dashboard waits for this.
-    key_of = itemgetter(*(name for name in KEY if name != without))
-    for row in rows:
-        key = key_of(row)
-        if own := totals.get(key):
-            own["entries"] += row["entries"]
-            own["amount"] += row["amount"]
-        else:
-            totals[key] = {**row, without: default}
-    return list(totals.values())
-
-
-def _leaders(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Who consumed most on the day of book time."""
-    consumed = [row for row in rows if row["figure"] == FigureName.CONSUMED and row["customer_id"]]
-    days = {row["day"] for row in rows}
-    by_day = _added_up(consumed, without="occurred_on", default=min(days)) if days else []
-    return sorted(by_day, key=lambda row: row["amount"], reverse=True)[:MAX_CUSTOMERS]
+def _row(day: date, sums: Sequence[Any]) -> dict[str, Any]:
+    tenant_id, unit, figure, customer_id, occurred_on, entries, total = sums
+    return {
+        "tenant_id": tenant_id,
+        "day": day,
+        "occurred_on": occurred_on or day,
+        "unit": unit,
+        "figure": figure,
+        "customer_id": customer_id,
+        "entries": entries,
+        # What is consumed is taken from grants, and counted as positive.
+        "amount": -total if figure == FigureName.CONSUMED else total,
+    }
 
 
 def by_day(*, since: date, today: date, tenant_ids: Iterable[Any] | None) -> tuple[list[Mapping[str, Any]], int]:
