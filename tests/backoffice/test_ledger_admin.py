@@ -19,6 +19,7 @@ from kernel.ledger.admin.time_limits import time_limit
 from kernel.ledger.base_models import LedgerRow
 from kernel.ledger.identifiers import new_id
 from kernel.ledger.money import MoneyField, with_thousands
+from kernel.tenants.models import Tenant
 from tests.factories import TenantFactory
 
 with isolate_apps("kernel.ledger"):
@@ -71,8 +72,8 @@ def posted(office):
     return post(1)[0]
 
 
-def post(count: int, *, amount: str = "-1234.5") -> list[Posting]:
-    tenant = TenantFactory()
+def post(count: int, *, amount: str = "-1234.5", tenant: Tenant | None = None) -> list[Posting]:
+    tenant = tenant or TenantFactory()
     now = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
     rows = [
         Posting(
@@ -208,11 +209,25 @@ def test_a_search_finds_nothing_else(office, posted, term):
 def test_what_has_the_text_in_the_middle_is_looked_for_in_the_newest_rows_if_the_table_is_too_large(office, posted, monkeypatch):
     """A statement that is stopped takes nothing with it, and the search says what it didn't read."""
     monkeypatch.setattr(searching, "NEWEST", 1)
+    monkeypatch.setattr(searching, "SMALL_TABLE_BYTES", 0)
     monkeypatch.setattr(searching, "time_limit", stopped_at_once)
     newest = post(1)[0]
     html = office.get(LIST, {"q": "rder"}).content.decode()
     assert "Parts and words were looked for in the newest 1 rows only" in html
     assert (str(newest.id) in html, str(posted.id) in html) == (True, False)
+
+
+@pytest.mark.parametrize("query", ["rder", "tenant:{tenant} rder"])
+def test_of_a_table_that_no_search_can_read_in_time_only_the_newest_rows_are_read(office, posted, monkeypatch, query):
+    """What narrows the rows may have an index, so it is tried all the same. A small table is read without a limit, which takes longer."""
+    monkeypatch.setattr(searching, "NEWEST", 1)
+    monkeypatch.setattr(searching, "MOST_TABLE_BYTES", 0)
+    newest = post(1, tenant=posted.tenant)[0]
+    with CaptureQueriesContext(connection) as captured:
+        html = office.get(LIST, {"q": query.format(tenant=posted.tenant.slug)}).content.decode()
+    assert (str(newest.id) in html, str(posted.id) in html) == (True, query != "rder")
+    assert ("newest 1 rows only" in html) == (query == "rder")
+    assert not [each for each in captured if "statement_timeout" in each["sql"] and "rder" in each["sql"]]
 
 
 def test_a_list_whose_filter_reads_too_much_shows_the_newest_rows_and_says_so(office, posted, monkeypatch):

@@ -323,6 +323,7 @@ def test_a_search_for_amounts_without_an_index_says_what_it_did_not_read(office,
     def stopped(milliseconds):
         raise searching.TookTooLong
 
+    monkeypatch.setattr(searching, "SMALL_TABLE_BYTES", 0)
     monkeypatch.setattr(searching, "time_limit", stopped)
     for path, query in (("/admin/metering/cost/", {"q": "amount:0.75"}), ("/admin/search/", {"s": "amount:0.75", "extended": "1"})):
         assert "Amounts were looked for in the newest 50,000 rows only." in office.get(path, query).content.decode()

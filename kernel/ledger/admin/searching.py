@@ -7,12 +7,14 @@ middle of a value, and amounts elsewhere, have none: the whole table is read if 
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from kernel.ledger.admin.field_filters import in_range
@@ -29,6 +31,13 @@ NEWEST = 50_000
 MAX_MATCHES = 1000
 # A search names so many tenants by their ids. The ids of more come from a subquery, which Django compiles anew for each list.
 MAX_NAMED_TENANTS = 100
+# A smaller table is read as a whole without a limit: to set one takes longer. One that is larger than the most can't be read within it.
+SMALL_TABLE_BYTES, MOST_TABLE_BYTES = 4 * 1024**2, 512 * 1024**2
+# On Citus tables have no size here.
+TABLE_SIZES = """
+SELECT relname, pg_relation_size(oid) FROM pg_class
+WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND current_setting('citus.version', true) IS NULL
+"""
 NOTHING = Q(pk__in=[])
 # Values that a name such as `agent:` may mean, from a part of it: (text, tenants) -> exact values.
 _NAMED: dict[str, Callable[[str, VisibleTenants], list[str]]] = {}
@@ -66,7 +75,8 @@ def find_rows(page: Any, request: Any, terms: SearchTerms, *, most: int = MAX_MA
     finder = _Finder(page, request, rows, most=most, deadline=deadline)
     found = Found()
     if not terms.text:
-        finder.add_matches(found, narrow, by_index=bool(terms.amounts) and page.has_amount_index)
+        is_narrow = bool(terms.named or terms.period)
+        finder.add_matches(found, narrow, by_index=bool(terms.amounts) and page.has_amount_index, is_narrow=is_narrow)
         return found
     for name in page.search_fields:
         equal = equal_to(rows, name, terms.text)
@@ -77,11 +87,13 @@ def find_rows(page: Any, request: Any, terms: SearchTerms, *, most: int = MAX_MA
         if name in page.search_fields:
             finder.look_up(found, narrow & begins(name, terms.text))
     if terms.text_amounts and page.search_amounts:
-        finder.add_matches(found, narrow & _with_amounts(page, terms.text_amounts), by_index=page.has_amount_index)
+        amount = _with_amounts(page, terms.text_amounts)
+        finder.add_matches(found, narrow & amount, by_index=page.has_amount_index, is_narrow=bool(narrow))
     if page.search_parts and len(found.ids) < most:
-        finder.add_matches(found, narrow & _has_words(page, request, terms))
+        finder.add_matches(found, narrow & _has_words(page, request, terms), is_narrow=bool(narrow))
     if terms.near_amounts and page.search_amounts and len(found.ids) < most:
-        finder.add_matches(found, narrow & _with_amounts(page, terms.near_amounts), by_index=page.has_amount_index)
+        amount = _with_amounts(page, terms.near_amounts)
+        finder.add_matches(found, narrow & amount, by_index=page.has_amount_index, is_narrow=bool(narrow))
     return found
 
 
@@ -105,15 +117,19 @@ class _Finder:
         ids = _tenant_ids(self.request)
         return self.rows.filter(tenant__in=Tenant.objects.all() if ids is None else ids)
 
-    def add_matches(self, found: Found, condition: Q, *, by_index: bool = False) -> None:
+    def add_matches(self, found: Found, condition: Q, *, by_index: bool = False, is_narrow: bool = True) -> None:
         """In the whole table, or in its newest rows if that takes too long.
 
         `by_index`: an index of each tenant has the condition. In the order of the list, the planner would rather read the whole table.
+        `is_narrow`: an index may lead to fewer rows than all.
         """
+        size = _table_size(self.request, self.rows.model._meta.db_table)
         rows = self._of_each_tenant() if by_index else self.rows.order_by(*self.order)
         wanted = rows.filter(condition).values_list("pk", flat=True)[: self.most + 1]
         try:
-            with time_limit(self._left_ms()):
+            if size is not None and size > MOST_TABLE_BYTES and not (by_index or is_narrow):
+                raise TookTooLong
+            with nullcontext() if size is not None and size < SMALL_TABLE_BYTES else time_limit(self._left_ms()):
                 self._add(found, condition, list(wanted))
         except TookTooLong:
             found.is_complete = False
@@ -215,6 +231,16 @@ def _tenant_ids(request: Any) -> list[UUID] | None:
         request.tenant_ids_of_search = ids if len(ids) <= MAX_NAMED_TENANTS else None
     found: list[UUID] | None = request.tenant_ids_of_search
     return found
+
+
+def _table_size(request: Any, table: str) -> int | None:
+    """In bytes, asked once for all the lists that one search looks in; None where it isn't known."""
+    if not hasattr(request, "table_sizes_of_search"):
+        with connection.cursor() as cursor:
+            cursor.execute(TABLE_SIZES)
+            request.table_sizes_of_search = dict(cursor.fetchall())
+    sizes: dict[str, int] = request.table_sizes_of_search
+    return sizes.get(table)
 
 
 def _of_tenant(request: Any, text: str) -> Q:

@@ -14,6 +14,7 @@ class TookTooLong(Exception):
 @contextmanager
 def time_limit(milliseconds: int) -> Iterator[None]:
     """Each query within takes at most so long. Raises TookTooLong, after which nothing of the block is left in the transaction."""
+    is_inner = connection.in_atomic_block
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
@@ -21,8 +22,9 @@ def time_limit(milliseconds: int) -> Iterator[None]:
             )
             before = cursor.fetchone()[0]
             yield
-            # The transaction may be part of another one, which goes on without the limit.
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
+            # The outer transaction goes on without the limit; one that ends here takes it along.
+            if is_inner:
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise TookTooLong from error
