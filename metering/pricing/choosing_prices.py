@@ -1,6 +1,6 @@
 """Which of a tenant's own prices applies to a transaction: those valid at its time, the most specific first.
 
-`metering/selectors/prices.py` reads the prices; `pricing_results.py` works out the cost by the first that fits.
+`metering/selectors/prices.py` reads the prices; `price_facts.py` works out the cost by the first that fits.
 """
 
 from collections.abc import Sequence

@@ -16,7 +16,7 @@ from kernel.ledger.outcomes import Posted, or_raise
 from metering import selectors
 from metering.choices import FactPhase, Pricing
 from metering.pricing.choosing_prices import valid_prices
-from metering.pricing.pricing_results import PricingResult, price_facts
+from metering.pricing.price_facts import PricingResult, price_facts
 from metering.selectors import RowDict, price_books
 from metering.services.amendments import amend, make_amendment
 from metering.services.posting_rows import AdditionRow, AmendmentRow

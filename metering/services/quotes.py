@@ -6,7 +6,7 @@ from uuid import UUID
 
 from metering import selectors
 from metering.pricing.choosing_prices import fitting_prices
-from metering.pricing.pricing_results import model_of, parsed_json, price_facts
+from metering.pricing.price_facts import model_of, parsed_json, price_facts
 from metering.selectors import RowDict
 from metering.services.facts import pricing_fields
 from metering.usage_reading.name_normalization import with_normalized_names

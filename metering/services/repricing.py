@@ -13,7 +13,7 @@ from kernel.ledger.outcomes import Posted
 from metering import selectors
 from metering.choices import FactPhase, Pricing
 from metering.pricing.choosing_prices import valid_prices
-from metering.pricing.pricing_results import PricingResult, model_of, parsed_json, price_facts
+from metering.pricing.price_facts import PricingResult, model_of, parsed_json, price_facts
 from metering.selectors import RowDict, repricing
 from metering.services.amendments import amend, make_amendment
 from metering.usage_reading.name_normalization import with_normalized_names

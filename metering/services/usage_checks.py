@@ -8,7 +8,7 @@ from uuid import UUID
 
 from kernel.ledger.integrity.checks import Check, Violation
 from metering.models import UsageKey
-from metering.pricing.pricing_results import parsed_json
+from metering.pricing.price_facts import parsed_json
 from metering.selectors import RowDict
 from metering.selectors.usage_documents import iterate_counted
 from metering.selectors.usage_groups import TOKENS

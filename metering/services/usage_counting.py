@@ -23,7 +23,7 @@ from kernel.ledger.errors import Busy
 from kernel.ledger.past_reads import final_until
 from metering.choices import DIMENSIONS, FactPhase
 from metering.models import Usage, UsageKey, UsageNote, UsageProgress, UsageSum
-from metering.pricing.pricing_results import MODEL_NAME_PATHS, has_input_only, parsed_json
+from metering.pricing.price_facts import MODEL_NAME_PATHS, has_input_only, parsed_json
 from metering.pricing.public_model_lookup import find_public_model
 from metering.selectors import RowDict
 from metering.selectors.usage_documents import list_readable

@@ -1,4 +1,4 @@
-"""Renames the usage counters of Google's APIs and SDKs to one spelling, for counter_extraction.py. Prices are in pricing_results.py."""
+"""Renames the usage counters of Google's APIs and SDKs to one spelling, for counter_extraction.py. Prices are in price_facts.py."""
 
 import re
 from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from metering.pricing import plain_usage_costs, pricing_results
+from metering.pricing import plain_usage_costs, price_facts
 from tests.metering.test_usage_bodies import BODIES, changed, chat, numbers_in, priced
 
 NAMES = [
@@ -46,7 +46,7 @@ def both_ways(monkeypatch: pytest.MonkeyPatch, service: str, body: dict[str, Any
     """The cost by what is remembered, which must be the one that is found by reading in full."""
     remembered = priced(service, body, resource, **policy)
     with monkeypatch.context() as full:
-        full.setattr(pricing_results, "plain_usage", lambda reported, *, facts: None)
+        full.setattr(price_facts, "plain_usage", lambda reported, *, facts: None)
         expected = priced(service, body, resource, **policy)
     assert replace(remembered, ignored=[*remembered.ignored]) == replace(expected, ignored=[*expected.ignored]), (service, json.dumps(body))
     return remembered
@@ -70,8 +70,8 @@ def test_usages_of_any_names_cost_the_same(monkeypatch):
     def quantity() -> Any:
         return choose.choice(QUANTITIES) if choose.random() < 0.05 else choose.randrange(2_000)
 
-    followed, calculate = [], pricing_results.plain_usage_cost
-    monkeypatch.setattr(pricing_results, "plain_usage_cost", lambda usage, shape: followed.append(shape) or calculate(usage, shape))
+    followed, calculate = [], price_facts.plain_usage_cost
+    monkeypatch.setattr(price_facts, "plain_usage_cost", lambda usage, shape: followed.append(shape) or calculate(usage, shape))
     for _ in range(250):
         service, model = choose.choice(MODELS)
         names = choose.choice([*[NAMES[:3]] * 3, [*NAMES[:3], NAMES[8]], [*NAMES[3:5], NAMES[2]], [*NAMES[:3], *NAMES[8:10]], NAMES])
@@ -90,8 +90,8 @@ def test_usages_of_any_names_cost_the_same(monkeypatch):
 
 
 def test_a_thousand_of_one_kind_are_read_in_full_once(monkeypatch):
-    read, reading = [], pricing_results._complete_reading
-    monkeypatch.setattr(pricing_results, "_complete_reading", lambda *args, **its: read.append(1) or reading(*args, **its))
+    read, reading = [], price_facts._complete_reading
+    monkeypatch.setattr(price_facts, "_complete_reading", lambda *args, **its: read.append(1) or reading(*args, **its))
     for number in range(1_000):
         cost = priced("openai", chat(1_000 + number, 300, model="gpt-4o"), "")
         assert (cost.pricing, cost.read) == ("priced", ["usage.prompt_tokens", "usage.completion_tokens"])

@@ -19,7 +19,7 @@ from metering import services
 from metering.errors import PriceExists
 from metering.integrity import checks
 from metering.models import Cost, Fact, Price, Transaction
-from metering.pricing import pricing_results
+from metering.pricing import price_facts
 from tests.metering.arithmetic import result_of, rounded
 from tests.metering.conftest import Caller
 
@@ -66,7 +66,7 @@ def test_a_known_model_has_its_public_price(caller):
     assert cost.inferred_from_id == Fact.objects.get().id
     assert json.loads(cost.cost_details) == {
         "price": {
-            "source": pricing_results.PUBLIC,
+            "source": price_facts.PUBLIC,
             "provider": "openai",
             "model": "gpt-4-turbo",
             "unitPrices": "$10/input MTok, $30/output MTok",
@@ -334,7 +334,7 @@ def test_a_markup_is_added_to_the_public_price(caller):
         "validFrom": "2020-01-01T00:00:00+00:00",
         "markup": "0.2",
         "public": {
-            "source": pricing_results.PUBLIC,
+            "source": price_facts.PUBLIC,
             "provider": "openai",
             "model": "gpt-4-turbo",
             "unitPrices": "$10/input MTok, $30/output MTok",
@@ -492,11 +492,11 @@ def test_any_price_of_ones_own_comes_to_what_fractions_say_and_so_does_its_arith
         if unit["part_of"]:
             billed[unit["part_of"]] -= Fraction(facts.get(unit["fact_key"], 0))
     if min(billed.values(), default=0) < 0:
-        with pytest.raises(pricing_results.MissingQuantity):
-            pricing_results.by_own_price(row, parsed=facts, text=json.dumps(facts, default=str), model="m")
+        with pytest.raises(price_facts.MissingQuantity):
+            price_facts.by_own_price(row, parsed=facts, text=json.dumps(facts, default=str), model="m")
         return
     exact = Fraction(price["flat_amount"]) + sum(fraction_of(unit, billed[unit["fact_key"]]) for unit in units)
-    result = pricing_results.by_own_price(row, parsed=facts, text=json.dumps(facts, default=str), model="m")
+    result = price_facts.by_own_price(row, parsed=facts, text=json.dumps(facts, default=str), model="m")
     assert result.amount == rounded(max(exact, Fraction(price["minimum"])))
     computed, stated = result_of(json.loads(result.details)["arithmetic"])
     assert (rounded(computed), stated) == (result.amount, Fraction(result.amount))

@@ -14,7 +14,7 @@ from genai_prices import data_snapshot
 
 from metering import services
 from metering.pricing import public_price_costs
-from metering.pricing.pricing_results import MissingQuantity, by_own_price, price_facts
+from metering.pricing.price_facts import MissingQuantity, by_own_price, price_facts
 from metering.usage_reading.counter_extraction import UsageReading
 from metering.usage_reading.counter_parts import whole_counter_of
 from tests.metering.arithmetic import result_of
