@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from metering.selectors import RowDict
+from metering.selectors import PriceTerms, RowDict
 
 
 def valid_prices(book: Sequence[RowDict], *, at: datetime) -> list[RowDict]:
@@ -14,7 +14,7 @@ def valid_prices(book: Sequence[RowDict], *, at: datetime) -> list[RowDict]:
     return [price for price in book if price["valid_from"] <= at and (price["valid_to"] is None or price["valid_to"] > at)]
 
 
-def fitting_prices(*, terms: RowDict, model: str, book: Sequence[RowDict]) -> list[RowDict]:
+def fitting_prices(*, terms: PriceTerms, model: str, book: Sequence[RowDict]) -> list[RowDict]:
     """The prices that fit, the most specific first: by resource or model before by action, before by service; of equals the latest."""
     if not book:
         return []

@@ -25,7 +25,7 @@ from metering.pricing.serving_providers import foreign_prices
 from metering.pricing.stated_costs import reported_cost
 from metering.pricing.unit_costs import unit_cost
 from metering.pricing.unpriced_parts import beyond_own_price, beyond_public_price
-from metering.selectors import RowDict
+from metering.selectors import PriceTerms, RowDict
 from metering.usage_reading.counter_extraction import BadQuantity, UsageReading, look_up
 from metering.usage_reading.counter_names import DIGITS, NAMES, REQUIRED_COUNTERS
 from metering.usage_reading.name_normalization import with_normalized_names
@@ -77,9 +77,8 @@ class MissingQuantity(Exception):
     """A quantity that the price needs isn't in the facts, or is no quantity. Its text is the key."""
 
 
-def price_facts(*, terms: RowDict, facts: str, book: Sequence[RowDict]) -> PricingResult:
-    """The cost of what `facts` report. `terms`: what of the transaction and of the tenant's policy decides the price; `book`: the tenant's
-    prices of its time.
+def price_facts(*, terms: PriceTerms, facts: str, book: Sequence[RowDict]) -> PricingResult:
+    """The cost of what `facts` report. `book`: the tenant's prices of the transaction's time.
 
     A cost that the provider reports itself stands in the details beside the computed one; where the policy says so, it is the actual cost,
     unless the tenant has a price of its own.
@@ -151,7 +150,7 @@ def parsed_json(text: str | None) -> Any:
         return json.loads(text, parse_float=Decimal)
 
 
-def model_of(*, terms: RowDict, parsed: Any) -> str:
+def model_of(*, terms: PriceTerms, parsed: Any) -> str:
     """The model that was used: as the facts name it, else the request facts, else the qualifiers; else the transaction's resource.
     `parsed`: facts with their usual names."""
     resource = str(terms["resource_name"])
@@ -232,7 +231,7 @@ def _with_minimum(price: RowDict, total: Decimal, steps: str) -> tuple[Decimal, 
     return amount, f"{steps}{least} = {trimmed_digits(amount)}"
 
 
-def _by_public_prices(*, terms: RowDict, parsed: Any, text: str, model: str) -> PricingResult:
+def _by_public_prices(*, terms: PriceTerms, parsed: Any, text: str, model: str) -> PricingResult:
     """The cost by the public price of a known model, at the time of the transaction. `text`: the same document, not parsed. Raises
     MissingQuantity, BadQuantity."""
     service, at = terms["service__name"], terms["occurred_at"]

@@ -6,6 +6,7 @@ from metering.selectors.facts import PRICING, list_facts, list_first_facts
 from metering.selectors.prices import (
     PRICE,
     UNIT_PRICE,
+    PriceTerms,
     get_price,
     get_pricing_policy,
     list_price_terms,
@@ -32,6 +33,7 @@ __all__ = [
     "PRICE",
     "PRICING",
     "UNIT_PRICE",
+    "PriceTerms",
     "RowDict",
     "check_exists",
     "count_trace_transactions",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from django.db.models import Q, QuerySet, Subquery
@@ -19,6 +19,21 @@ PRICE = (
     "created_at",
 )
 UNIT_PRICE = ("fact_key", "amount", "per", "is_optional", "is_package", "tier_mode", "tiers", "part_of")
+
+
+class PriceTerms(TypedDict):
+    """What of a transaction and of the tenant's policy decides the price, by the names of columns."""
+
+    service__name: str
+    action_name: str
+    resource_name: str
+    # The texts of JSON objects.
+    qualifiers: str | None
+    request_facts: str | None
+    occurred_at: datetime
+    # Of the policy; None without one.
+    reported_costs: str | None
+    prices_self_hosted: bool | None
 
 
 def list_prices(*, tenant_id: UUID, at: datetime | None = None) -> list[RowDict]:
@@ -52,7 +67,7 @@ def with_units(prices: list[RowDict], *, tenant_id: UUID) -> list[RowDict]:
     return [price | {"units": units[price["id"]]} for price in prices]
 
 
-def list_price_terms(*, tenant_id: UUID, transaction_ids: Iterable[UUID]) -> dict[UUID, RowDict]:
+def list_price_terms(*, tenant_id: UUID, transaction_ids: Iterable[UUID]) -> dict[UUID, PriceTerms]:
     """The columns of transactions by which their prices are chosen, and of the tenant's policy (null without one), by id; one query."""
     return {row["id"]: row for row in _price_terms(tenant_id=tenant_id, transaction_ids=list(transaction_ids))}
 

@@ -17,7 +17,7 @@ from metering import selectors
 from metering.choices import FactPhase, Pricing
 from metering.pricing.choosing_prices import valid_prices
 from metering.pricing.price_facts import PricingResult, price_facts
-from metering.selectors import RowDict, price_books
+from metering.selectors import PriceTerms, RowDict, price_books
 from metering.services.amendments import amend, make_amendment
 from metering.services.posting_rows import AdditionRow, AmendmentRow
 
@@ -143,8 +143,8 @@ def price_reports(reports: Sequence[tuple[UUID, RowDict]], *, tenant_id: UUID) -
     ]
 
 
-def price_report(report: RowDict, *, terms: RowDict, book: Sequence[RowDict]) -> tuple[RowDict, RowDict | None]:
-    """A report with how its pricing went, and its cost; `terms` as price_facts takes them, `book`: prices of any time."""
+def price_report(report: RowDict, *, terms: PriceTerms, book: Sequence[RowDict]) -> tuple[RowDict, RowDict | None]:
+    """A report with how its pricing went, and its cost; `book`: prices of any time."""
     if report["phase"] == REQUEST:
         # What a request expects isn't yet what it used.
         return report | NOT_ASKED, None

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from metering.choices import FactPhase, Outcome, Pricing, Status
 from metering.digests import amendment_digests, with_canonical_documents
-from metering.selectors import RowDict, price_books
+from metering.selectors import PriceTerms, RowDict, price_books
 from metering.services.facts import price_report
 
 # Looked up once: for Python before 3.12 each look-up of an enum's member is a call.
@@ -79,7 +79,7 @@ def _phase(facts: Mapping[str, Any]) -> str:
 def _add_priced_report(posting_item: dict[str, Any], facts: Mapping[str, Any], *, book: RowDict, make_id: Callable[[], UUID | str]) -> None:
     # Unless it says otherwise, the call happened when its prices were read: the writing may wait, and a price may be set meanwhile.
     posting_item["occurred_at"] = facts.get("occurred_at") or book["now"]
-    terms = {
+    terms: PriceTerms = {
         "service__name": facts["service_name"],
         "action_name": facts["action_name"],
         "resource_name": facts["resource_name"],
