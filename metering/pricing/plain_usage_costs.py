@@ -25,7 +25,8 @@ ContextKey = tuple[str, str, bool]
 # What a reply may have beside its usage: members in which nothing is looked for but the tools and tiers that a search of its text finds.
 MEMBERS = frozenset({"model", "usage", "id", "object", "created", "choices", "output", "system_fingerprint", "service_tier", "status"})
 SILENT_MEMBERS = frozenset({"model", "usage"})
-# The names of counters, and what they count. Parts stand in an object of the usage.
+# The names of counters, and what they count. Parts stand in an object of the usage. Anthropic's counters of caches beside `input_tokens`,
+# which come on top of it, aren't plain: read_usage reads each such usage in full.
 COUNTERS: dict[Name, str] = {
     **dict.fromkeys(("prompt_tokens", "input_tokens", "inputTokens", "promptTokens"), "input_tokens"),
     **dict.fromkeys(("completion_tokens", "output_tokens", "outputTokens", "completionTokens"), "output_tokens"),

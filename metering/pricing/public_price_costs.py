@@ -95,7 +95,11 @@ def unit_prices_of(model_price: Any) -> dict[str, Any]:
 
 def counters_without_price(reading: UsageReading, model_price: Any) -> list[str]:
     """The counters that aren't zero and that no rate of the price counts. None of a price without any rate (the model is free), no searches
-    that a fee for each request includes. A price for tokens of one direction means that those of the other are free."""
+    that a fee for each request includes. A price for tokens of one direction means that those of the other are free.
+
+    Of 90 `input_tokens`, 20 `cache_read_tokens` and 2 `web_searches`: by a price for `input_mtok` alone the searches (any price for tokens
+    counts all tokens); by one for `input_mtok` and `requests_kcount` none; by one for `web_searches_kcount` alone both counters of tokens.
+    """
     prices = unit_prices_of(model_price)
     has_tokens = any(price in prices for price in REQUIRED_COUNTERS.values())
     # The tokens of sound that is billed by the second are included.
@@ -124,7 +128,7 @@ def cost_by_genai_prices(
 
 def _plan(model_price: Any, counters: Mapping[str, int]) -> PricePlan | None:
     """None where genai-prices alone can say what a missing counter means, or that one is less than its parts."""
-    prices = {name: price for name, price in vars(model_price).items() if price is not None}
+    prices = unit_prices_of(model_price)
     if not prices.keys() <= UNITS_BY_PRICE.keys() or not counters.keys() <= unit_data.keys():
         return None
     if any(isinstance(price, TieredPrices) for price in prices.values()) and "input_tokens" not in counters:
@@ -132,7 +136,7 @@ def _plan(model_price: Any, counters: Mapping[str, int]) -> PricePlan | None:
     names = [UNITS_BY_PRICE[name] for name in prices]
     dimensions = {counter: unit_data[counter]["dimensions"].items() for counter in names if counter != REQUESTS}
     used = [unit_data[name]["dimensions"].items() for name, quantity in counters.items() if quantity > 0]
-    if any(counter not in counters and _is_told_of(own, used) for counter, own in dimensions.items()):
+    if any(counter not in counters and _is_implied_by(own, used) for counter, own in dimensions.items()):
         return None
     # What isn't used costs nothing and takes nothing off its whole.
     is_used = {counter: counters.get(counter, 0) > 0 for counter in dimensions} | {REQUESTS: True}
@@ -148,8 +152,13 @@ def _plan(model_price: Any, counters: Mapping[str, int]) -> PricePlan | None:
     return PricePlan(tuple(summed), tuple(sorted(summed, key=lambda part: len(part.parts))))
 
 
-def _is_told_of(own: Any, used: Sequence[Any]) -> bool:
-    """Whether a counter of the usage counts a part of a missing one, or two of them together make it. Else the missing one is zero."""
+def _is_implied_by(own: Any, used: Sequence[Any]) -> bool:
+    """Whether a counter of the usage counts a part of a missing one, or what two of them have in common is the missing one. Else the
+    missing one is zero.
+
+    `input_tokens` is implied by `cache_read_tokens`, a part of it, and `cache_audio_read_tokens` by `cache_read_tokens` and
+    `input_audio_tokens`, as tokens may be counted in both; `cache_read_tokens` isn't implied by `input_tokens`.
+    """
     return any(own <= one for one in used) or any(own == one | other for one in used for other in used)
 
 
