@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
     dependencies = [("metering", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("metering", version=1, digest="6b84c07cf46b43cf"),
+        InstallFunctions("metering", version=1, digest="358963486432b00d"),
         TenantKey("Policy"),
         TenantKey("Service"),
         TenantKey("Agent"),

@@ -53,12 +53,17 @@ BEGIN
         chosen.pricing := 'late';
         RETURN chosen;
     END IF;
+    -- Is an actual cost known of what the facts are about: one that a caller stated, or one of the same model call? An estimate also gives
+    -- way to one of the whole transaction, and an estimate of the whole transaction to one of any call.
     SELECT bool_or(NOT active.is_estimate AND (
             active.is_stated OR active.is_of_call OR (cost.is_estimate AND (active.is_of_all OR fact.call_id IS NULL))
         )),
         array_agg(active.earlier ORDER BY active.is_stated, (active.earlier).id DESC) FILTER (WHERE
+            -- What earlier facts about the same model call came to.
             active.is_of_call
+            -- What partial and error reports about no named call came to.
             OR (active.is_of_all AND active.phase IN ('partial', 'error') AND fact.phase = 'response')
+            -- Every estimate in its own currency but those of another named call; facts about no named call: those of all calls.
             OR (active.is_estimate AND active.is_same_currency AND (active.is_stated OR active.is_of_all OR fact.call_id IS NULL))
         ),
         CASE WHEN bool_or(active.is_of_call AND active.is_of_all AND active.phase = 'response') THEN
@@ -66,9 +71,13 @@ BEGIN
         END
     INTO knows_actual, chosen.costs, chosen.note
     FROM (
-        SELECT earlier, earlier.is_estimate, report.id IS NULL AS is_stated, earlier.fiat_asset_symbol = cost.currency AS is_same_currency,
+        SELECT earlier, earlier.is_estimate, earlier.fiat_asset_symbol = cost.currency AS is_same_currency, report.phase,
+            -- A caller stated it: it wasn't computed from facts.
+            report.id IS NULL AS is_stated,
+            -- Computed from facts about the same model call, or both about none.
             report.id IS NOT NULL AND report.call_id IS NOT DISTINCT FROM fact.call_id AS is_of_call,
-            report.id IS NOT NULL AND report.call_id IS NULL AS is_of_all, report.phase
+            -- Computed from facts about no named call, which concern the whole transaction.
+            report.id IS NOT NULL AND report.call_id IS NULL AS is_of_all
         FROM metering_cost earlier
         LEFT JOIN metering_fact report ON report.tenant_id = tenant AND report.id = earlier.inferred_from_id
         WHERE earlier.tenant_id = tenant AND earlier.transaction_id = item.transaction_id AND earlier.is_active

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
     dependencies = [("rules", "0001_tables"), ("metering", "0002_functions_and_constraints"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("rules", version=1, digest="0fbd4d12dc29b7b5"),
+        InstallFunctions("rules", version=1, digest="5bc1a0ae2e6f6ac6"),
         *(TenantKey(model) for model in MODELS),
         *(TenantForeignKey(model, "rule") for model in MODELS[1:]),
         TenantForeignKey("AgentRule", "agent"),

@@ -10,7 +10,7 @@ LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     parameter rules_ruleparameter;
-    one rules_measured;
+    measured_row rules_measured;
     used numeric;
     amount numeric;
     is_allowed boolean;
@@ -22,21 +22,23 @@ BEGIN
         WHERE seen.tenant_id = tenant AND seen.rule_id = rule AND seen.removed_at IS NULL
         ORDER BY seen.created_at, seen.id
     LOOP
+        -- A further round asks for a payment of the same call: it isn't a second call.
         CONTINUE WHEN subject.round > 1 AND parameter.measurement_type = 'count_transactions';
         CONTINUE WHEN subject.payment_amount IS NULL AND parameter.measurement_type IN ('sum_payment_amount', 'this_payment_amount');
-        one := NULL;
+        measured_row := NULL;
         has_room := true;
         used := 0;
         IF parameter.interval_unit IS NULL THEN
             amount := rules_measured_amount(subject, parameter.measurement_type, parameter.currency, parameter.include_estimates);
         ELSE
-            SELECT * INTO one FROM unnest(measured) AS found WHERE found.measure_id = parameter.measure_id;
-            IF one.measure_id IS NULL THEN
+            SELECT * INTO measured_row FROM unnest(measured) AS found WHERE found.measure_id = parameter.measure_id;
+            IF measured_row.measure_id IS NULL THEN
                 RAISE EXCEPTION 'parameter % of rule % is not counted', parameter.id, label;
             END IF;
-            used := one.used;
-            amount := one.amount;
-            has_room := one.counter_id IS NOT NULL;
+            used := measured_row.used;
+            amount := measured_row.amount;
+            -- Without a counter the measure has too many groups already (rules_lock_counters).
+            has_room := measured_row.counter_id IS NOT NULL;
         END IF;
         is_allowed := has_room AND CASE
             WHEN amount IS NULL THEN used < parameter.limit_value
@@ -44,7 +46,7 @@ BEGIN
         END;
         checked := checked || (jsonb_build_object(
             'parameter', parameter.id, 'measure', parameter.measure_id, 'limit', parameter.limit_value, 'used', used, 'amount', amount,
-            'group', one.group_key::jsonb, 'tailAt', one.tail_at, 'endsAt', one.ends_at, 'isAllowed', is_allowed
+            'group', measured_row.group_key::jsonb, 'tailAt', measured_row.tail_at, 'endsAt', measured_row.ends_at, 'isAllowed', is_allowed
         ) || CASE
             WHEN is_allowed THEN '{}'::jsonb
             WHEN has_room THEN jsonb_build_object('reason', rules_limit_reason(parameter, used, amount))
