@@ -29,7 +29,7 @@ from credits.admin import unit_of
 from credits.choices import EXPIRES_SOON_WITHIN, GrantStatus, RecurringGrantStatus, UnitType
 from credits.models import Grant, Hold, RecurringGrant
 from credits.selectors.balances import HELD_OF_GRANT
-from credits.selectors.database_now import NOW, TODAY, database_now
+from credits.selectors.database_now import TODAY, database_now
 from credits.selectors.grants import status_today
 from kernel.base.empty_values import NOTHING
 from kernel.base.local_time import local_time
@@ -41,7 +41,7 @@ from kernel.ledger.admin.figures import figure_url
 from kernel.ledger.admin.formatting import action_link, actor_names, label, link, money, row_link
 from kernel.ledger.admin.text_conditions import has_words
 from kernel.ledger.clocks import CLOCK_TITLES, Clock
-from kernel.ledger.holds import HoldStatus, set_live_held
+from kernel.ledger.holds import OPEN, set_live_held
 from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import VisibleTenants, scope_of
 from metering.models import Transaction as MeteredTransaction
@@ -290,7 +290,7 @@ def _grant(request: HttpRequest, grant: Grant, *, back: str) -> dict[str, Any]:
 def _open(request: HttpRequest, *, back: str, tenant_id: UUID, customer_id: str) -> Iterator[Panel]:
     """Open holds, and recurring grants, each with what the reader may do."""
     own: dict[str, Any] = {"tenant_id": tenant_id, "customer_id": customer_id}
-    holds = Hold.objects.filter(**own, status=HoldStatus.ACTIVE, expires_at__gt=NOW).order_by("-created_at", "-id")[:SHOWN]
+    holds = Hold.objects.filter(OPEN, **own).order_by("-created_at", "-id")[:SHOWN]
     may_release, may_cancel = (request.user.has_perm(f"credits.manage_{name}") for name in ("hold", "recurringgrant"))
     lines = [
         (

@@ -9,14 +9,14 @@ from django.db.models import Q, QuerySet
 
 from backoffice.dashboard.day_sums import CREDIT_FIGURE, TAKES_OR_GIVES_BACK, FigureName
 from billing.choices import ADJUSTMENT
-from billing.selectors.holds import OPEN
 from credits.choices import EXPIRES_SOON_WITHIN, GrantStatus, UnitType
-from credits.selectors.database_now import NOW, TODAY
+from credits.selectors.database_now import TODAY
 from kernel.corrections.models import CorrectionEntry
 from kernel.ledger.admin.figures import Figure, figure_url, register_figure
 from kernel.ledger.admin.formatting import link, money
 from kernel.ledger.admin.panels import Panel, register_panel
 from kernel.ledger.clocks import CLOCK_FIELDS, Clock
+from kernel.ledger.holds import OPEN
 from kernel.tenants.staff_scope import VisibleTenants
 from metering.choices import Grain, Status
 
@@ -142,7 +142,7 @@ register_figure(
     "held",
     Figure(
         "Open holds",
-        lambda rows: rows.filter(status="active", expires_at__gt=NOW),
+        lambda rows: rows.filter(OPEN),
         lambda unit: Q(currency=unit) | Q(metric_id=unit),
         of=GRANT_OF,
     ),

@@ -24,11 +24,10 @@ from billing.choices import ADJUSTMENT
 from billing.models import DailyTotal, Transaction
 from credits.choices import UnitType
 from credits.models import Grant, Hold
-from credits.selectors.database_now import NOW
 from kernel.ledger.admin.figures import figure_url
 from kernel.ledger.admin.formatting import link, money, page_of
 from kernel.ledger.clocks import Clock
-from kernel.ledger.holds import HoldStatus
+from kernel.ledger.holds import OPEN
 from kernel.ledger.moments import midnight
 from kernel.ledger.money import ZERO, with_thousands
 from kernel.tenants.models import Tenant
@@ -171,7 +170,7 @@ def _outstanding(tenants: Any) -> list[tuple[str, Any, str]]:
 
 def _held(tenants: Any) -> Sums:
     """What open holds reserve of credit, by unit. Overdue ones reserve nothing."""
-    open_holds = Hold.objects.filter(tenant__in=tenants, status=HoldStatus.ACTIVE, expires_at__gt=NOW)
+    open_holds = Hold.objects.filter(OPEN, tenant__in=tenants)
     unit = Case(When(metric_id="", then=F("currency")), default=F("metric_id"))
     rows: Any = open_holds.annotate(unit=unit).values_list("unit").order_by().annotate(total=Sum(F("amount") - F("captured")))
     return dict(rows)

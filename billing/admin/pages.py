@@ -19,7 +19,7 @@ from billing.admin.statements import statement_page
 from billing.admin.stored_sums import stored_sums
 from billing.admin.wallet_opening import WalletOpening
 from billing.models import DailyTotal, Policy, Transaction, TransactionType, Wallet, WalletHold, WalletHoldEntry, type_label
-from billing.selectors.holds import HELD_NOW, OPEN
+from billing.selectors.holds import HELD_NOW
 from kernel.base.error_messages import register_messages
 from kernel.base.local_time import local_time
 from kernel.corrections.admin.correction_actions import CorrectionActions, how_to_undo
@@ -29,7 +29,7 @@ from kernel.ledger.admin.formatting import action_link, actor_names, effect, id_
 from kernel.ledger.admin.holds import HoldAdmin
 from kernel.ledger.admin.settings import setting_action
 from kernel.ledger.admin.sums import StoredSums
-from kernel.ledger.holds import set_live_held
+from kernel.ledger.holds import OPEN, set_live_held
 from kernel.ledger.money import in_words
 
 # Entries of the wallet shown before and after the page's entry, and entries shown on the wallet's page.

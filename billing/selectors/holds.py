@@ -5,14 +5,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, DateTimeField, ExpressionWrapper, Q
+from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
 from billing.choices import HoldEntryKind
 from billing.models import WalletHold, WalletHoldEntry
 from billing.selectors.transactions import Rows
 from kernel.ledger.errors import NotFound
-from kernel.ledger.holds import HoldStatus
+from kernel.ledger.holds import IS_OVERDUE, OPEN, OVERDUE, HoldStatus
 from kernel.ledger.money import MoneyField
 from kernel.ledger.prepared_queries import prepared
 
@@ -30,11 +30,6 @@ HOLD_FIELDS = (
     "created_at",
 )
 ENTRY_FIELDS = ("captured_after", "expires_at", "is_final", "transaction_id", "occurred_at")
-# The database's clock: what a list shows as overdue is decided as by a posting. A subquery, so that it is asked once for all rows.
-NOW = RawSQL("(SELECT ledger_now())", (), output_field=DateTimeField())
-OPEN = Q(status=HoldStatus.ACTIVE, expires_at__gt=NOW)
-OVERDUE = Q(status=HoldStatus.ACTIVE, expires_at__lte=NOW)
-IS_OVERDUE = ExpressionWrapper(OVERDUE, output_field=BooleanField())
 # A column of a query of wallets: what holds reserve now, without overdue ones.
 HELD_NOW = RawSQL("billing_held_now(billing_wallet)", (), output_field=MoneyField())
 

@@ -14,7 +14,6 @@ from credits.admin.forms import AlertForm, CancelRecurringGrantForm, ChangeAlert
 from credits.choices import GrantStatus, RecurringGrantStatus, TransactionKind, TransactionType, UnitType
 from credits.models import BalanceAlert, Consumption, CreditTransaction, Grant, Hold, HoldCall, HoldEntry, HoldLine, Policy, RecurringGrant
 from credits.selectors.balances import HELD_OF_GRANT
-from credits.selectors.database_now import NOW
 from credits.selectors.effects import EFFECT
 from credits.selectors.grants import status_today
 from kernel.base.empty_values import NOTHING
@@ -26,7 +25,7 @@ from kernel.ledger.admin.figures import FigureFilter
 from kernel.ledger.admin.formatting import actor_names, effect, id_link, json_block, money, row_link
 from kernel.ledger.admin.holds import HoldAdmin
 from kernel.ledger.admin.settings import setting_action
-from kernel.ledger.holds import set_live_held
+from kernel.ledger.holds import NOW, set_live_held
 from kernel.ledger.money import MoneyField, in_words
 
 # Entries shown on a grant's page; the list has all of them.

@@ -6,13 +6,12 @@ so that a page needs no query for each row. Nothing is decided by it.
 
 from datetime import datetime
 
-from django.db.models import DateField, DateTimeField
+from django.db.models import DateField
 from django.db.models.expressions import RawSQL
 
 from kernel.ledger import queries
 
-# Subqueries, because PostgreSQL would otherwise call the function for every row.
-NOW = RawSQL("(SELECT ledger_now())", (), output_field=DateTimeField())
+# A subquery, because PostgreSQL would otherwise call the function for every row.
 TODAY = RawSQL("(SELECT ledger_day(ledger_now()))", (), output_field=DateField())
 
 

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from credits.choices import GrantStatus
 from credits.models import Grant, HoldLine
-from credits.selectors.database_now import NOW, TODAY
+from credits.selectors.database_now import TODAY
 from kernel.ledger.errors import NotFound
+from kernel.ledger.holds import NOW
 from kernel.ledger.prepared_queries import prepared
 
 GRANT_FIELDS = (

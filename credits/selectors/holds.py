@@ -6,13 +6,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from credits.choices import HoldEntryKind
 from credits.models import Hold, HoldCall, HoldEntry, HoldLine
-from credits.selectors.database_now import NOW
 from kernel.ledger.errors import NotFound
-from kernel.ledger.holds import HoldStatus
+from kernel.ledger.holds import IS_OVERDUE, OPEN, OVERDUE, HoldStatus
 from kernel.ledger.prepared_queries import is_one_of, prepared
 
 HOLD_FIELDS = (
@@ -29,8 +28,6 @@ HOLD_FIELDS = (
     "closed_at",
     "created_at",
 )
-OVERDUE = Q(status=HoldStatus.ACTIVE, expires_at__lte=NOW)
-IS_OVERDUE = ExpressionWrapper(OVERDUE, output_field=BooleanField())
 
 
 def list_holds(*, tenant_id: UUID, customer_id: str, status: str | None = None) -> "QuerySet[Hold, dict[str, Any]]":
@@ -39,7 +36,7 @@ def list_holds(*, tenant_id: UUID, customer_id: str, status: str | None = None) 
     if status == HoldStatus.EXPIRED:
         holds = holds.filter(Q(status=status) | OVERDUE)
     elif status == HoldStatus.ACTIVE:
-        holds = holds.filter(status=status, expires_at__gt=NOW)
+        holds = holds.filter(OPEN)
     elif status is not None:
         holds = holds.filter(status=status)
     rows: QuerySet[Hold, dict[str, Any]] = holds.values(*HOLD_FIELDS, is_overdue=IS_OVERDUE)

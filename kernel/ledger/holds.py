@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
-from django.db.models import Expression
+from django.db.models import BooleanField, DateTimeField, Expression, ExpressionWrapper, Q
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from kernel.ledger.errors import InvalidValue, LedgerError
@@ -20,6 +21,14 @@ class HoldStatus(models.TextChoices):
     CAPTURED = "captured", "Captured"
     RELEASED = "released", "Released"
     EXPIRED = "expired", "Expired"
+
+
+# The database's clock: what a list shows as overdue is decided as by a posting. A subquery, so that it is asked once for all rows.
+NOW = RawSQL("(SELECT ledger_now())", (), output_field=DateTimeField())
+# Conditions on the rows of holds. An overdue hold reserves nothing, though nothing has ended it yet.
+OPEN = Q(status=HoldStatus.ACTIVE, expires_at__gt=NOW)
+OVERDUE = Q(status=HoldStatus.ACTIVE, expires_at__lte=NOW)
+IS_OVERDUE = ExpressionWrapper(OVERDUE, output_field=BooleanField())
 
 
 def status_now(hold: Any) -> HoldStatus:

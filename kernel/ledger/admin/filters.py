@@ -12,7 +12,7 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from kernel.ledger.errors import InvalidValue
-from kernel.ledger.holds import HoldStatus
+from kernel.ledger.holds import OPEN, OVERDUE, HoldStatus
 from kernel.ledger.identifiers import CLOCK_SLACK, first_id
 from kernel.ledger.moments import FIRST_DAY, LAST_DAY, check_moment
 
@@ -116,11 +116,11 @@ class HoldStatusFilter(admin.SimpleListFilter):
         return [(status.value, str(status.label)) for status in HoldStatus]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        now, value = timezone.now(), self.value()
+        value = self.value()
         if value == HoldStatus.ACTIVE:
-            return queryset.filter(status=value, expires_at__gt=now)
+            return queryset.filter(OPEN)
         if value == HoldStatus.EXPIRED:
-            return queryset.filter(Q(status=value) | Q(status=HoldStatus.ACTIVE, expires_at__lte=now))
+            return queryset.filter(Q(status=value) | OVERDUE)
         return queryset.filter(status=value) if value in HoldStatus.values else queryset
 
 
@@ -143,5 +143,4 @@ class OpenHoldFilter(admin.SimpleListFilter):
         code = self.value() or ""
         if code not in self.ages:
             return queryset
-        now = timezone.now()
-        return queryset.filter(status=HoldStatus.ACTIVE, expires_at__gt=now, created_at__lte=now - self.ages[code][1])
+        return queryset.filter(OPEN, created_at__lte=timezone.now() - self.ages[code][1])

@@ -4,19 +4,15 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Case, DateTimeField, F, Field, Q, Value, When
-from django.db.models.expressions import RawSQL
+from django.db.models import Case, F, Field, Value, When
 from django.http import HttpRequest
 
 from kernel.ledger.admin.base import LedgerAdmin
 from kernel.ledger.admin.figures import FigureFilter
 from kernel.ledger.admin.filters import HoldStatusFilter, OpenHoldFilter
 from kernel.ledger.admin.settings import SettingForm
-from kernel.ledger.holds import HoldStatus, status_now
+from kernel.ledger.holds import OPEN, HoldStatus, status_now
 from kernel.ledger.money import MoneyField
-
-# By the database's clock, as figures count holds.
-IS_OPEN = Q(status=HoldStatus.ACTIVE, expires_at__gt=RawSQL("(SELECT ledger_now())", (), output_field=DateTimeField()))
 
 
 class HoldAdmin(LedgerAdmin):
@@ -25,7 +21,7 @@ class HoldAdmin(LedgerAdmin):
     The sum below the list is what open holds still reserve, as figures say it.
     """
 
-    sum_of = Case(When(IS_OPEN, then=F("amount") - F("captured")), default=Value(Decimal(0)), output_field=MoneyField())
+    sum_of = Case(When(OPEN, then=F("amount") - F("captured")), default=Value(Decimal(0)), output_field=MoneyField())
     sum_kind = Value("still reserved")
     list_filter = (FigureFilter, OpenHoldFilter, HoldStatusFilter)
     icon = "lock_clock"
