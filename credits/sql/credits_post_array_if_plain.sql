@@ -8,13 +8,14 @@
 CREATE OR REPLACE FUNCTION credits_post_array_if_plain(tenant uuid, items credits_posting[]) RETURNS SETOF credits_outcome LANGUAGE plpgsql
 AS $$
 DECLARE
-    moment CONSTANT timestamptz := ledger_now();
+    moment timestamptz;
     posting record;
     entry credits_transaction;
     grant_row credits_grant;
     entries credits_transaction[] := '{}';
     results credits_outcome[] := '{}';
 BEGIN
+    moment := ledger_now();
     FOR posting IN
         SELECT item.*, locked_grant.whole AS grant_row, signed.effect, row_number() OVER of_grant AS number,
                (locked_grant.whole).balance + sum(signed.effect) OVER of_grant - signed.effect AS before

@@ -150,6 +150,7 @@ def test_an_insert_by_column_names_is_left_alone():
 @pytest.mark.parametrize("text", ["DECLARE at timestamptz := clock_timestamp();\nBEGIN", "BEGIN created_at := now();"])
 def test_a_clock_that_is_read_before_the_locks_is_found(text):
     assert sql_rules.clock_is_read_under_the_locks(sample(text))
+    assert sql_rules.clock_is_read_under_the_locks(sample(text.replace("clock_timestamp", "ledger_now")))
 
 
 def test_amounts_that_are_handed_over_by_position_are_found():
