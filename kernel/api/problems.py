@@ -11,6 +11,8 @@ complexity, digits, compression, connection), not_an_object (value), body_too_la
 
 A **request**: invalid (the fields say why), not_authenticated, forbidden (scope), not_authorized, not_found, unknown_host,
 method_not_allowed (allowed), missing_header (name), throttled (wait), internal; and every code of a DomainError.
+
+The sentences stand by code in `<app>/api/dialect.py`, and in `camel_case_dialect.py` what its APIs share.
 """
 
 from collections.abc import Iterable, Mapping

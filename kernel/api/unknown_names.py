@@ -1,4 +1,7 @@
-"""Names that a caller sends and the call doesn't have: a misspelt field or parameter must not be lost in silence."""
+"""Names that a caller sends and the call doesn't have: a misspelt field or parameter must not be lost in silence.
+
+The sentence about one stands under `unknown_name` in each API's dialect (`<app>/api/dialect.py`; kernel/api/camel_case_dialect.py).
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import SequenceMatcher

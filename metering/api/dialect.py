@@ -219,7 +219,8 @@ class SpendingRuleDialect(CamelCaseDialect):
             return [self.placed(field, text) for text in (TOO_LONG.format(max=255), NOT_TEXT)]
         if field.code == "unknown_name":
             *above, unknown = field.path
-            return [".".join(map(str, [*above, f"property {unknown}"])) + f" should not exist{field.facts.get('hint', '')}"]
+            place = ".".join(map(str, [*above, f"property {unknown}"]))
+            return [f"{place} {self.field_words['unknown_name'].format(hint=field.facts.get('hint', ''))}"]
         if field.code in {"too_long", "too_short"}:
             return [self.placed(field, _length_text(field))]
         return [self.field_message(field)]
