@@ -39,7 +39,7 @@ BEGIN
                 SELECT DISTINCT ON (posting.wallet_currency)
                     -- The wallet takes the id of its first posting, unless that is an imported one whose id another wallet has already.
                     CASE WHEN EXISTS (SELECT FROM billing_wallet wallet WHERE wallet.id = posting.id AND wallet.tenant_id = tenant)
-                        THEN gen_random_uuid() ELSE posting.id END,
+                        THEN ledger_new_id() ELSE posting.id END,
                     tenant, posting.wallet_currency, 0, 0, new_floor
                 FROM ROWS FROM (unnest(currencies), unnest(items)) WITH ORDINALITY AS posting(wallet_currency)
                 WHERE posting.wallet_currency = ANY (missing)

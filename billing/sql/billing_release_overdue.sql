@@ -34,7 +34,7 @@ BEGIN
             id, tenant_id, wallet_id, hold_id, kind, amount, held_after, captured_after, expires_at, reason, is_final, occurred_at,
             created_at,
             actor, request_id)
-        SELECT gen_random_uuid(), tenant, wallet.id, numbered.id, 'expired', numbered.remaining, wallet.held - numbered.released_so_far,
+        SELECT ledger_new_id(), tenant, wallet.id, numbered.id, 'expired', numbered.remaining, wallet.held - numbered.released_so_far,
             numbered.captured, numbered.expires_at, '', false, numbered.expires_at, booked + numbered.number * interval '1 microsecond',
             for_actor, coalesce(for_request, '')
         FROM numbered

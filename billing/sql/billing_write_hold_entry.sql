@@ -10,7 +10,7 @@ BEGIN
     INSERT INTO billing_walletholdentry (
         id, tenant_id, wallet_id, hold_id, kind, amount, held_after, captured_after, expires_at, reason, reference_id, transaction_id,
         is_final, facts_digest, occurred_at, created_at, actor, request_id)
-    SELECT gen_random_uuid(), tenant, hold.wallet_id, hold.id, step.kind, step.amount, step.held_after, hold.captured, hold.expires_at,
+    SELECT ledger_new_id(), tenant, hold.wallet_id, hold.id, step.kind, step.amount, step.held_after, hold.captured, hold.expires_at,
         coalesce(step.reason, ''), step.reference_id, step.transaction_id, coalesce(step.is_final, false),
         decode(step.facts_digest, 'hex'), step.happened, step.booked, step.actor, coalesce(step.request_id, '')
     FROM billing_wallethold hold

@@ -1,4 +1,5 @@
--- Writes transactions that were decided together, and updates their grants to the newest of them.
+-- Writes transactions that were decided together, and updates their grants to the newest of them. Called by credits_post_array_if_plain; a
+-- single transaction is written by credits_write_entry.
 -- Takes: a tenant, rows in the order of their numbers. Returns: true; or false, with nothing written, where a key was used before.
 -- Locks: nothing; the caller has locked the grants. Never: decides whether a transaction may be written.
 CREATE OR REPLACE FUNCTION credits_write_entries(tenant uuid, entries credits_transaction[]) RETURNS boolean LANGUAGE plpgsql
