@@ -12,12 +12,13 @@ RETURNS paying_payment
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    taken CONSTANT paying_taken := paying_take_from_holds_then_debit(
+    taken paying_taken;
+    closed paying_payment := payment;
+BEGIN
+    taken := paying_take_from_holds_then_debit(
         tenant, payment, greatest(cost - payment.captured, 0),
         CASE WHEN payment.hold_expires_at <= ledger_now() THEN 'expired' ELSE 'released' END, NULL, actor, request
     );
-    closed paying_payment := payment;
-BEGIN
     closed.captured := payment.captured + taken.captured;
     closed.unpaid := greatest(cost - closed.captured, 0);
     closed.status := CASE WHEN closed.captured > 0 THEN 'captured' WHEN closed.unpaid > 0 THEN 'failed' ELSE ending END;
