@@ -25,7 +25,7 @@ django.setup()
 from decimal import Decimal
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
-from credits.services.grants import make_opening, open_grants
+from credits.services.grants import make_opening, create_grants
 from kernel.tenants import services as tenants
 from kernel.tenants.scopes import all_scopes
 tenant = tenants.create_tenant(actor="command:bench", name="Bench", slug="bench")
@@ -37,7 +37,7 @@ ids = []
 for start in range(0, GRANTS, 1000):
     facts = [dict(zip(names, (f"customer {number}", "bench", "CURRENCY", "USD", None, Decimal(ENOUGH), None, None, None, "paid", 50)))
         for number in range(start, start + 1000)]
-    ids += [str(posted.row.id) for posted in open_grants([make_opening(context, facts=fact) for fact in facts], tenant_id=tenant.id)]
+    ids += [str(posted.row.id) for posted in create_grants([make_opening(context, facts=fact) for fact in facts], tenant_id=tenant.id)]
 print(json.dumps({"tenant": str(tenant.id), "key": key.token, "grants": ids}))
 """
 # What is in the book must be what the accounts say: balances, numbers without gaps, every balance_after the sum so far; of metering, what

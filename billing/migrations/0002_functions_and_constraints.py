@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("billing", version=1, digest="220a4205fc1ff3bd"),
+        InstallFunctions("billing", version=1, digest="9b58e56af03c5573"),
         TenantKey("Policy"),
         TenantKey("TransactionType"),
         TenantKey("Wallet"),

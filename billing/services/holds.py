@@ -175,7 +175,7 @@ def expire_holds(*, actor: str, request_id: str, tenant_id: UUID | None = None) 
 def end_overdue_holds(wallet: Wallet, *, actor: str, request_id: str) -> Decimal:
     """End the overdue holds of a wallet that the caller has locked, in the caller's transaction; returns what the others reserve."""
     statement = """
-        SELECT (billing_release_overdue(tenant_id, wallet, ledger_now(), %s, %s)).held FROM billing_wallet wallet
+        SELECT (billing_expire_overdue_holds(tenant_id, wallet, ledger_now(), %s, %s)).held FROM billing_wallet wallet
         WHERE tenant_id = %s AND id = %s
     """
     held: Decimal = queries.fetch_rows(statement, (actor, request_id, wallet.tenant_id, wallet.id))[0].held

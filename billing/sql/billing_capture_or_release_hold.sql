@@ -48,7 +48,7 @@ BEGIN
     -- An overdue hold can only expire, whatever the call asks for.
     is_overdue := coalesce(hold.status = 'active' AND hold.expires_at <= moment, false);
     IF is_overdue OR wallet.held > 0 THEN
-        wallet := billing_release_overdue(tenant, wallet, moment, item.actor, item.request_id);
+        wallet := billing_expire_overdue_holds(tenant, wallet, moment, item.actor, item.request_id);
         SELECT * INTO hold FROM billing_wallethold hold_row WHERE hold_row.tenant_id = tenant AND hold_row.id = item.hold_id;
     END IF;
     reserved := CASE hold.status WHEN 'active' THEN hold.amount - hold.captured ELSE 0 END;

@@ -37,7 +37,7 @@ BEGIN
     FOR NO KEY UPDATE;
     moment := ledger_now();
     IF wallet.held > 0 THEN
-        wallet := billing_release_overdue(tenant, wallet, moment, item.actor, item.request_id);
+        wallet := billing_expire_overdue_holds(tenant, wallet, moment, item.actor, item.request_id);
     END IF;
     SELECT * INTO hold FROM billing_wallethold hold_row WHERE hold_row.tenant_id = tenant AND hold_row.id = item.hold_id;
     last_moment := billing_longest_hold(tenant, hold.created_at);
@@ -59,7 +59,7 @@ BEGIN
         step.reference_id := item.reference_id;
         step.facts_digest := item.facts_digest;
         step.happened := moment;
-        step.booked := billing_hold_moment(tenant, wallet.id, moment);
+        step.booked := billing_next_hold_entry_time(tenant, wallet.id, moment);
         step.actor := item.actor;
         step.request_id := item.request_id;
         PERFORM billing_write_hold_entry(tenant, hold.id, step);

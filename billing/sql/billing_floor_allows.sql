@@ -10,7 +10,7 @@
 -- Every decision about a floor calls this function: billing_posting_refusal (all postings, and billing_capture_or_release_hold for
 -- captures), billing_place_hold, paying_debit_wallet, paying_new_wallet_refuses, set_floor and set_policy (billing/services/settings.py),
 -- the blockers of an undo (LOWEST_BALANCE_AFTER_UNDO in billing/imports/lookups.py), and the integrity check billing_wallet_floor
--- (billing/integrity/checks.py). billing_above_floor says how much is left. Copies that can't call it, and that tests/billing/test_floor.py
+-- (billing/integrity/checks.py). billing_spendable says how much is left. Copies that can't call it, and that tests/billing/test_floor.py
 -- holds equal to it: the CHECK constraints billing_wallet_floor_check and billing_policy_default_floor_check, and
 -- billing.selectors.floors.plan_floor_allows, for the plan of a backfill.
 -- To change it: CONTRIBUTING.md, "To change the floor rule of wallets".

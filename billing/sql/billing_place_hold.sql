@@ -39,14 +39,14 @@ BEGIN
     wallet := locked.wallets[1];
     moment := ledger_now();
     IF wallet.held > 0 THEN
-        wallet := billing_release_overdue(tenant, wallet, moment, wanted.actor, wanted.request_id);
+        wallet := billing_expire_overdue_holds(tenant, wallet, moment, wanted.actor, wanted.request_id);
     END IF;
     -- The key from both sides, for the planner: as in billing_read_postings.
     SELECT * INTO placed FROM billing_wallethold hold
     WHERE hold.tenant_id = tenant AND hold.reference_id >= wanted.reference_id AND hold.reference_id <= wanted.reference_id
     ORDER BY hold.reference_id LIMIT 1;
     last_moment := billing_longest_hold(tenant, moment);
-    hold_floor := billing_hold_floor(wallet.floor, wanted.allow_overdraft);
+    hold_floor := billing_floor_or_zero(wallet.floor, wanted.allow_overdraft);
     hold_outcome := CASE
         WHEN placed.id IS NOT NULL THEN 'exists'
         WHEN wanted.expires_at <= moment THEN 'overdue'
@@ -71,7 +71,7 @@ BEGIN
         step.held_after := wallet.held + wanted.amount;
         step.reason := wanted.reason;
         step.happened := moment;
-        step.booked := billing_hold_moment(tenant, wallet.id, moment);
+        step.booked := billing_next_hold_entry_time(tenant, wallet.id, moment);
         step.actor := wanted.actor;
         step.request_id := wanted.request_id;
         PERFORM billing_write_hold_entry(tenant, placed.id, step);

@@ -19,7 +19,7 @@ BEGIN
     FROM billing_lock_wallets(tenant, items) AS locked;
     FOR ordinal IN 1 .. cardinality(wallets) LOOP
         IF wallets[ordinal].held > 0 THEN
-            wallets[ordinal] := billing_release_overdue(
+            wallets[ordinal] := billing_expire_overdue_holds(
                 tenant, wallets[ordinal], coalesce(items[1].now, ledger_now()), items[1].actor, items[1].request_id
             );
         END IF;

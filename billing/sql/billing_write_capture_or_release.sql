@@ -42,7 +42,7 @@ BEGIN
         END IF;
     END IF;
     step.happened := moment;
-    step.booked := billing_hold_moment(tenant, wallet.id, moment);
+    step.booked := billing_next_hold_entry_time(tenant, wallet.id, moment);
     step.actor := item.actor;
     step.request_id := item.request_id;
     step.facts_digest := item.facts_digest;

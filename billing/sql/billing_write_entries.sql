@@ -1,4 +1,5 @@
--- Inserts the posted entries of an array, flagging those that look like a repetition of another.
+-- Inserts the posted entries of an array, flagging those that look like a repetition of another. Twin of the INSERT in billing_post, which
+-- writes a single posting: a new column of billing_transaction goes into both.
 --
 -- Takes: the tenant, its postings and the decisions on them. Returns: nothing.
 -- Locks: nothing beyond the new rows. A key that another call took meanwhile breaks billing_transaction_reference_key, and the caller makes

@@ -122,7 +122,9 @@ def preview_consumption(
     *, tenant_id: UUID, customer_id: str, amount: Decimal, currency: str | None = None, metric_id: str | None = None
 ) -> dict[str, Any]:
     """What a draw would take now, without taking it: `lines` in burn-down order, the sum `taken`, and what would be `missing`."""
-    lines = queries.fetch_rows("SELECT * FROM credits_preview(%s, %s, %s, %s, %s)", [tenant_id, customer_id, currency, metric_id, amount])
+    lines = queries.fetch_rows(
+        "SELECT * FROM credits_preview_draw(%s, %s, %s, %s, %s)", [tenant_id, customer_id, currency, metric_id, amount]
+    )
     taken = sum((line.taken for line in lines), Decimal(0))
     return {
         "amount": amount,

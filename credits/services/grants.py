@@ -64,14 +64,14 @@ def create_grant(
         "priority": priority,
     }
     wanted = make_opening({"actor": actor, "request_id": request_id}, facts=facts, key=idempotency_key, grant_id=grant_id)
-    [opened] = open_grants([wanted], tenant_id=tenant_id)
+    [opened] = create_grants([wanted], tenant_id=tenant_id)
     return opened
 
 
 def make_opening(
     audit: Mapping[str, Any], *, facts: Mapping[str, Any], key: str | None = None, grant_id: UUID | None = None, **more: Any
 ) -> dict[str, Any]:
-    """The argument of `credits_open_grants` for one grant. Raises InvalidValue."""
+    """The argument of `credits_create_grants` for one grant. Raises InvalidValue."""
     _check(facts)
     return {
         **audit,
@@ -88,9 +88,9 @@ def make_opening(
     }
 
 
-def open_grants(openings: list[dict[str, Any]], *, tenant_id: UUID) -> list[Posted[GrantRow]]:
+def create_grants(openings: list[dict[str, Any]], *, tenant_id: UUID) -> list[Posted[GrantRow]]:
     """Create grants; returns them as they were when they were created, by this call or an earlier one. Raises IdempotencyConflict."""
-    rows = posting.post("credits_open_grants", openings, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
+    rows = posting.post("credits_create_grants", openings, tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     return [or_raise(opening_outcome(row, wanted)) for row, wanted in zip(rows, openings, strict=True)]
 
 

@@ -45,7 +45,7 @@ REFUSED = (
 
 
 def grant_line(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The argument of `credits_open_grants` for one grant, without actor and request id, which are added when it is posted.
+    """The argument of `credits_create_grants` for one grant, without actor and request id, which are added when it is posted.
 
     `facts`: the arguments of create_grant; optionally `id`, `opening_id`, `occurred_at` and `facts_digest` (hexadecimal), which are kept;
     and `recurring_grant_id` and `period` of a recurring grant. Raises InvalidValue.
@@ -108,7 +108,7 @@ def create_imported_grants(*, tenant_id: UUID, lines: Sequence[bytes]) -> list[P
         "retryable_constraints": grants.RETRYABLE_CONSTRAINTS,
         "columns_if_refused": ("id", "first_digest", "effective_date"),
     }
-    rows = posting.post("credits_open_grants", [msgspec.Raw(line) for line in lines], **called)
+    rows = posting.post("credits_create_grants", [msgspec.Raw(line) for line in lines], **called)
     return [_grant_or_error(row, line) for row, line in zip(rows, lines, strict=True)]
 
 

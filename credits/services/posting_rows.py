@@ -38,7 +38,7 @@ class TransactionRow(OutcomeRow, Protocol):
 
 
 class GrantRow(OutcomeRow, Protocol):
-    """Of credits_open_grants: the grant as it was when it was created."""
+    """Of credits_create_grants: the grant as it was when it was created."""
 
     id: UUID
     customer_id: str

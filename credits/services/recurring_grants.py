@@ -14,7 +14,7 @@ from credits import selectors
 from credits.choices import Category, RecurringGrantStatus, TransactionKind, UnitType
 from credits.digests import RECURRING_GRANT_FACTS
 from credits.models import Grant, RecurringGrant
-from credits.services.grants import make_closing, make_opening, open_grants
+from credits.services.grants import create_grants, make_closing, make_opening
 from credits.services.posting_rows import GrantRow
 from kernel.base.setting_author import setting_author
 from kernel.ledger import posting, queries
@@ -296,7 +296,7 @@ def _issue(audit: Mapping[str, Any], recurring_grant: RecurringGrant) -> Posted[
         "expiry_date": period_start(recurring_grant, recurring_grant.next_period + 1) - timedelta(days=1),
     }
     wanted = make_opening(audit, facts=facts, recurring_grant_id=recurring_grant.id, period=recurring_grant.next_period)
-    [grant] = open_grants([wanted], tenant_id=recurring_grant.tenant_id)
+    [grant] = create_grants([wanted], tenant_id=recurring_grant.tenant_id)
     before = selectors.grant_of_period(
         tenant_id=recurring_grant.tenant_id, recurring_grant_id=recurring_grant.id, period=recurring_grant.next_period - 1
     )

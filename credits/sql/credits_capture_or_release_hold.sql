@@ -49,7 +49,7 @@ BEGIN
         ELSE 'posted'
     END;
     IF hold_outcome = 'posted' THEN
-        PERFORM credits_release_overdue(tenant, grant_row, moment, item.actor, item.request_id)
+        PERFORM credits_expire_overdue_lines(tenant, grant_row, moment, item.actor, item.request_id)
         FROM unnest(locked.hold_grants) grant_row WHERE grant_row.held > 0;
         PERFORM credits_capture_or_release_lines(tenant, item, hold, ending, wanted, moment);
         UPDATE credits_hold candidate

@@ -14,7 +14,7 @@ AS $$
 DECLARE
     grants CONSTANT uuid[] := ARRAY(SELECT grant_id FROM credits_holdline WHERE tenant_id = tenant AND hold_id = hold.id ORDER BY grant_id);
     ends CONSTANT boolean := ending <> 'captured' OR item.final;
-    booked CONSTANT timestamptz := credits_hold_moment(tenant, grants, moment);
+    booked CONSTANT timestamptz := credits_next_hold_entry_time(tenant, grants, moment);
     parts jsonb;
 BEGIN
     WITH lines AS (

@@ -42,7 +42,7 @@ BEGIN
     END LOOP;
     FOR ordinal IN 1 .. cardinality(grant_rows) LOOP
         IF grant_rows[ordinal].held > 0 THEN
-            grant_rows[ordinal] := credits_release_overdue(tenant, grant_rows[ordinal], moment, draw.actor, draw.request_id);
+            grant_rows[ordinal] := credits_expire_overdue_lines(tenant, grant_rows[ordinal], moment, draw.actor, draw.request_id);
         END IF;
     END LOOP;
     SELECT coalesce(sum(grant_row.balance), 0), coalesce(sum(credits_available(grant_row.balance, grant_row.held)), 0)

@@ -8,7 +8,7 @@ RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    booked CONSTANT timestamptz := credits_hold_moment(tenant, ARRAY(SELECT id FROM unnest(grant_rows)), moment);
+    booked CONSTANT timestamptz := credits_next_hold_entry_time(tenant, ARRAY(SELECT id FROM unnest(grant_rows)), moment);
 BEGIN
     WITH parts AS (
         SELECT part.grant_id, part.taken, part.chosen_by, grant_row.held + part.taken AS held_after

@@ -1,5 +1,5 @@
--- Posts transactions on named grants. credits_transaction is written by this function, credits_open_grants, and credits_roll_over where the
--- next period of a recurring grant is issued.
+-- Posts transactions on named grants. credits_transaction is written by this function, credits_create_grants, and credits_roll_over where
+-- the next period of a recurring grant is issued.
 -- Takes: a tenant, an array of credits_posting.
 -- Returns: one credits_outcome for each posting, in order. `outcome` is posted, exists (the key was used before: `first_digest` is the
 -- first call's), nothing_left, closed_before, not_due, or an outcome of credits_posting_refusal or credits_closing_refusal. Each posting is
@@ -9,7 +9,7 @@
 --   2. credits_post_array_if_plain  posts more than six at once: decides all of them, then credits_write_entries writes them with two
 --                                   statements. Where one of them can't be posted so, it writes nothing.
 --   3. credits_post_single          posts one; for each posting that step 2 hasn't posted. Locks the grant,
---        credits_release_overdue      ends its overdue hold lines,
+--        credits_expire_overdue_lines ends its overdue hold lines,
 --        credits_posting_refusal      decides; of a closing credits_closing_refusal does,
 --        credits_write_entry          inserts the transaction,
 --        credits_write_events         writes its events, where somebody listens,

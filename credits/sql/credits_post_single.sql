@@ -23,7 +23,7 @@ BEGIN
     item.now := coalesce(item.now, ledger_now());
     item.as_of := coalesce(item.as_of, item.now);
     IF grant_row.held > 0 THEN
-        grant_row := credits_release_overdue(tenant, grant_row, item.now, item.actor, item.request_id);
+        grant_row := credits_expire_overdue_lines(tenant, grant_row, item.now, item.actor, item.request_id);
     END IF;
 
     IF item.reverses_id IS NOT NULL THEN
@@ -31,7 +31,7 @@ BEGIN
         item.amount := coalesce(item.amount, left_to_reverse);
     END IF;
     IF item.type = 'CREDIT' AND item.invoice_id <> '' THEN
-        taken := credits_taken(tenant, item.grant_id, item.invoice_id);
+        taken := credits_taken_by_invoice(tenant, item.grant_id, item.invoice_id);
     END IF;
     entry.created_at := greatest(item.now, grant_row.last_entry_at + interval '1 microsecond');
     entry.occurred_at := coalesce(item.occurred_at, entry.created_at);

@@ -48,7 +48,7 @@ BEGIN
         'actor', draw.actor, 'request_id', draw.request_id
     ) ORDER BY owed.grant_id) INTO planned
     FROM (
-        SELECT of_grant.id AS grant_id, of_grant.grant_number, credits_taken(tenant, of_grant.id, draw.invoice_id) AS amount
+        SELECT of_grant.id AS grant_id, of_grant.grant_number, credits_taken_by_invoice(tenant, of_grant.id, draw.invoice_id) AS amount
         FROM unnest(locked) WITH ORDINALITY of_grant (id, grant_number)
     ) owed
     WHERE owed.amount > 0;

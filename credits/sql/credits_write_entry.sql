@@ -1,4 +1,4 @@
--- Inserts one decided entry of a grant, a row of credits_transaction (arrays: credits_write_entries; openings: credits_open_grants).
+-- Inserts one decided entry of a grant, a row of credits_transaction (arrays: credits_write_entries; openings: credits_create_grants).
 -- The unique index on the key shows whether the key was used before, so no query is needed first.
 -- Takes: a tenant, a posting, its grant before it, its two times. Returns: the row; nulls where the key was used before.
 -- Locks: nothing; the caller has locked the grant. Never: changes the grant.

@@ -20,8 +20,8 @@ MAY_COMPARE = {
     # billing_wallet_floor_check and billing_policy_default_floor_check.
     "billing/models.py",
 }
-# The name of a floor, or a call of billing_above_floor or billing_hold_floor; the function floor() of numbers is none.
-FLOOR = re.compile(r"\b(?!floor\s*\()\w*floor\b", re.IGNORECASE)
+# The name of a floor, or a call of billing_spendable or billing_floor_or_zero; the function floor() of numbers is none.
+FLOOR = re.compile(r"\b(?:billing_spendable|billing_floor_or_zero|(?!floor\s*\()\w*floor)\b", re.IGNORECASE)
 # Not the arrows of JSON and of named arguments, and not <>, which asks whether a floor was changed.
 ORDERING = re.compile(r"(?<![-=<>])[<>]=?(?!>)|\bBETWEEN\b", re.IGNORECASE)
 # What stands between two conditions or values.
@@ -84,7 +84,7 @@ def test_only_the_rule_and_its_listed_copies_compare_with_a_floor():
     [
         ("metering/paying/sql/paying_x.sql", "SELECT wallet.balance - part >= coalesce(wallet.floor, 0) FROM billing_wallet wallet"),
         ("billing/sql/billing_x.sql", "IF after < hold_floor AND is_final THEN"),
-        ("billing/sql/billing_x.sql", "SELECT billing_above_floor(balance, held, floor) < 0"),
+        ("billing/sql/billing_x.sql", "SELECT billing_spendable(balance, held, floor) < 0"),
         ("billing/sql/billing_x.sql", "WHERE balance BETWEEN floor AND 0"),
         ("billing/services/x.py", "if wallet.balance - amount < wallet.floor:\n    pass"),
         ("billing/imports/x.py", "allowed = floor is None or balance >= floor + held"),

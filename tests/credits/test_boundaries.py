@@ -110,7 +110,7 @@ def test_posting_and_plan_agree_on_what_is_available(book):
         grant_id = book.grant(10)
         hold = {"customer_id": "acme", "currency": "USD", "amount": Decimal(4)}
         services.place_hold(**book.context, **hold, expires_at=datetime(2026, 6, 6, tzinfo=UTC))
-        asked = "SELECT sum(available) AS available FROM credits_preview(%s, 'acme', 'USD', NULL, 100)"
+        asked = "SELECT sum(available) AS available FROM credits_preview_draw(%s, 'acme', 'USD', NULL, 100)"
         assert queries.fetch_rows(asked, [book.tenant_id])[0].available == 6
         assert outcomes(record(book, 1, grant_id, "DEBIT", "6.1")) == ["InsufficientCredit"]
         clock.move_to(datetime(2026, 6, 6, tzinfo=UTC))

@@ -85,15 +85,15 @@ def test_a_period_that_is_issued_and_a_debit_of_the_one_before_do_not_wait_for_e
         recurring_grant = services.create_recurring_grant(**book.context, **facts).row.id
     watch(book, "a", 45)
     issued, goes_on = threading.Event(), threading.Event()
-    open_grants = recurring_grants.open_grants
+    create_grants = recurring_grants.create_grants
 
     def opened(*arguments, **named):
-        rows = open_grants(*arguments, **named)
+        rows = create_grants(*arguments, **named)
         issued.set()
         goes_on.wait(10)
         return rows
 
-    monkeypatch.setattr(recurring_grants, "open_grants", opened)
+    monkeypatch.setattr(recurring_grants, "create_grants", opened)
     before = deadlocks()
     [first] = selectors.list_grants(tenant_id=book.tenant_id).values_list("id", flat=True)
 

@@ -29,12 +29,12 @@ BEGIN
     SELECT * INTO locked FROM billing_lock_wallets(tenant, ARRAY[opening]);
     wallet := locked.wallets[1];
     IF wallet.held > 0 THEN
-        wallet := billing_release_overdue(tenant, wallet, ledger_now(), actor, request);
+        wallet := billing_expire_overdue_holds(tenant, wallet, ledger_now(), actor, request);
     END IF;
     -- A payment takes a wallet without a floor as one with a floor of zero, as a hold would have. billing_post decides again, by the
     -- wallet's own floor, and would let it be overdrawn.
     IF billing_floor_allows(
-        balance => wallet.balance - part, held => wallet.held, floor => billing_hold_floor(wallet.floor, overdraft)
+        balance => wallet.balance - part, held => wallet.held, floor => billing_floor_or_zero(wallet.floor, overdraft)
     ) THEN
         SELECT * INTO done FROM billing_post(tenant, jsonb_build_array(billing_usage_debit() || jsonb_build_object(
             'id', opening.id, 'currency', payment.currency, 'amount', part,

@@ -17,7 +17,7 @@ DECLARE
 BEGIN
     IF paying_new_wallet_refuses(tenant, payment.currency, part, overdraft) THEN
         is_held := false;
-        spendable := greatest(billing_above_floor(
+        spendable := greatest(billing_spendable(
             0, 0, (SELECT policy.default_floor FROM billing_policy policy WHERE policy.tenant_id = tenant)
         ), 0);
         RETURN;
@@ -32,6 +32,6 @@ BEGIN
     END IF;
     is_held := done.outcome = 'posted';
     hold_id := done.id;
-    spendable := greatest(billing_above_floor(done.balance, done.held, done.floor), 0);
+    spendable := greatest(billing_spendable(done.balance, done.held, done.floor), 0);
 END
 $$;

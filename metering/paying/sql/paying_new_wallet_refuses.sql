@@ -11,7 +11,7 @@ AS $$
 BEGIN
     RETURN NOT EXISTS (
         SELECT FROM billing_wallet wallet WHERE wallet.tenant_id = tenant AND wallet.currency = wallet_currency
-    ) AND NOT billing_floor_allows(balance => 0, held => part, floor => billing_hold_floor(
+    ) AND NOT billing_floor_allows(balance => 0, held => part, floor => billing_floor_or_zero(
         (SELECT policy.default_floor FROM billing_policy policy WHERE policy.tenant_id = tenant), overdraft
     ));
 END

@@ -1,6 +1,6 @@
 -- Decides when the next hold entries of some grants are booked: now, or a microsecond after their newest entry if the clock stepped back.
 -- Takes: a tenant, grants' ids, the moment taken under the locks. Returns: a moment. Locks: nothing; the caller has locked the grants.
-CREATE OR REPLACE FUNCTION credits_hold_moment(tenant uuid, grants uuid[], moment timestamp with time zone)
+CREATE OR REPLACE FUNCTION credits_next_hold_entry_time(tenant uuid, grants uuid[], moment timestamp with time zone)
 RETURNS timestamp with time zone
 LANGUAGE sql STABLE
 AS $$

@@ -1,6 +1,6 @@
 -- Previews a draw without taking it: the same decisions as credits_consume, but without locks, so a draw a moment later may differ.
 -- Takes: a tenant, a customer, the wanted units, an amount. Returns: the rows of credits_split_draw. Locks: nothing. Never: writes.
-CREATE OR REPLACE FUNCTION credits_preview(tenant uuid, customer text, wanted_currency text, wanted_metric text, amount numeric)
+CREATE OR REPLACE FUNCTION credits_preview_draw(tenant uuid, customer text, wanted_currency text, wanted_metric text, amount numeric)
 RETURNS TABLE (
     rank integer, grant_id uuid, name text, available numeric, taken numeric, chosen_by jsonb
 )

@@ -3,7 +3,7 @@
 -- Takes: the tenant, a wallet that the caller has locked, the moment taken under that lock, the actor and request id to record.
 -- Returns: the wallet after it. Locks: its overdue holds, which only a call that has locked the wallet changes.
 -- Never: changes a balance.
-CREATE OR REPLACE FUNCTION billing_release_overdue(
+CREATE OR REPLACE FUNCTION billing_expire_overdue_holds(
     tenant uuid, wallet billing_wallet, moment timestamp with time zone, for_actor text, for_request text
 ) RETURNS billing_wallet
 LANGUAGE plpgsql
@@ -21,7 +21,7 @@ BEGIN
     IF overdue = '{}' THEN
         RETURN wallet;
     END IF;
-    booked := billing_hold_moment(tenant, wallet.id, moment);
+    booked := billing_next_hold_entry_time(tenant, wallet.id, moment);
     WITH ended AS (
         UPDATE billing_wallethold hold SET status = 'expired', closed_at = hold.expires_at
         WHERE hold.tenant_id = tenant AND hold.id = ANY (overdue)

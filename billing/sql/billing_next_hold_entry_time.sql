@@ -2,7 +2,7 @@
 --
 -- Takes: the tenant, a wallet's id, the moment taken under its lock. Returns: a moment.
 -- Locks: nothing; the caller has locked the wallet. Never: writes.
-CREATE OR REPLACE FUNCTION billing_hold_moment(tenant uuid, of_wallet uuid, moment timestamp with time zone)
+CREATE OR REPLACE FUNCTION billing_next_hold_entry_time(tenant uuid, of_wallet uuid, moment timestamp with time zone)
 RETURNS timestamp with time zone
 LANGUAGE sql STABLE
 AS $$

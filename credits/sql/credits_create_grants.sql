@@ -2,7 +2,7 @@
 -- Takes: a tenant, an array of credits_opening. Returns: one row for each, in order, with the grant as it was when it was created.
 -- `outcome` is posted, or exists, where the key or the id was used before (`first_digest`).
 -- Locks: no row; unique indexes decide between two calls with one key. Never: changes a grant that exists.
-CREATE OR REPLACE FUNCTION credits_open_grants(tenant uuid, postings jsonb)
+CREATE OR REPLACE FUNCTION credits_create_grants(tenant uuid, postings jsonb)
 RETURNS TABLE (
     outcome text, id uuid, customer_id text, name text, unit_type text, currency text, metric_id text, category text, priority integer,
     original_amount numeric, cost_of_credit numeric, effective_date date, expiry_date date, balance numeric, held numeric, status text,

@@ -1,8 +1,8 @@
--- Releases what overdue holds reserve of a grant. The job expire_holds closes the holds themselves; until then they reserve nothing anyway.
+-- Expires the overdue lines of a grant's holds. The job expire_holds closes the holds themselves; until then they reserve nothing anyway.
 -- Takes: a tenant, a grant that the caller has locked, the moment taken under that lock, the actor and request id to record.
 -- Returns: the grant after it. Locks: overdue hold lines of the grant, which only a call that has locked the grant changes.
 -- Never: changes a balance, or closes a hold.
-CREATE OR REPLACE FUNCTION credits_release_overdue(
+CREATE OR REPLACE FUNCTION credits_expire_overdue_lines(
     tenant uuid, grant_row credits_grant, moment timestamp with time zone, for_actor text, for_request text
 )
 RETURNS credits_grant
@@ -18,7 +18,7 @@ BEGIN
     ) THEN
         RETURN grant_row;
     END IF;
-    booked := credits_hold_moment(tenant, ARRAY[grant_row.id], moment);
+    booked := credits_next_hold_entry_time(tenant, ARRAY[grant_row.id], moment);
     WITH overdue AS (
         SELECT line.id, line.hold_id, line.remaining, line.expires_at,
                sum(line.remaining) OVER in_turn AS released_so_far, row_number() OVER in_turn - 1 AS number
