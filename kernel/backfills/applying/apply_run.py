@@ -132,27 +132,27 @@ class ApplyRun:
                 self.progress.advance(0, note=f"trying again: {reason_for_operators(trouble)}")
                 self.stop.sleep(delay)
                 self.stop.check()
-                if isinstance(trouble, OutcomeUnknown) and self._reconnect(target):
-                    return 0
+                if isinstance(trouble, OutcomeUnknown):
+                    self._reconnect()
+                    # The batch was committed; only the answer was lost.
+                    if self.checkpoint_row.position == target:
+                        return 0
             except DatabaseError as refused:
                 raise database_lost_error(refused) from refused
         raise AssertionError("the last delay is None, so the loop ends inside")
 
-    def _reconnect(self, target: int) -> bool:
-        """After a lost connection: connect again, take the lock again, and read the checkpoint. Whether it stands at the target.
+    def _reconnect(self) -> None:
+        """After a lost connection: connect again, take the lock again, and read the checkpoint, which stays as it is if that fails.
 
         The server may not have noticed the loss yet, so that the old session still holds the lock. The run goes on without it: the
         checkpoint's compare-and-set lets only one process advance.
         """
         connection.close()
-        try:
+        with contextlib.suppress(DatabaseError, InterfaceError):
             with contextlib.suppress(NotAllowed):
                 number = locks.run_lock_number(self.run, None if self.share is None else self.share.number)
                 locks.acquire(number, wait=False, stop=self.stop)
             self.checkpoint_row.refresh_from_db()
-        except (DatabaseError, InterfaceError):
-            return False
-        return self.checkpoint_row.position == target
 
     @translate_db_errors
     def _post(self, batch: list[Row]) -> int:
