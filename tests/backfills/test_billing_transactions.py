@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from billing import services
-from billing.imports.transactions import wallet_account, wallet_refusal
+from billing.imports.refusals import wallet_refusal
+from billing.imports.transactions import wallet_account
 from billing.models import Transaction, TransactionType, Wallet
 from kernel.backfills.models import BackfillReject, BackfillRun
 from tests.factories import TenantFactory
