@@ -161,7 +161,7 @@ def extend_hold(
 def expire_hold(*, tenant_id: UUID, actor: str, request_id: str, hold_id: UUID) -> Posted[EndedHoldRow]:
     """End an overdue hold; nothing to do where it isn't overdue, or was ended otherwise. Raises NotFound."""
     end = {"hold_id": hold_id, "kind": str(HoldStatus.EXPIRED), "actor": actor, "request_id": request_id}
-    [row] = posting.post("billing_capture_or_release_hold", [end], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
+    [row] = posting.post("billing_capture_or_end_hold", [end], tenant_id=tenant_id, retryable_constraints=RETRYABLE_CONSTRAINTS)
     errors: dict[str, Callable[[Any], LedgerError]] = {"not_found": lambda row: NotFound(kind="hold", id=hold_id)}
     return or_raise(posted_or_error(row, facts_digest=None, names=(), errors=errors, nothing_to_do=("not_due", "closed")))
 
@@ -202,7 +202,7 @@ def _end_hold(
 ) -> Posted[EndedHoldRow]:
     amount = end.get("amount")
     return _post(
-        "billing_capture_or_release_hold",
+        "billing_capture_or_end_hold",
         end,
         tenant_id=tenant_id,
         digest_of_facts=digest_of_facts,
@@ -243,5 +243,5 @@ def _post(
 
 
 def _conflict(row: Any, fields: list[str]) -> LedgerError:
-    # Only the rows of billing_capture_or_release_hold have a transaction, and of those only a capture's.
+    # Only the rows of billing_capture_or_end_hold have a transaction, and of those only a capture's.
     return HoldConflict(first_id=getattr(row, "transaction_id", None) or row.id, fields=fields)

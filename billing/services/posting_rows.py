@@ -55,7 +55,7 @@ class PlacedHoldRow(OutcomeRow, Protocol):
 
 
 class EndedHoldRow(OutcomeRow, Protocol):
-    """Of billing_capture_or_release_hold: the hold after it, which a capture that isn't final leaves open.
+    """Of billing_capture_or_end_hold: the hold after it, which a capture that isn't final leaves open.
 
     `captured`: what all captures took; `taken`: what this one took.
     """

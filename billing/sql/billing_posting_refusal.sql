@@ -6,7 +6,7 @@
 -- Locks: nothing.
 -- Never: reads a table.
 --
--- Callers: billing_post (one posting), billing_decide (arrays and reversals), billing_capture_or_release_hold (captures).
+-- Callers: billing_post (one posting), billing_decide (arrays and reversals), billing_capture_or_end_hold (captures).
 -- Copy: wallet_refusal in billing/imports/refusals.py has the last two conditions, for the plan of a backfill.
 CREATE OR REPLACE FUNCTION billing_posting_refusal(
     is_strict boolean, is_catalogued boolean, direction text, amount numeric, effect numeric, balance numeric, held numeric,

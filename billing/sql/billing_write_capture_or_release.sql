@@ -1,5 +1,5 @@
 -- Writes a capture or release: takes the amount as a debit, and releases the rest where the call is final. Second step of
--- billing_capture_or_release_hold.
+-- billing_capture_or_end_hold.
 --
 -- Takes: the tenant, the call, the wallet that the caller has locked, the hold's id, the amount to take, which may be zero, and the moment.
 -- Returns: nothing.

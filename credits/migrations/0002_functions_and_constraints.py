@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [("credits", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("credits", version=1, digest="bfc9587ca053ba4b"),
+        InstallFunctions("credits", version=1, digest="719b84569fee7ed5"),
         TenantKey("RecurringGrant"),
         TenantKey("Grant"),
         TenantKey("Consumption"),

@@ -142,7 +142,7 @@ def release_hold(
 def expire_hold(*, tenant_id: UUID, actor: str, request_id: str, hold_id: UUID) -> Posted[EndedHoldRow]:
     """Close an overdue hold; nothing to do where it isn't overdue, or was ended otherwise. Raises NotFound."""
     hold_end = {"actor": actor, "request_id": request_id, "hold_id": hold_id, "kind": str(HoldStatus.EXPIRED)}
-    [row] = posting.post("credits_capture_or_release_hold", [hold_end], tenant_id=tenant_id)
+    [row] = posting.post("credits_capture_or_end_hold", [hold_end], tenant_id=tenant_id)
     errors: dict[str, Callable[[Any], LedgerError]] = {"not_found": lambda row: NotFound(kind="hold", id=hold_id)}
     return or_raise(posted_or_error(row, facts_digest=None, names=(), errors=errors, nothing_to_do=("not_due", "closed")))
 
@@ -162,7 +162,7 @@ def _end_hold(named: dict[str, Any], *, tenant_id: UUID, kind: str, facts: dict[
     facts_digest = digest({**facts, "hold": str(hold_id) if named.get("idempotency_key") else None}, HOLD_CLOSE_FACTS)
     end = {"kind": str(kind), "amount": None if amount is None else f"{amount:f}", "facts_digest": digest_to_json(facts_digest)}
     return _post(
-        "credits_capture_or_release_hold",
+        "credits_capture_or_end_hold",
         {**named, **texts, **end},
         tenant_id=tenant_id,
         names=HOLD_CLOSE_FACTS,

@@ -82,7 +82,7 @@ class PlacedHoldRow(OutcomeRow, Protocol):
 
 
 class EndedHoldRow(OutcomeRow, Protocol):
-    """Of credits_capture_or_release_hold: the hold after it. `captured`: what all captures took; `taken`: what this one took."""
+    """Of credits_capture_or_end_hold: the hold after it. `captured`: what all captures took; `taken`: what this one took."""
 
     id: UUID
     status: str

@@ -1,7 +1,7 @@
 -- Gives a hold a later end.
 -- Takes: a tenant, an array of one credits_hold_extension. Returns: one row: the hold after the call, and `latest`, the last moment that
 -- the policy allows. `outcome` is posted, exists (the key was used before: `first_digest`), closed, not_later, too_long or not_found.
--- Locks: as credits_capture_or_release_hold, because a call that has locked a grant decides by its lines which of them are overdue.
+-- Locks: as credits_capture_or_end_hold, because a call that has locked a grant decides by its lines which of them are overdue.
 -- Never: makes a hold shorter; changes what it reserves.
 CREATE OR REPLACE FUNCTION credits_extend_hold(tenant uuid, items jsonb)
 RETURNS TABLE (

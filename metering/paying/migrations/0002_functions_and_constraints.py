@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     dependencies = [("paying", "0001_tables"), ("metering", "0002_functions_and_constraints"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("paying", version=1, digest="2e554efa4edb028a"),
+        InstallFunctions("paying", version=1, digest="26663ba46706ba91"),
         TenantKey("Payment", row_first=True),
         TenantKey("PaymentLeg", row_first=True),
         TenantForeignKey("Payment", "transaction", index=True),

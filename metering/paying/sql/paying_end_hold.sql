@@ -3,7 +3,7 @@
 -- Takes: the tenant, the payment, its part, how much of it is captured, how the hold ends where that is nothing (released or expired), the
 -- number of the capture if the rest stays held (else null), and who asks.
 -- Returns: how much was captured: nothing where somebody ended the hold otherwise, it is overdue, or the wallet can't be debited.
--- Locks: as credits_capture_or_release_hold or billing_capture_or_release_hold.
+-- Locks: as credits_capture_or_end_hold or billing_capture_or_end_hold.
 -- Never: captures more than the part.
 CREATE OR REPLACE FUNCTION paying_end_hold(
     tenant uuid, payment paying_payment, leg paying_paymentleg, wanted numeric, ending text, number integer, actor text,
@@ -22,12 +22,12 @@ DECLARE
     done record;
 BEGIN
     IF leg.kind = 'credits' THEN
-        SELECT * INTO done FROM credits_capture_or_release_hold(tenant, jsonb_build_array(
+        SELECT * INTO done FROM credits_capture_or_end_hold(tenant, jsonb_build_array(
             what || jsonb_build_object('invoice_id', payment.id, 'billing_run_id', '',
                 'idempotency_key', CASE WHEN number IS NOT NULL THEN key END, 'facts_digest', credits_no_facts_digest())
         ));
     ELSE
-        SELECT * INTO done FROM billing_capture_or_release_hold(tenant, jsonb_build_array(
+        SELECT * INTO done FROM billing_capture_or_end_hold(tenant, jsonb_build_array(
             what || jsonb_build_object('id', ledger_new_id(),
                 'reference_id', CASE WHEN number IS NULL THEN 'payment:' || payment.id ELSE key END,
                 'facts_digest', CASE WHEN wanted > 0 THEN billing_no_facts_digest() ELSE '' END, 'debit_digest', billing_no_facts_digest())

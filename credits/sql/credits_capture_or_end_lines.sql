@@ -5,7 +5,7 @@
 -- Returns: nothing.
 -- Locks: nothing new; the caller has locked the hold, its grants and those they may roll over to.
 -- Never: touches the lines of another hold.
-CREATE OR REPLACE FUNCTION credits_capture_or_release_lines(
+CREATE OR REPLACE FUNCTION credits_capture_or_end_lines(
     tenant uuid, item credits_hold_end, hold credits_hold, ending text, wanted numeric, moment timestamp with time zone
 )
 RETURNS void

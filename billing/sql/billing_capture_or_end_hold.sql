@@ -10,7 +10,7 @@
 -- Locks: the wallet of the hold; under it whatever billing_post locks. A hold changes only under the lock of its wallet. The time is taken
 -- under this lock, so a call that waited past the hold's end finds it expired.
 -- Never: captures more than the hold reserves; ends a hold by a capture that is not final.
-CREATE OR REPLACE FUNCTION billing_capture_or_release_hold(tenant uuid, items jsonb)
+CREATE OR REPLACE FUNCTION billing_capture_or_end_hold(tenant uuid, items jsonb)
 RETURNS TABLE (
     outcome text, id uuid, status text, amount numeric, held numeric, captured numeric, taken numeric, transaction_id uuid, currency text,
     balance numeric, wallet_held numeric, floor numeric, first_digest bytea

@@ -5,7 +5,7 @@
 -- Locks: the hold, then by id the grants of its lines and those that they may roll over to, because what is released of a grant past its
 -- last day expires. The time is taken under these locks, so a call that waited past the hold's end finds all of it expired.
 -- Never: captures a part of a hold of which another part has expired; ends a hold by a capture that is not final.
-CREATE OR REPLACE FUNCTION credits_capture_or_release_hold(tenant uuid, items jsonb)
+CREATE OR REPLACE FUNCTION credits_capture_or_end_hold(tenant uuid, items jsonb)
 RETURNS TABLE (
     outcome text, id uuid, status text, held numeric, amount numeric, captured numeric, taken numeric, first_digest bytea
 )
@@ -51,7 +51,7 @@ BEGIN
     IF hold_outcome = 'posted' THEN
         PERFORM credits_expire_overdue_lines(tenant, grant_row, moment, item.actor, item.request_id)
         FROM unnest(locked.hold_grants) grant_row WHERE grant_row.held > 0;
-        PERFORM credits_capture_or_release_lines(tenant, item, hold, ending, wanted, moment);
+        PERFORM credits_capture_or_end_lines(tenant, item, hold, ending, wanted, moment);
         UPDATE credits_hold candidate
         SET captured = candidate.captured + wanted,
             status = CASE WHEN item.kind <> 'captured' OR item.final THEN ending ELSE candidate.status END,
