@@ -132,16 +132,14 @@ class ApplyRun:
                 self.progress.advance(0, note=f"trying again: {reason_for_operators(trouble)}")
                 self.stop.sleep(delay)
                 self.stop.check()
-                if isinstance(trouble, OutcomeUnknown) and self._was_committed(target):
-                    return 0
+                if isinstance(trouble, OutcomeUnknown):
+                    self._reconnect()
+                    # The batch was committed; only the answer was lost.
+                    if self.checkpoint_row.position == target:
+                        return 0
             except DatabaseError as refused:
                 raise database_lost_error(refused) from refused
         raise AssertionError("the last delay is None, so the loop ends inside")
-
-    def _was_committed(self, target: int) -> bool:
-        """Whether the batch that ends at `target` was committed and only the answer was lost, by the checkpoint, read anew."""
-        self._reconnect()
-        return self.checkpoint_row.position == target
 
     def _reconnect(self) -> None:
         """After a lost connection: connect again, take the lock again, and read the checkpoint, which stays as it is if that fails.
