@@ -134,9 +134,9 @@ class ApplyRun:
                 self.stop.check()
                 if isinstance(trouble, OutcomeUnknown):
                     self._reconnect()
-                    # The batch was committed; only the answer was lost.
-                    if self.checkpoint_row.position == target:
-                        return 0
+                # The batch was committed; only the answer was lost.
+                if self.checkpoint_row.position == target:
+                    return 0
             except DatabaseError as refused:
                 raise database_lost_error(refused) from refused
         raise AssertionError("the last delay is None, so the loop ends inside")
