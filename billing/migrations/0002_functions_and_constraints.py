@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
     dependencies = [("billing", "0001_tables"), ("ledger", "0001_functions")]
 
     operations = [
-        InstallFunctions("billing", version=1, digest="5bf12880f167fa5c"),
+        InstallFunctions("billing", version=1, digest="92b742ec49942039"),
         TenantKey("Policy"),
         TenantKey("TransactionType"),
         TenantKey("Wallet"),

@@ -5,7 +5,8 @@
 -- Locks: nothing. Never: reads a table.
 --
 -- It knows no type: for a floor that depends on the type of an entry, hand the type to billing_posting_refusal and to this function, and
--- take the CHECK constraint away, for it can't know the type. billing_posting_refusal compares the balance that a credit leaves too.
+-- give the CHECK constraint the lowest of the floors, for it can't know the type. billing_posting_refusal compares the balance that a
+-- credit leaves too.
 --
 -- Every decision about a floor calls this function: billing_posting_refusal (all postings, and billing_capture_or_end_hold for
 -- captures), billing_place_hold, paying_debit_wallet, paying_new_wallet_refuses, set_floor and set_policy (billing/services/settings.py),
