@@ -28,7 +28,7 @@ from kernel.tenants.staff_scope import scope_of
 # Columns that name an actor, such as "staff:2".
 PEOPLE = {"actor", "requested_by", "created_by", "decided_by", "started_by", "undone_by", "updated_by"}
 # How long the count, and the rows, of a filtered list may take before only the newest rows are looked at.
-LIST_MS = 350
+LIST_MS = 250
 # Columns for which a filter takes an exact value: the name in the address, and the title.
 VALUES = {
     "agent_id": ("agent", "agent"),
