@@ -46,26 +46,31 @@ from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import VisibleTenants, scope_of
 from metering.models import Transaction as MeteredTransaction
 
-PERMISSION = "credits.view_grant"
+PERMISSION, USAGE_PERMISSION = "credits.view_grant", "metering.view_transaction"
 # Customers on a page of the list, and rows of each part of a customer's page.
 LISTED, SHOWN = 50, 50
 # How long the list's search for a part of an id may take, in milliseconds.
 CUSTOMER_PART_MS = 350
 OPEN_FIRST = Case(When(Q(status=GrantStatus.OPEN) & ~Q(expiry_date__lt=TODAY), then=0), default=1)
 STATE_COLOURS = {GrantStatus.OPEN: "good", GrantStatus.EXPIRED: "wait"}
-# One look-up in the index for each customer, however many grants a customer has.
-NEXT_CUSTOMERS = """
-    WITH RECURSIVE listed AS (
-        (SELECT customer_id, 1 AS place FROM credits_grant WHERE tenant_id = %(tenant)s AND customer_id > %(after)s
+# One look-up in each index for each customer, however many grants and calls a customer has.
+NEXT_CUSTOMER = """
+    SELECT least(
+        (SELECT customer_id FROM credits_grant WHERE tenant_id = %(tenant)s AND customer_id > {after} ORDER BY customer_id LIMIT 1),
+        (SELECT customer_id FROM metering_transaction WHERE %(with_usage)s AND tenant_id = %(tenant)s AND customer_id > {after}
             ORDER BY customer_id LIMIT 1)
-        UNION ALL
-        SELECT next.customer_id, listed.place + 1 FROM listed CROSS JOIN LATERAL (
-            SELECT customer_id FROM credits_grant WHERE tenant_id = %(tenant)s AND customer_id > listed.customer_id
-            ORDER BY customer_id LIMIT 1
-        ) AS next WHERE listed.place < %(count)s
-    )
-    SELECT customer_id FROM listed
+    ) AS customer_id
 """
+NEXT_CUSTOMERS = f"""
+    WITH RECURSIVE listed AS (
+        SELECT first.customer_id, 1 AS place FROM ({NEXT_CUSTOMER.format(after="%(after)s")}) AS first
+        UNION ALL
+        SELECT next.customer_id, listed.place + 1
+        FROM listed CROSS JOIN LATERAL ({NEXT_CUSTOMER.format(after="listed.customer_id")}) AS next
+        WHERE listed.place < %(count)s AND listed.customer_id IS NOT NULL
+    )
+    SELECT customer_id FROM listed WHERE customer_id IS NOT NULL
+"""  # noqa: S608 - made of constants
 
 
 # ---- the list
@@ -73,16 +78,16 @@ NEXT_CUSTOMERS = """
 
 @require_safe
 def customer_list(request: HttpRequest) -> HttpResponse:
-    """The customers of a tenant who have grants, by id; or those whose id or name has the searched text in it."""
+    """The customers of a tenant who have grants or metered calls, by id; or those whose id or name has the searched text in it."""
     tenants = list(_tenants(request))
     chosen = next((tenant for tenant in tenants if str(tenant.pk) == request.GET.get("tenant")), tenants[0] if tenants else None)
     term, after = (request.GET.get(name, "").replace("\0", "").strip() for name in ("q", "after"))
     ids: list[str] = []
-    is_complete = True
+    is_complete, with_usage = True, request.user.has_perm(USAGE_PERMISSION)
     if chosen is not None and term:
-        ids, is_complete = _search(chosen, term)
+        ids, is_complete = _search(chosen, term, with_usage=with_usage)
     elif chosen is not None:
-        ids = _next_customers(chosen, after)
+        ids = _next_customers(chosen, after, with_usage=with_usage)
     context = {
         **admin.site.each_context(request),
         "title": "Customers",
@@ -106,23 +111,27 @@ def _tenants(request: HttpRequest) -> QuerySet[Tenant]:
     return scope_of(request.user).limit(Tenant.objects.order_by("name", "id"))
 
 
-def _next_customers(tenant: Tenant, after: str) -> list[str]:
+def _next_customers(tenant: Tenant, after: str, *, with_usage: bool) -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute(NEXT_CUSTOMERS, {"tenant": tenant.pk, "after": after, "count": LISTED + 1})
+        cursor.execute(NEXT_CUSTOMERS, {"tenant": tenant.pk, "after": after, "count": LISTED + 1, "with_usage": with_usage})
         return [customer_id for (customer_id,) in cursor.fetchall()]
 
 
-def _search(tenant: Tenant, term: str) -> tuple[list[str], bool]:
+def _search(tenant: Tenant, term: str, *, with_usage: bool) -> tuple[list[str], bool]:
     """Customers with exactly this id, or whose name or id has each word in it, whatever its case and accents.
 
     Also whether there was time to look at all of them.
     """
     named = Customer.objects.filter(has_words(("name", "customer_id"), term), tenant=tenant)
     own = VisibleTenants(frozenset({tenant.pk}))
-    exact = Grant.objects.filter(tenant=tenant, customer_id=term)
+    exact = Grant.objects.filter(tenant=tenant, customer_id=term).exists() or (
+        with_usage and MeteredTransaction.objects.filter(tenant=tenant, customer_id=term).exists()
+    )
     begun = customers_beginning_with(term, own)
-    parts, is_complete = customers_containing(term, own, Q(tenant=tenant), most=LISTED + 1, milliseconds=CUSTOMER_PART_MS)
-    found = [*([term] if exact.exists() else []), *named.order_by("name").values_list("customer_id", flat=True)[:LISTED]]
+    parts, is_complete = customers_containing(
+        term, own, Q(tenant=tenant), most=LISTED + 1, milliseconds=CUSTOMER_PART_MS, with_usage=with_usage
+    )
+    found = [*([term] if exact else []), *named.order_by("name").values_list("customer_id", flat=True)[:LISTED]]
     found += [customer_id for _, customer_id in begun] + sorted(customer_id for _, customer_id in parts)
     return list(dict.fromkeys(found)), is_complete
 

@@ -203,7 +203,10 @@ def find_customers(request: HttpRequest, terms: SearchTerms) -> tuple[list[Hit],
     for key in customers_beginning_with(text, scope, tenants):
         found.setdefault(key, "")
     if len(found) < SHOWN:
-        parts, is_complete = customers_containing(text, scope, tenants, most=4 * SHOWN, milliseconds=CUSTOMER_PART_MS)
+        with_usage = request.user.has_perm("metering.view_transaction")
+        parts, is_complete = customers_containing(
+            text, scope, tenants, most=4 * SHOWN, milliseconds=CUSTOMER_PART_MS, with_usage=with_usage
+        )
         for key in parts:
             found.setdefault(key, "")
     names = dict(Tenant.objects.filter(pk__in={tenant_id for tenant_id, _ in found}).values_list("pk", "name"))

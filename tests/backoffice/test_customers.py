@@ -9,6 +9,7 @@ from html import unescape
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.utils import timezone
 
@@ -20,7 +21,7 @@ from credits.models import Grant, Hold, RecurringGrant
 from kernel.corrections import services as corrections
 from kernel.corrections.models import CorrectionRequest
 from kernel.ledger.admin.time_limits import TookTooLong
-from metering.services import record_transaction
+from metering.services import count_usage, record_transaction
 from tests.backoffice.staff_members import employ, log_in
 from tests.backoffice.test_settings import change
 from tests.factories import TenantFactory
@@ -155,6 +156,40 @@ def test_a_customer_without_a_name_is_found_by_words_in_the_middle_of_its_id(mon
         assert len(listed.context["customers"]) == 1
     monkeypatch.setattr("backoffice.customers.id_search.time_limit", _no_time)
     assert "There was no time" in text_of(reader.get("/admin/customers/", {"tenant": tenant.id, "q": "zürich"}))
+
+
+def test_a_customer_with_metered_calls_only_is_listed_and_found_by_those_who_may_see_calls(monkeypatch):
+    monkeypatch.setattr("backoffice.customers.pages.LISTED", 2)
+    tenant, foreign = TenantFactory(name="Acme"), TenantFactory(name="Foreign")
+    for customer_id in ("b", "d"):
+        facts = {"name": "g", "unit_type": "CURRENCY", "currency": "USD", "amount": Decimal(1)}
+        credits.create_grant(tenant_id=tenant.id, **WHO, customer_id=customer_id, **facts)
+    for owner, customer_id in (
+        (tenant, "a lovelace"),
+        (tenant, "a lovelace"),
+        (tenant, "d"),
+        (tenant, "e"),
+        (foreign, "c"),
+        (tenant, None),
+    ):
+        call = {"service_name": "model", "action_name": "chat", "resource_name": "r", "customer_id": customer_id}
+        record_transaction(tenant_id=owner.id, **WHO, **call, costs=[])
+    count_usage(tenant_id=tenant.id)
+    reader = log_in(employ("vera", "viewer", tenants=[tenant]))
+    first = reader.get("/admin/customers/", {"tenant": tenant.id})
+    assert [row["id"] for row in first.context["customers"]] == ["a lovelace", "b"]
+    assert [row["id"] for row in reader.get(f"/admin/customers/{first.context['next']}").context["customers"]] == ["d", "e"]
+    for typed in ("a lovelace", "lovel"):
+        found = reader.get("/admin/customers/", {"tenant": tenant.id, "q": typed}).context["customers"]
+        assert [row["id"] for row in found] == ["a lovelace"]
+        assert reader.get(found[0]["url"]).status_code == 200
+    assert "a lovelace · Acme" in text_of(reader.get("/admin/search/", {"s": "lovel", "extended": "1"}))
+    user = employ("cora", tenants=[tenant])
+    user.user_permissions.add(Permission.objects.get(codename="view_grant", content_type__app_label="credits"))
+    grants_only = log_in(user)
+    assert [row["id"] for row in grants_only.get("/admin/customers/", {"tenant": tenant.id}).context["customers"]] == ["b", "d"]
+    assert not grants_only.get("/admin/customers/", {"tenant": tenant.id, "q": "lovel"}).context["customers"]
+    assert "a lovelace" not in text_of(grants_only.get("/admin/search/", {"s": "lovel", "extended": "1"}))
 
 
 @contextmanager
