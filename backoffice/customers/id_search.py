@@ -10,6 +10,8 @@ from kernel.tenants.staff_scope import VisibleTenants
 from metering.choices import DIMENSIONS, SumGrain
 from metering.models import UsageSum
 
+# Who may see the customers of metered calls.
+USAGE_PERMISSION = "metering.view_transaction"
 # The sums of usage that are by customer alone.
 BY_CUSTOMER = {"first_dimension": DIMENSIONS["customer"], "second_dimension": 0, "grain": SumGrain.MONTH}
 # Found by the beginning of their id, at most.

@@ -19,7 +19,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from backoffice.customers.id_search import customers_beginning_with, customers_containing
+from backoffice.customers.id_search import USAGE_PERMISSION, customers_beginning_with, customers_containing
 from backoffice.customers.links import customer_url
 from backoffice.customers.rows import MAX_ID, name_of_new, row_of_customer, rows_of_customers
 from backoffice.customers.timeline import timeline
@@ -46,7 +46,7 @@ from kernel.tenants.models import Tenant
 from kernel.tenants.staff_scope import VisibleTenants, scope_of
 from metering.models import Transaction as MeteredTransaction
 
-PERMISSION, USAGE_PERMISSION = "credits.view_grant", "metering.view_transaction"
+PERMISSION = "credits.view_grant"
 # Customers on a page of the list, and rows of each part of a customer's page.
 LISTED, SHOWN = 50, 50
 # How long the list's search for a part of an id may take, in milliseconds.

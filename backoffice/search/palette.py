@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from backoffice.customers.id_search import customers_beginning_with, customers_containing
+from backoffice.customers.id_search import USAGE_PERMISSION, customers_beginning_with, customers_containing
 from backoffice.customers.links import customer_url
 from backoffice.models import Customer
 from kernel.ledger.admin import LedgerAdmin
@@ -203,7 +203,7 @@ def find_customers(request: HttpRequest, terms: SearchTerms) -> tuple[list[Hit],
     for key in customers_beginning_with(text, scope, tenants):
         found.setdefault(key, "")
     if len(found) < SHOWN:
-        with_usage = request.user.has_perm("metering.view_transaction")
+        with_usage = request.user.has_perm(USAGE_PERMISSION)
         parts, is_complete = customers_containing(
             text, scope, tenants, most=4 * SHOWN, milliseconds=CUSTOMER_PART_MS, with_usage=with_usage
         )

@@ -77,7 +77,7 @@ def docs(request: HttpRequest) -> HttpResponse:
 
 ERROR_PAGES = {
     400: ("Bad request", "The request could not be understood."),
-    403: ("Not allowed", "You may not open this page. If you need it, ask whoever manages the accounts for a role that may."),
+    403: ("Not allowed", "You may not open this page. If you need it, ask the person who manages the accounts for a role that may."),
     404: ("Not found", "There is nothing at this address."),
     500: ("Something broke", "The fault is ours, and it is in the log under the request id below."),
 }

@@ -57,9 +57,11 @@ class FastReader:
             # A member that isn't declared is named by the slow path, whether it is refused or ignored.
             forbid_unknown_fields=True,
         )
-        # Only of fields whose decoded value may not be the value yet.
+        # Only of fields whose decoded value may not be the value yet: one with a reader, or one that may be UNSET.
         self.steps = [
-            (member.name, _reader_of(member.field), member.default) for member in members if not _is_read_by_decoding(member, body=body)
+            (member.name, read, member.default)
+            for member in members
+            if (read := _reader_of(member.field)) is not None or _may_be_unset(member, is_partial=body.is_partial)
         ]
         self.decode = msgspec.json.Decoder(self.struct).decode
 
@@ -105,18 +107,18 @@ def _type_of(field: Any) -> Any:
 
 
 def _declared(member: DeclaredField, *, is_partial: bool) -> Any:
-    """The name of a member in JSON, and its default: at once where a null has the same one, else UNSET, which `values` replaces.
+    """The name of a member in JSON, and its default: UNSET, which `values` replaces, or None at once.
 
     Raw can't be joined with UNSET in a type; as a default value it is never checked.
     """
     if member.field.required:
         return msgspec.field(name=member.wire_name)
-    return msgspec.field(name=member.wire_name, default=None if member.default is None and not is_partial else UNSET)
+    return msgspec.field(name=member.wire_name, default=UNSET if _may_be_unset(member, is_partial=is_partial) else None)
 
 
-def _is_read_by_decoding(member: DeclaredField, *, body: BodyShape) -> bool:
-    """Whether the decoded value of a field is its value, a default and a null included."""
-    return _reader_of(member.field) is None and not body.is_partial and (member.field.required or member.default is None)
+def _may_be_unset(member: DeclaredField, *, is_partial: bool) -> bool:
+    """Whether an absent field is UNSET when it is decoded. Else it is None, as a null is."""
+    return is_partial or (not member.field.required and member.default is not None)
 
 
 def _reader_of(field: Field) -> Callable[[Any], Any] | None:

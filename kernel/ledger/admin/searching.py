@@ -72,11 +72,12 @@ def find_rows(page: Any, request: Any, terms: SearchTerms, *, most: int = MAX_MA
     narrow = _narrowed(page, request, rows, terms)
     if narrow is None:
         return None
-    finder = _Finder(page, request, rows, most=most, deadline=deadline)
+    # Without a text, amounts are what is looked for: they don't narrow.
+    is_narrow = bool(narrow if terms.text else terms.named or terms.period)
+    finder = _Finder(page, request, rows, most=most, deadline=deadline, is_narrow=is_narrow)
     found = Found()
     if not terms.text:
-        is_narrow = bool(terms.named or terms.period)
-        finder.add_matches(found, narrow, by_index=bool(terms.amounts) and page.has_amount_index, is_narrow=is_narrow)
+        finder.add_matches(found, narrow, by_index=bool(terms.amounts) and page.has_amount_index)
         return found
     for name in page.search_fields:
         equal = equal_to(rows, name, terms.text)
@@ -87,19 +88,19 @@ def find_rows(page: Any, request: Any, terms: SearchTerms, *, most: int = MAX_MA
         if name in page.search_fields:
             finder.look_up(found, narrow & begins(name, terms.text))
     if terms.text_amounts and page.search_amounts:
-        amount = _with_amounts(page, terms.text_amounts)
-        finder.add_matches(found, narrow & amount, by_index=page.has_amount_index, is_narrow=bool(narrow))
+        finder.add_matches(found, narrow & _with_amounts(page, terms.text_amounts), by_index=page.has_amount_index)
     if page.search_parts and len(found.ids) < most:
-        finder.add_matches(found, narrow & _has_words(page, request, terms), is_narrow=bool(narrow))
+        finder.add_matches(found, narrow & _has_words(page, request, terms))
     if terms.near_amounts and page.search_amounts and len(found.ids) < most:
-        amount = _with_amounts(page, terms.near_amounts)
-        finder.add_matches(found, narrow & amount, by_index=page.has_amount_index, is_narrow=bool(narrow))
+        finder.add_matches(found, narrow & _with_amounts(page, terms.near_amounts), by_index=page.has_amount_index)
     return found
 
 
 class _Finder:
-    def __init__(self, page: Any, request: Any, rows: QuerySet[Any], *, most: int, deadline: float | None) -> None:
-        self.rows, self.request, self.most, self.deadline = rows, request, most, deadline
+    """`is_narrow`: something narrows the rows for which there may be an index."""
+
+    def __init__(self, page: Any, request: Any, rows: QuerySet[Any], *, most: int, deadline: float | None, is_narrow: bool) -> None:
+        self.rows, self.request, self.most, self.deadline, self.is_narrow = rows, request, most, deadline, is_narrow
         # The rows as they are before a search: what an index of the list's order finds.
         self.order = page.ordering
         self.has_tenant = issubclass(page.model, TenantOwned)
@@ -117,17 +118,16 @@ class _Finder:
         ids = _tenant_ids(self.request)
         return self.rows.filter(tenant__in=Tenant.objects.all() if ids is None else ids)
 
-    def add_matches(self, found: Found, condition: Q, *, by_index: bool = False, is_narrow: bool = True) -> None:
+    def add_matches(self, found: Found, condition: Q, *, by_index: bool = False) -> None:
         """In the whole table, or in its newest rows if that takes too long.
 
         `by_index`: an index of each tenant has the condition. In the order of the list, the planner would rather read the whole table.
-        `is_narrow`: an index may lead to fewer rows than all.
         """
         size = _table_size(self.request, self.rows.model._meta.db_table)
         rows = self._of_each_tenant() if by_index else self.rows.order_by(*self.order)
         wanted = rows.filter(condition).values_list("pk", flat=True)[: self.most + 1]
         try:
-            if size is not None and size > MOST_TABLE_BYTES and not (by_index or is_narrow):
+            if size is not None and size > MOST_TABLE_BYTES and not (by_index or self.is_narrow):
                 raise TookTooLong
             with nullcontext() if size is not None and size < SMALL_TABLE_BYTES else time_limit(self._left_ms()):
                 self._add(found, condition, list(wanted))
